@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Device code: the wire header is what wire.rs prints, each PTX is what its source gives, byte for byte, and every PTX assembles.
+#   ci/kernels.sh          checks
+#   ci/kernels.sh write    writes the header and the PTX anew
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mode="${1:-check}"
+work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+
+settle() { # made, kept: in check mode they must be equal, in write mode the made one is kept
+  if [ "$mode" = write ]; then cp "$1" "$2"; elif ! cmp "$1" "$2"; then
+    echo "$2 is not what its source gives; run ci/kernels.sh write and commit the result" >&2
+    exit 1
+  fi
+}
+
+cargo run --quiet -p resident-kernels --example wire_header > "$work/wire.h"
+settle "$work/wire.h" kernels/cuda/wire.h
+
+. ci/cuda.sh
+
+# PTX of CUDA 12.4, so that older drivers take it too: nvcc 13 writes version 9.0 whatever the code needs, and ptxas below
+# refuses anything that 8.4 does not have.
+ptx() { # source, made, further options
+  nvcc -std=c++17 -O3 -arch=compute_80 -ptx "${@:3}" "$1" -o "$2"
+  sed -i 's/^\.version .*/.version 8.4/' "$2"
+}
+ptx kernels/cuda/engine.cu "$work/engine.ptx" -rdc=true
+settle "$work/engine.ptx" kernels/cuda/engine.ptx
+
+if [ -f benches/peers/peers.cu ]; then
+  ptx benches/peers/peers.cu "$work/peers.ptx"
+  settle "$work/peers.ptx" benches/peers/peers.ptx
+fi
+
+# What is true of the engine's fast path and easy to lose: whole chunks in one access, no fence at system scope in it.
+grep -q 'ld.relaxed.sys.global.b128' kernels/cuda/engine.ptx
+grep -q 'st.relaxed.sys.global.b128' kernels/cuda/engine.ptx
+
+for arch in sm_80 sm_90 sm_100; do
+  ptxas -c -arch=$arch kernels/cuda/engine.ptx -o "$work/engine.$arch.o"
+  for handlers in $(find target -path '*resident-test-actors*/out/*' -name '*.ptx' -printf '%T@ %p\n' 2>/dev/null | sort -rn | head -1 | cut -d' ' -f2); do
+    ptxas -c -arch=$arch "$handlers" -o "$work/handlers.$arch.o"
+    nvlink -arch=$arch "$work/engine.$arch.o" "$work/handlers.$arch.o" -o "$work/module.$arch.cubin"
+    echo "engine and handlers link for $arch"
+  done
+done
+echo "kernels: ok"

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Rings, replies and control words under loom: every schedule of two threads at the smallest sizes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target/loom}"
+RUSTFLAGS="--cfg loom" cargo test --release -p resident-gpu --test loom
+echo "loom: passed"

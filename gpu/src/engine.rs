@@ -1,0 +1,71 @@
+//! What runs the shards: one contract, two implementations, one suite (`tests/conformance.rs`).
+//!
+//! - **N-1** `launch` starts every shard over the region and returns; the shards resume where the last launch left.
+//! - **N-2** Between launches rows, state and cursors are kept.
+//! - **N-3** `ended` says without blocking whether every shard has left; a device fault is an error, once and for ever.
+//! - **N-4** Dropping an engine whose shards have left gives back everything it took.
+
+mod cpu;
+mod cuda;
+
+use std::sync::Arc;
+
+use resident_kernels::host::modules;
+
+use crate::device::{Choice, DeviceInfo, DeviceKind, Options};
+use crate::fault::WorkerError;
+use crate::region::Region;
+
+/// An engine over one region.
+pub(crate) trait Engine {
+    /// N-1.
+    fn launch(&mut self) -> Result<(), WorkerError>;
+    /// N-3.
+    fn ended(&mut self) -> Result<bool, WorkerError>;
+}
+
+/// The device that will be opened, before its region exists.
+pub(crate) enum Plan {
+    Cpu(DeviceInfo),
+    Cuda(cuda::Found, &'static str, DeviceInfo),
+}
+
+impl Plan {
+    /// Finds the device that `options` asks for; `Auto` takes the GPU if there is one and says why if not.
+    pub(crate) fn make(options: &Options) -> Result<Plan, WorkerError> {
+        match options.device {
+            Choice::Cpu => Ok(Plan::cpu(options, "asked for".into())),
+            Choice::Cuda(ordinal) => Plan::cuda(options, ordinal, "asked for"),
+            Choice::Auto => Plan::cuda(options, 0, "found").or_else(|missing| Ok(Plan::cpu(options, missing.text))),
+        }
+    }
+
+    fn cpu(options: &Options, reason: String) -> Plan {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from) as u32;
+        Plan::Cpu(DeviceInfo { kind: DeviceKind::Cpu, ordinal: 0, name: "CPU".into(), shards: options.shards.unwrap_or(cores.min(4)), reason })
+    }
+
+    fn cuda(options: &Options, ordinal: u32, reason: &str) -> Result<Plan, WorkerError> {
+        let found = cuda::find(ordinal)?;
+        let ptx = cuda::handlers(modules())?;
+        let shards = options.shards.unwrap_or(DEFAULT_SHARDS.min(found.sms));
+        let info = DeviceInfo { kind: DeviceKind::Cuda, ordinal, name: found.name.clone(), shards, reason: reason.into() };
+        Ok(Plan::Cuda(found, ptx, info))
+    }
+
+    pub(crate) fn info(&self) -> &DeviceInfo {
+        let (Plan::Cpu(info) | Plan::Cuda(_, _, info)) = self;
+        info
+    }
+
+    /// Takes memory, links and loads: everything that could block once a resident kernel runs.
+    pub(crate) fn open(self, options: &Options, region: &Arc<Region>) -> Result<Box<dyn Engine>, WorkerError> {
+        Ok(match self {
+            Plan::Cpu(_) => Box::new(cpu::Cpu::open(region, options.cpu_threads)),
+            Plan::Cuda(found, ptx, _) => Box::new(cuda::Cuda::open(region, options, &found, ptx)?),
+        })
+    }
+}
+
+/// Shards of a GPU unless the user says otherwise: half of an H200's multiprocessors stay free for other work.
+const DEFAULT_SHARDS: u32 = 64;

@@ -1,0 +1,222 @@
+//! The engine on an NVIDIA GPU: one resident kernel, a block per shard.
+
+mod driver;
+mod link;
+mod memory;
+
+use std::ffi::{CString, c_void};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use std::{mem, ptr};
+
+use cudarc::driver::sys::{self, CUdeviceptr, CUfunction, CUresult, CUstream};
+use resident_kernels::engine::{BLOCK_THREADS, CLOCK_KERNEL, KERNEL, PTX, kinds};
+use resident_kernels::host::{Gpu, Module};
+use resident_kernels::wire::{EngineParams, FINGERPRINT, REGION_MAGIC, Row, ShardState};
+
+pub(crate) use self::driver::{Found, find};
+use self::driver::check;
+use self::memory::{Exported, Registered};
+use super::Engine;
+use crate::clock::now_micros;
+use crate::device::Options;
+use crate::fault::{Class, WorkerError};
+use crate::region::Region;
+use crate::words::HeaderWords;
+
+/// How long the two clocks are compared before a launch.
+const CALIBRATIONS: u64 = 64;
+const CALIBRATION_LIMIT: Duration = Duration::from_secs(2);
+
+/// The PTX of the program's handlers, or what is missing.
+pub(crate) fn handlers(modules: &[Module]) -> Result<&'static str, WorkerError> {
+    match modules {
+        [] => Err(WorkerError::new(Class::NoHandlers, "this program links no handler crate; add one and `export!` its actors, or choose the CPU device")),
+        [Module { ptx: Gpu::Ptx(ptx), .. }] => Ok(ptx),
+        [Module { ptx: Gpu::Missing(why), krate, .. }] => Err(WorkerError::new(Class::NoHandlers, format!("the handlers of `{krate}` were not compiled for the GPU: {why}"))),
+        several => {
+            let names: Vec<_> = several.iter().map(|m| m.krate).collect();
+            Err(WorkerError::new(Class::NoHandlers, format!("several handler crates ({}): a GPU runs one module, so `export!` all actors from one crate that depends on the others", names.join(", "))))
+        }
+    }
+}
+
+/// A context, the linked module, memory and a stream. Everything is made before the first launch, since loading or allocating
+/// beside a resident kernel may block until it ends.
+pub(crate) struct Cuda {
+    region: Arc<Region>,
+    engine: CUfunction,
+    stream: CUstream,
+    params: EngineParams,
+    /// Dropped in this order, after the stream is idle.
+    _memory: Exported,
+    _registered: Registered,
+    context: Context,
+}
+
+struct Context(sys::CUdevice);
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: retained in `Cuda::open`, released once.
+        unsafe { sys::cuDevicePrimaryCtxRelease_v2(self.0) };
+    }
+}
+
+impl Cuda {
+    pub(crate) fn open(region: &Arc<Region>, options: &Options, found: &Found, handlers: &str) -> Result<Cuda, WorkerError> {
+        let shards = region.geometry().shards;
+        let rows_bytes = u64::from(shards) * u64::from(region.geometry().rows) * mem::size_of::<Row>() as u64;
+        let saved_bytes = u64::from(shards) * mem::size_of::<ShardState>() as u64;
+        // SAFETY: plain driver calls with valid out-pointers; the context stays current on this thread, the only one that uses it.
+        let context = unsafe {
+            let mut context = ptr::null_mut();
+            check(sys::cuDevicePrimaryCtxRetain(&mut context, found.device), "opening the device")?;
+            let held = Context(found.device);
+            check(sys::cuCtxSetCurrent(context), "cuCtxSetCurrent")?;
+            check(sys::cuCtxSetLimit(sys::CUlimit::CU_LIMIT_STACK_SIZE, options.stack_bytes as usize), "setting the stack size")?;
+            held
+        };
+        let module = link::load(found, PTX, handlers, options.cache.as_deref())?;
+        let engine = function(module, KERNEL)?;
+        let clock = function(module, CLOCK_KERNEL)?;
+        check_room(engine, shards, found.sms)?;
+        let mut stream = ptr::null_mut();
+        // SAFETY: valid out-pointer.
+        check(unsafe { sys::cuStreamCreate(&mut stream, sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32) }, "cuStreamCreate")?;
+        check_table(module, stream)?;
+        let memory = Exported::new(found.device, rows_bytes + saved_bytes + region.geometry().arena_bytes)?;
+        let registered = Registered::new(region)?;
+        let params = EngineParams {
+            region: registered.address(),
+            rows: memory.address(),
+            shards: memory.address() + rows_bytes,
+            arena: memory.address() + rows_bytes + saved_bytes,
+        };
+        let cuda = Cuda { region: region.clone(), engine, stream, params, _memory: memory, _registered: registered, context };
+        // SAFETY: the range lies within the memory just taken, which nothing uses yet.
+        check(unsafe { sys::cuMemsetD8Async(params.rows, 0, (rows_bytes + saved_bytes) as usize, stream) }, "clearing rows")?;
+        cuda.wait("clearing rows")?;
+        region.header().set_clock_offset(cuda.calibrate(clock)?);
+        region.header().set_nest_bytes(options.stack_bytes / 2);
+        Ok(cuda)
+    }
+
+    fn wait(&self, what: &str) -> Result<(), WorkerError> {
+        // SAFETY: the stream lives as long as `self`.
+        check(unsafe { sys::cuStreamSynchronize(self.stream) }, what)
+    }
+
+    fn run(&self, function: CUfunction, blocks: u32, threads: u32, params: &mut [*mut c_void]) -> Result<(), WorkerError> {
+        // SAFETY: `params` point to the kernel's parameters, which the driver copies before it returns.
+        check(unsafe { sys::cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, 0, self.stream, params.as_mut_ptr(), ptr::null_mut()) }, "launching")
+    }
+
+    /// Microseconds to add to the device's clock for the host's: from the exchange with the shortest round trip, whose middle is
+    /// when the device looked.
+    fn calibrate(&self, clock: CUfunction) -> Result<i64, WorkerError> {
+        let words = self.region.header();
+        let mut ask = self.params.region + HeaderWords::CLOCK_ASK;
+        let mut answer = ask + 8;
+        words.ask_clock(0);
+        self.run(clock, 1, 1, &mut [(&raw mut ask).cast(), (&raw mut answer).cast()])?;
+        let started = Instant::now();
+        let mut best = (Duration::MAX, 0i64);
+        for turn in 1..=CALIBRATIONS {
+            let before = Instant::now();
+            words.ask_clock(turn);
+            let nanos = loop {
+                if let Some(nanos) = words.clock_answer(turn) {
+                    break nanos;
+                }
+                if started.elapsed() > CALIBRATION_LIMIT {
+                    return Err(WorkerError::new(Class::Driver, "the device's clock did not answer within 2 s; is another process keeping the device busy?"));
+                }
+            };
+            let trip = before.elapsed();
+            if trip < best.0 {
+                best = (trip, now_micros() as i64 - (trip / 2).as_micros() as i64 - (nanos / 1000) as i64);
+            }
+        }
+        words.ask_clock(u64::MAX);
+        self.wait("the clock kernel")?;
+        Ok(best.1)
+    }
+}
+
+impl Engine for Cuda {
+    fn launch(&mut self) -> Result<(), WorkerError> {
+        let mut params = self.params;
+        self.run(self.engine, self.region.geometry().shards, BLOCK_THREADS, &mut [(&raw mut params).cast()])
+    }
+
+    fn ended(&mut self) -> Result<bool, WorkerError> {
+        // SAFETY: the stream lives as long as `self`.
+        match unsafe { sys::cuStreamQuery(self.stream) } {
+            CUresult::CUDA_ERROR_NOT_READY => Ok(false),
+            other => check(other, "the resident kernel").map(|()| true),
+        }
+    }
+}
+
+impl Drop for Cuda {
+    fn drop(&mut self) {
+        // SAFETY: made in `open`; the worker drops an engine only when its shards have left or the context is lost.
+        unsafe { sys::cuStreamDestroy_v2(self.stream) };
+        let _ = &self.context;
+    }
+}
+
+fn function(module: sys::CUmodule, name: &str) -> Result<CUfunction, WorkerError> {
+    let name = CString::new(name).expect("a kernel's name holds no zero byte");
+    let mut function = ptr::null_mut();
+    // SAFETY: valid out-pointer and module.
+    check(unsafe { sys::cuModuleGetFunction(&mut function, module, name.as_ptr()) }, "finding the engine's kernel")?;
+    Ok(function)
+}
+
+/// All shards must be on the device at once: one that waits for another to end would wait for ever.
+fn check_room(engine: CUfunction, shards: u32, sms: u32) -> Result<(), WorkerError> {
+    let mut per_sm = 0;
+    // SAFETY: valid out-pointer and function.
+    check(unsafe { sys::cuOccupancyMaxActiveBlocksPerMultiprocessor(&mut per_sm, engine, BLOCK_THREADS as i32, 0) }, "asking for occupancy")?;
+    let fits = per_sm.max(0) as u32 * sms;
+    if shards > fits {
+        return Err(WorkerError::new(Class::TooManyShards, format!("{shards} shards were asked for and the device holds {fits} at once ({sms} multiprocessors, {per_sm} each); ask for at most {fits}")));
+    }
+    Ok(())
+}
+
+/// Compares the table in the GPU's module with what this program was compiled with.
+fn check_table(module: sys::CUmodule, stream: CUstream) -> Result<(), WorkerError> {
+    let mut bytes = 0;
+    let mut address: CUdeviceptr = 0;
+    // SAFETY: valid out-pointers and module.
+    check(unsafe { sys::cuModuleGetGlobal_v2(&mut address, &mut bytes, module, c"RESIDENT_MODULE".as_ptr()) }, "finding the module's table of kinds")?;
+    let mut table = vec![0u8; bytes];
+    // SAFETY: `table` has room for the `bytes` bytes of the global and outlives the copy, which is waited for.
+    unsafe {
+        check(sys::cuMemcpyDtoHAsync_v2(table.as_mut_ptr().cast(), address, bytes, stream), "reading the module's table of kinds")?;
+        check(sys::cuStreamSynchronize(stream), "reading the module's table of kinds")?;
+    }
+    compare_table(&table)
+}
+
+fn compare_table(table: &[u8]) -> Result<(), WorkerError> {
+    let word = |at: usize| table.get(at..at + 8).map(|b| u64::from_le_bytes(b.try_into().expect("eight bytes")));
+    let differ = |what: String| Err(WorkerError::new(Class::Link, format!("the handlers' GPU module does not fit this program: {what}; rebuild the handler crate (cargo clean -p it), and check that it uses the same version of resident-kernels")));
+    if word(0) != Some(REGION_MAGIC) || word(8) != Some(FINGERPRINT) {
+        return differ("its wire layouts have another fingerprint".into());
+    }
+    let count = word(16).unwrap_or(0) as u32 as usize;
+    if count != kinds().len() {
+        return differ(format!("it has {count} kinds and the program {}", kinds().len()));
+    }
+    for (i, kind) in kinds().iter().enumerate() {
+        let (fingerprint, sizes) = (word(24 + 16 * i), word(32 + 16 * i));
+        if fingerprint != Some(kind.fingerprint) || sizes.map(|s| s as u32) != Some(kind.state_bytes) {
+            return differ(format!("kind `{}` has another layout there", kind.name));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! Mechanism of resident actors.
+
+pub mod arena;
+pub mod clock;
+#[cfg(not(loom))]
+pub mod device;
+#[cfg(not(loom))]
+mod engine;
+#[cfg(not(loom))]
+mod fault;
+mod frame;
+#[cfg(not(loom))]
+pub mod region;
+pub mod replies;
+pub mod ring;
+pub mod rows;
+mod sync;
+pub mod words;
+#[cfg(not(loom))]
+mod worker;
+
+#[cfg(not(loom))]
+pub use fault::Class;

@@ -1,0 +1,416 @@
+//! A region: the shared memory that application, worker and device talk through, and nothing else of them.
+//!
+//! ```text
+//! header page | control lines | progress lines | ingress rings | egress rings | reply lines
+//! ```
+//!
+//! Each part begins on a page. A region is a memfd, sealed in its size, so a worker of another process maps it
+//! by its descriptor alone; it holds offsets, no pointer. Who opens one checks its header against the layout
+//! that the header's own numbers give, keeps the result, and reads the header's shape never again.
+//!
+//! ```
+//! use resident_gpu::region::{Geometry, Region};
+//!
+//! let region = Region::create(&Geometry { shards: 2, capacity: 64, rows: 100, reply_lines: 16, arena_bytes: 1 << 20 }).unwrap();
+//! let same = Region::open(region.fd().unwrap().try_clone_to_owned().unwrap()).unwrap();
+//! assert_eq!(same.geometry(), region.geometry());
+//! ```
+
+use crate::frame::{Ops, Slot};
+use crate::replies::{self, Answers, ReplyLines};
+use crate::ring::{self, Consumer, MAX_CAPACITY_LOG2, Producer};
+use crate::words::{ControlWords, HeaderWords, ProgressWords, Shape};
+use resident_kernels::wire::{self, MAX_FRAME_SLOTS, REGION_MAGIC, SLOT_BYTES};
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::mm::{MapFlags, ProtFlags};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+/// Parts of a region begin at multiples of this.
+pub const PAGE: u64 = 4096;
+/// The most shards of a region.
+pub const MAX_SHARDS: u32 = 4096;
+/// The smallest ring: the longest frame fits.
+pub const MIN_CAPACITY: u32 = (MAX_FRAME_SLOTS as u32).next_power_of_two();
+/// The largest ring.
+pub const MAX_CAPACITY: u32 = 1 << MAX_CAPACITY_LOG2;
+/// The most rows of a shard.
+pub const MAX_ROWS: u32 = 1 << 24;
+/// The most reply lines of a region.
+pub const MAX_REPLY_LINES: u32 = 1 << 20;
+/// The largest state arena.
+pub const MAX_ARENA_BYTES: u64 = 1 << 40;
+
+const _: () = assert!(size_of::<wire::RegionHeader>() <= PAGE as usize);
+
+/// How large a region is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Shards, each with two rings.
+    pub shards: u32,
+    /// Slots of each ring: a power of two from [`MIN_CAPACITY`] to [`MAX_CAPACITY`].
+    pub capacity: u32,
+    /// Rows of each shard: how many actors it can hold.
+    pub rows: u32,
+    /// Reply lines for direct calls, shared by all shards.
+    pub reply_lines: u32,
+    /// Bytes of the state arena in device memory.
+    pub arena_bytes: u64,
+}
+
+/// Why there is no region.
+#[derive(Debug, thiserror::Error)]
+pub enum RegionError {
+    /// The number of shards is out of range.
+    #[error("{0} shards: take 1 to {MAX_SHARDS}")]
+    Shards(u32),
+    /// The ring capacity is out of range or no power of two.
+    #[error("a ring capacity of {0} slots: take a power of two from {MIN_CAPACITY} to {MAX_CAPACITY}")]
+    Capacity(u32),
+    /// The number of rows is out of range.
+    #[error("{0} rows in a shard: take 1 to {MAX_ROWS}")]
+    Rows(u32),
+    /// The number of reply lines is out of range.
+    #[error("{0} reply lines: take at most {MAX_REPLY_LINES}")]
+    ReplyLines(u32),
+    /// The arena is too large.
+    #[error("a state arena of {0} bytes: take at most {MAX_ARENA_BYTES}")]
+    Arena(u64),
+    /// The system did not give the memory.
+    #[error("the system refused to {step} a region of {bytes} bytes: {cause}; free memory, or take fewer shards or smaller rings")]
+    System {
+        /// What was asked for.
+        step: &'static str,
+        /// Bytes of the region, 0 where they are not known yet.
+        bytes: u64,
+        /// The system's answer.
+        cause: std::io::Error,
+    },
+    /// The descriptor is of something else.
+    #[error("the descriptor is no region ({0}): pass the one that `Region::fd` gave")]
+    NotARegion(&'static str),
+    /// The other side was built from another version.
+    #[error("the region was made with the layouts {theirs:016x}, this side has {ours:016x}: build application and worker from one version")]
+    Fingerprint {
+        /// The region's.
+        theirs: u64,
+        /// This side's.
+        ours: u64,
+    },
+    /// The header contradicts itself.
+    #[error("the region's header says {what} = {found}, which should be {expected}: it was overwritten; make a new region")]
+    Header {
+        /// The word.
+        what: &'static str,
+        /// What it holds.
+        found: u64,
+        /// What follows from the rest.
+        expected: u64,
+    },
+}
+
+impl Geometry {
+    /// Where everything lies, if the numbers are in range. No sum below can overflow in the ranges checked.
+    fn layout(&self) -> Result<Shape, RegionError> {
+        let Geometry { shards, capacity, rows, reply_lines, arena_bytes } = *self;
+        if !(1..=MAX_SHARDS).contains(&shards) {
+            return Err(RegionError::Shards(shards));
+        }
+        if !capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity) {
+            return Err(RegionError::Capacity(capacity));
+        }
+        if !(1..=MAX_ROWS).contains(&rows) {
+            return Err(RegionError::Rows(rows));
+        }
+        if reply_lines > MAX_REPLY_LINES {
+            return Err(RegionError::ReplyLines(reply_lines));
+        }
+        if arena_bytes > MAX_ARENA_BYTES {
+            return Err(RegionError::Arena(arena_bytes));
+        }
+        let rings = shards as u64 * capacity as u64 * SLOT_BYTES as u64;
+        let parts = [
+            shards as u64 * size_of::<wire::ShardControl>() as u64,
+            shards as u64 * size_of::<wire::ShardProgress>() as u64,
+            rings,
+            rings,
+            reply_lines as u64 * SLOT_BYTES as u64,
+        ];
+        let mut end = PAGE;
+        let offsets = parts.map(|part| {
+            let begin = end;
+            end += part.next_multiple_of(PAGE);
+            begin
+        });
+        Ok(Shape {
+            magic: REGION_MAGIC,
+            fingerprint: wire::FINGERPRINT,
+            bytes: end,
+            shards,
+            capacity_log2: capacity.ilog2(),
+            rows,
+            reply_lines,
+            arena_bytes,
+            offsets,
+        })
+    }
+}
+
+/// Shared memory, mapped, with a shape that was checked.
+pub struct Region {
+    base: NonNull<u8>,
+    shape: Shape,
+    memory: Memory,
+    /// Which ends of each shard's rings were taken from this mapping; the last element is the reply lines'.
+    taken: Box<[AtomicU8]>,
+}
+
+enum Memory {
+    Mapped(OwnedFd),
+    Heap(Layout),
+}
+
+/// Bits of `Region::taken`.
+const HOST: u8 = 1;
+const ENGINE: u8 = 2;
+
+// SAFETY: (region) every view of the memory is of atomics, and the mapping lives until the last handle is gone.
+unsafe impl Send for Region {}
+// SAFETY: as above.
+unsafe impl Sync for Region {}
+
+impl Region {
+    /// Makes a region that other processes can map.
+    pub fn create(geometry: &Geometry) -> Result<Arc<Region>, RegionError> {
+        let shape = geometry.layout()?;
+        let refused = |step, cause: rustix::io::Errno| RegionError::System { step, bytes: shape.bytes, cause: cause.into() };
+        let fd = rustix::fs::memfd_create("resident-region", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
+            .map_err(|cause| refused("open", cause))?;
+        rustix::fs::ftruncate(&fd, shape.bytes).map_err(|cause| refused("size", cause))?;
+        // Nobody can take the memory away under a reader's feet, and nobody can undo that.
+        rustix::fs::fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)
+            .map_err(|cause| refused("seal", cause))?;
+        let base = map(&fd, shape.bytes)?;
+        Ok(Region::new(base, shape, Memory::Mapped(fd), true))
+    }
+
+    /// Maps a region by its descriptor, after checking it.
+    pub fn open(fd: OwnedFd) -> Result<Arc<Region>, RegionError> {
+        let system = |step| move |cause: rustix::io::Errno| RegionError::System { step, bytes: 0, cause: cause.into() };
+        let seals = rustix::fs::fcntl_get_seals(&fd).map_err(|_| RegionError::NotARegion("it has no seals"))?;
+        if !seals.contains(SealFlags::SHRINK | SealFlags::GROW) {
+            return Err(RegionError::NotARegion("its size is not sealed"));
+        }
+        let bytes = rustix::fs::fstat(&fd).map_err(system("look at"))?.st_size as u64;
+        if bytes < PAGE {
+            return Err(RegionError::NotARegion("it is shorter than a page"));
+        }
+        let base = map(&fd, PAGE)?;
+        // SAFETY: (header) a page is mapped at `base`, sealed against shrinking, and unmapped below.
+        let shape = unsafe { base.cast::<HeaderWords>().as_ref() }.shape();
+        // SAFETY: nothing refers to this page any more.
+        unsafe { unmap(base, PAGE) };
+        check(&shape, bytes)?;
+        let base = map(&fd, bytes)?;
+        Ok(Region::new(base, shape, Memory::Mapped(fd), false))
+    }
+
+    /// Makes a region of this process's own memory, without a descriptor.
+    pub fn heap(geometry: &Geometry) -> Result<Arc<Region>, RegionError> {
+        let shape = geometry.layout()?;
+        let refused = || RegionError::System {
+            step: "allocate",
+            bytes: shape.bytes,
+            cause: std::io::ErrorKind::OutOfMemory.into(),
+        };
+        let layout = Layout::from_size_align(shape.bytes as usize, PAGE as usize).map_err(|_| refused())?;
+        // SAFETY: the layout is at least a page.
+        let base = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(refused)?;
+        Ok(Region::new(base, shape, Memory::Heap(layout), true))
+    }
+
+    fn new(base: NonNull<u8>, shape: Shape, memory: Memory, fresh: bool) -> Arc<Region> {
+        let taken = (0..=shape.shards).map(|_| AtomicU8::new(0)).collect();
+        let region = Arc::new(Region { base, shape, memory, taken });
+        if fresh {
+            region.header().set_shape(&shape);
+        }
+        region
+    }
+
+    /// The descriptor by which others map it; none for a region on the heap.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.memory {
+            Memory::Mapped(fd) => Some(fd.as_fd()),
+            Memory::Heap(_) => None,
+        }
+    }
+
+    /// Where it begins in this process.
+    pub fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    /// Its bytes, a multiple of [`PAGE`].
+    #[allow(clippy::len_without_is_empty, reason = "a region is never empty")]
+    pub fn len(&self) -> usize {
+        self.shape.bytes as usize
+    }
+
+    /// How large it is, as checked when it was made or opened.
+    pub fn geometry(&self) -> Geometry {
+        let Shape { shards, capacity_log2, rows, reply_lines, arena_bytes, .. } = self.shape;
+        Geometry { shards, capacity: 1 << capacity_log2, rows, reply_lines, arena_bytes }
+    }
+
+    /// The words of its first page.
+    pub fn header(&self) -> &HeaderWords {
+        // SAFETY: (region) the first page is the header's, and it is words only.
+        unsafe { self.base.cast().as_ref() }
+    }
+
+    /// A shard's control line.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such shard.
+    pub fn control(&self, shard: u32) -> &ControlWords {
+        // SAFETY: (region) `part` is within the control lines, which are words only.
+        unsafe { self.part(0, shard, size_of::<ControlWords>() as u64).cast().as_ref() }
+    }
+
+    /// A shard's progress line.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such shard.
+    pub fn progress(&self, shard: u32) -> &ProgressWords {
+        // SAFETY: (region) `part` is within the progress lines, which are words only.
+        unsafe { self.part(1, shard, size_of::<ProgressWords>() as u64).cast().as_ref() }
+    }
+
+    /// Element `shard` of part `part`, whose elements are `bytes` long.
+    fn part(&self, part: usize, shard: u32, bytes: u64) -> NonNull<u8> {
+        assert!(shard < self.shape.shards, "shard {shard} of a region with {}", self.shape.shards);
+        // SAFETY: (region) the layout has `shards` elements of `bytes` bytes there.
+        unsafe { self.base.add((self.shape.offsets[part] + shard as u64 * bytes) as usize) }
+    }
+
+    /// The host's ends of a shard's rings, at their beginning: into the shard and out of it. Once for each shard
+    /// of a mapping, `None` after that or if there is no such shard.
+    pub fn host_ports(self: &Arc<Self>, shard: u32) -> Option<(Producer, Consumer)> {
+        self.take(shard, HOST)?;
+        let ((producer, _), (_, consumer)) = self.rings(shard);
+        Some((producer, consumer))
+    }
+
+    /// The engine's ends of a shard's rings, for a peer written in Rust, such as a test's: out of the shard and into it.
+    pub fn engine_ports(self: &Arc<Self>, shard: u32) -> Option<(Producer, Consumer)> {
+        self.take(shard, ENGINE)?;
+        let ((_, consumer), (producer, _)) = self.rings(shard);
+        Some((producer, consumer))
+    }
+
+    /// The reply lines, once for a mapping.
+    pub fn replies(self: &Arc<Self>) -> Option<Arc<ReplyLines>> {
+        self.mark(self.shape.shards, HOST)?;
+        Some(self.reply_lines().0)
+    }
+
+    /// The engine's side of the reply lines, for a peer written in Rust, such as a test's.
+    pub fn answers(self: &Arc<Self>) -> Option<Answers> {
+        self.mark(self.shape.shards, ENGINE)?;
+        Some(self.reply_lines().1)
+    }
+
+    fn take(&self, shard: u32, end: u8) -> Option<()> {
+        if shard < self.shape.shards { self.mark(shard, end) } else { None }
+    }
+
+    fn mark(&self, index: u32, end: u8) -> Option<()> {
+        // Relaxed: only one gets the end, and nothing else is handed over by this.
+        if self.taken[index as usize].fetch_or(end, Relaxed) & end == 0 { Some(()) } else { None }
+    }
+
+    /// Both ends of a shard's ingress and egress ring.
+    fn rings(self: &Arc<Self>, shard: u32) -> ((Producer, Consumer), (Producer, Consumer)) {
+        let log2 = self.shape.capacity_log2;
+        let bytes = (SLOT_BYTES as u64) << log2;
+        let ring = |part, head, ops| {
+            let slots = self.part(part, shard, bytes).cast::<Slot>();
+            // SAFETY: (place) the layout has that many slots there, the head is in a line of the shard's, and the
+            // region stays mapped for the ends' `Arc`.
+            unsafe { ring::at(slots, head, log2, ops, self.clone()) }
+        };
+        (
+            ring(2, NonNull::from(&self.progress(shard).ingress_head), Ops::HOST),
+            ring(3, NonNull::from(&self.control(shard).egress_head), Ops::DEVICE),
+        )
+    }
+
+    fn reply_lines(self: &Arc<Self>) -> (Arc<ReplyLines>, Answers) {
+        // SAFETY: (region) the reply lines lie there.
+        let lines = unsafe { self.base.add(self.shape.offsets[4] as usize) }.cast::<Slot>();
+        // SAFETY: (lines) the layout has that many lines there, and the region stays mapped for the `Arc`.
+        unsafe { replies::at(lines, self.shape.reply_lines, self.clone()) }
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        match &self.memory {
+            // SAFETY: (region) this is the last handle.
+            Memory::Mapped(_) => unsafe { unmap(self.base, self.shape.bytes) },
+            // SAFETY: (region) this is the last handle, and the memory was allocated with this layout.
+            Memory::Heap(layout) => unsafe { dealloc(self.base.as_ptr(), *layout) },
+        }
+    }
+}
+
+/// Checks what a header says against itself and against the size of the memory it is in.
+fn check(shape: &Shape, bytes: u64) -> Result<(), RegionError> {
+    if shape.magic != REGION_MAGIC {
+        return Err(RegionError::NotARegion("its first word is another"));
+    }
+    if shape.fingerprint != wire::FINGERPRINT {
+        return Err(RegionError::Fingerprint { theirs: shape.fingerprint, ours: wire::FINGERPRINT });
+    }
+    let capacity = 1u32.checked_shl(shape.capacity_log2).unwrap_or(u32::MAX);
+    let Shape { shards, rows, reply_lines, arena_bytes, .. } = *shape;
+    let expected = Geometry { shards, capacity, rows, reply_lines, arena_bytes }.layout()?;
+    let words = [
+        ("control", shape.offsets[0], expected.offsets[0]),
+        ("progress", shape.offsets[1], expected.offsets[1]),
+        ("ingress", shape.offsets[2], expected.offsets[2]),
+        ("egress", shape.offsets[3], expected.offsets[3]),
+        ("replies", shape.offsets[4], expected.offsets[4]),
+        ("bytes", shape.bytes, expected.bytes),
+        ("bytes", shape.bytes, bytes),
+    ];
+    match words.into_iter().find(|(_, found, expected)| found != expected) {
+        Some((what, found, expected)) => Err(RegionError::Header { what, found, expected }),
+        None => Ok(()),
+    }
+}
+
+fn map(fd: &OwnedFd, bytes: u64) -> Result<NonNull<u8>, RegionError> {
+    let access = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: a new mapping, wherever the system likes.
+    let base = unsafe { rustix::mm::mmap(std::ptr::null_mut(), bytes as usize, access, MapFlags::SHARED, fd, 0) };
+    match base.map(|base| NonNull::new(base.cast())) {
+        Ok(Some(base)) => Ok(base),
+        Ok(None) => Err(RegionError::NotARegion("the system mapped it at 0")),
+        Err(cause) => Err(RegionError::System { step: "map", bytes, cause: cause.into() }),
+    }
+}
+
+/// # Safety
+///
+/// `base` is from [`map`] with the same `bytes`, and nothing refers to it any more.
+unsafe fn unmap(base: NonNull<u8>, bytes: u64) {
+    // SAFETY: as the caller says. The only failure would be a range that was never mapped.
+    let _ = unsafe { rustix::mm::munmap(base.as_ptr().cast(), bytes as usize) };
+}

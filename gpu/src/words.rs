@@ -1,0 +1,371 @@
+//! Typed views of the words that lie beside the rings: the header, and each shard's control and progress line.
+//!
+//! | words | written by | read by |
+//! | --- | --- | --- |
+//! | [`HeaderWords`]: `command` | application | worker |
+//! | [`HeaderWords`]: `status`, text, `launches`, `clock_offset`, `nest_bytes` | worker | application, engine |
+//! | [`ControlWords`] | application | the shard's engine |
+//! | [`ProgressWords`] | the shard's engine | application, worker |
+//!
+//! The peer is not believed: these are numbers, and whoever uses one as an index or a length bounds it first.
+
+use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Sync};
+#[cfg(not(loom))]
+use resident_kernels::wire::ShardControl;
+use resident_kernels::wire::{RegionHeader, ShardProgress};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Words of the header's text; few under loom, which models each.
+const TEXT_WORDS: usize = if cfg!(loom) { 2 } else { 128 };
+
+/// A region's first page. Where things lie is not told here: [`Region`](crate::region::Region) has checked and kept it.
+#[repr(C, align(64))]
+pub struct HeaderWords {
+    magic: AtomicU64,
+    fingerprint: AtomicU64,
+    bytes: AtomicU64,
+    shards: AtomicU32,
+    capacity_log2: AtomicU32,
+    rows: AtomicU32,
+    reply_lines: AtomicU32,
+    arena_bytes: AtomicU64,
+    control: AtomicU64,
+    progress: AtomicU64,
+    ingress: AtomicU64,
+    egress: AtomicU64,
+    replies: AtomicU64,
+    clock_offset: AtomicI64,
+    nest_bytes: AtomicU32,
+    command: AtomicU32,
+    status: AtomicU32,
+    text_bytes: AtomicU32,
+    launches: AtomicU64,
+    clock_ask: AtomicU64,
+    clock_answer: AtomicU64,
+    clock_nanos: AtomicU64,
+    text: [AtomicU64; TEXT_WORDS],
+}
+
+/// What the host tells one shard. One thread at a time asks for kills.
+#[derive(Default)]
+#[repr(C, align(128))]
+pub struct ControlWords {
+    pub(crate) egress_head: AtomicU64,
+    command: AtomicU32,
+    kill: AtomicU32,
+    kill_row: AtomicU32,
+    kill_generation: AtomicU32,
+    /// Stands for row and generation under loom, as in a slot.
+    #[cfg(loom)]
+    owner: loom::cell::UnsafeCell<()>,
+}
+
+// SAFETY: `owner` guards nothing but itself, and loom watches who touches it.
+#[cfg(loom)]
+unsafe impl std::marker::Sync for ControlWords {}
+
+/// What one shard tells the host.
+#[derive(Default)]
+#[repr(C, align(128))]
+pub struct ProgressWords {
+    pub(crate) ingress_head: AtomicU64,
+    handled: AtomicU64,
+    refused: AtomicU64,
+    faults: AtomicU64,
+    queued: AtomicU32,
+    swap: AtomicU32,
+    kill_done: AtomicU32,
+    running: AtomicU32,
+    hlc: AtomicU64,
+}
+
+macro_rules! same_layout {
+    ($words:ident, $wire:ident, $($field:ident)*) => {
+        #[cfg(not(loom))]
+        const _: () = {
+            assert!(size_of::<$words>() == size_of::<$wire>() && align_of::<$words>() == align_of::<$wire>());
+            $(assert!(std::mem::offset_of!($words, $field) == std::mem::offset_of!($wire, $field));)*
+            // Every field of the wire's struct is named here: this does not compile otherwise.
+            const fn _all(wire: $wire) { let $wire { $($field: _),* } = wire; }
+        };
+    };
+}
+same_layout!(HeaderWords, RegionHeader, magic fingerprint bytes shards capacity_log2 rows reply_lines arena_bytes control
+    progress ingress egress replies clock_offset nest_bytes command status text_bytes launches clock_ask
+    clock_answer clock_nanos text);
+same_layout!(ControlWords, ShardControl, egress_head command kill kill_row kill_generation);
+same_layout!(ProgressWords, ShardProgress, ingress_head handled refused faults queued swap kill_done running hlc);
+
+/// What the header says of the region's shape, as read: not yet checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) magic: u64,
+    pub(crate) fingerprint: u64,
+    pub(crate) bytes: u64,
+    pub(crate) shards: u32,
+    pub(crate) capacity_log2: u32,
+    pub(crate) rows: u32,
+    pub(crate) reply_lines: u32,
+    pub(crate) arena_bytes: u64,
+    /// Offsets of control, progress, ingress, egress and replies.
+    pub(crate) offsets: [u64; 5],
+}
+
+impl Default for HeaderWords {
+    fn default() -> HeaderWords {
+        HeaderWords {
+            magic: AtomicU64::new(0),
+            fingerprint: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            shards: AtomicU32::new(0),
+            capacity_log2: AtomicU32::new(0),
+            rows: AtomicU32::new(0),
+            reply_lines: AtomicU32::new(0),
+            arena_bytes: AtomicU64::new(0),
+            control: AtomicU64::new(0),
+            progress: AtomicU64::new(0),
+            ingress: AtomicU64::new(0),
+            egress: AtomicU64::new(0),
+            replies: AtomicU64::new(0),
+            clock_offset: AtomicI64::new(0),
+            nest_bytes: AtomicU32::new(0),
+            command: AtomicU32::new(0),
+            status: AtomicU32::new(0),
+            text_bytes: AtomicU32::new(0),
+            launches: AtomicU64::new(0),
+            clock_ask: AtomicU64::new(0),
+            clock_answer: AtomicU64::new(0),
+            clock_nanos: AtomicU64::new(0),
+            text: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+}
+
+impl HeaderWords {
+    /// Writes the shape; nobody else knows of the region yet.
+    pub(crate) fn set_shape(&self, shape: &Shape) {
+        self.magic.store(shape.magic, Relaxed);
+        self.fingerprint.store(shape.fingerprint, Relaxed);
+        self.bytes.store(shape.bytes, Relaxed);
+        self.shards.store(shape.shards, Relaxed);
+        self.capacity_log2.store(shape.capacity_log2, Relaxed);
+        self.rows.store(shape.rows, Relaxed);
+        self.reply_lines.store(shape.reply_lines, Relaxed);
+        self.arena_bytes.store(shape.arena_bytes, Relaxed);
+        let offsets = [&self.control, &self.progress, &self.ingress, &self.egress, &self.replies];
+        for (word, offset) in offsets.into_iter().zip(shape.offsets) {
+            word.store(offset, Relaxed);
+        }
+    }
+
+    /// Reads the shape, each word once.
+    pub(crate) fn shape(&self) -> Shape {
+        Shape {
+            magic: self.magic.load(Relaxed),
+            fingerprint: self.fingerprint.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            shards: self.shards.load(Relaxed),
+            capacity_log2: self.capacity_log2.load(Relaxed),
+            rows: self.rows.load(Relaxed),
+            reply_lines: self.reply_lines.load(Relaxed),
+            arena_bytes: self.arena_bytes.load(Relaxed),
+            offsets: [&self.control, &self.progress, &self.ingress, &self.egress, &self.replies]
+                .map(|word| word.load(Relaxed)),
+        }
+    }
+
+    /// The application's wish, a `COMMAND_*` of the control protocol; what was written before it is seen.
+    pub fn command(&self) -> u32 {
+        // SYNC command: pairs with the store in `set_command`.
+        self.command.load(Sync::Command.load())
+    }
+
+    /// Tells the worker. For the application.
+    pub fn set_command(&self, command: u32) {
+        // SYNC command: pairs with the load in `command`.
+        self.command.store(command, Sync::Command.store());
+    }
+
+    /// The worker's answer, a `STATUS_*` of the control protocol; what the worker wrote before it is seen.
+    pub fn status(&self) -> u32 {
+        // SYNC status: pairs with the stores in `set_status` and `fail`.
+        self.status.load(Sync::Status.load())
+    }
+
+    /// Tells the application. For the worker.
+    pub fn set_status(&self, status: u32) {
+        // SYNC status: pairs with the load in `status`.
+        self.status.store(status, Sync::Status.store());
+    }
+
+    /// Sets a status that has a reason. For the worker, once: the text is not written again.
+    pub fn fail(&self, status: u32, text: &str) {
+        let end = (0..=text.len().min(TEXT_WORDS * 8)).rev().find(|&end| text.is_char_boundary(end));
+        let text = &text.as_bytes()[..end.unwrap_or(0)];
+        for (word, bytes) in self.text.iter().zip(text.chunks(8)) {
+            let mut full = [0; 8];
+            full[..bytes.len()].copy_from_slice(bytes);
+            word.store(u64::from_le_bytes(full), Relaxed);
+        }
+        self.text_bytes.store(text.len() as u32, Relaxed);
+        self.set_status(status);
+    }
+
+    /// The reason of a failed status, once [`status`](Self::status) says so.
+    pub fn text(&self) -> String {
+        let bytes: Vec<u8> = self.text.iter().flat_map(|word| word.load(Relaxed).to_le_bytes()).collect();
+        let length = (self.text_bytes.load(Relaxed) as usize).min(bytes.len());
+        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    }
+
+    /// Launches so far.
+    pub fn launches(&self) -> u64 {
+        self.launches.load(Relaxed)
+    }
+
+    /// Counts a launch. For the worker.
+    pub fn set_launches(&self, launches: u64) {
+        self.launches.store(launches, Relaxed);
+    }
+
+    /// Microseconds from the device's clock to the host's.
+    pub fn clock_offset(&self) -> i64 {
+        self.clock_offset.load(Relaxed)
+    }
+
+    /// For the worker, before a launch: the launch itself orders it for the engine.
+    pub fn set_clock_offset(&self, micros: i64) {
+        self.clock_offset.store(micros, Relaxed);
+    }
+
+    /// Asks the device's clock; a new number is a new question, `u64::MAX` ends the asking. For the worker.
+    pub fn ask_clock(&self, question: u64) {
+        self.clock_ask.store(question, Relaxed);
+    }
+
+    /// The device's clock in nanoseconds, once it has answered `question`.
+    pub fn clock_answer(&self, question: u64) -> Option<u64> {
+        // SYNC clock: pairs with the last store in the engine's `resident_clock` (here: `answer_clock`).
+        (self.clock_answer.load(Sync::Clock.load()) == question).then(|| self.clock_nanos.load(Relaxed))
+    }
+
+    /// Answers a question about the clock. The device's side, for a peer written in Rust.
+    pub fn answer_clock(&self, question: u64, nanos: u64) {
+        self.clock_nanos.store(nanos, Relaxed);
+        // SYNC clock: pairs with the load in `clock_answer`.
+        self.clock_answer.store(question, Sync::Clock.store());
+    }
+
+    /// Offset of the question within a region; the two words of the answer follow it.
+    pub(crate) const CLOCK_ASK: u64 = std::mem::offset_of!(RegionHeader, clock_ask) as u64;
+
+    /// Stack bytes that nested panics may use.
+    pub fn nest_bytes(&self) -> u32 {
+        self.nest_bytes.load(Relaxed)
+    }
+
+    /// For the worker, before a launch: the launch itself orders it for the engine.
+    pub fn set_nest_bytes(&self, bytes: u32) {
+        self.nest_bytes.store(bytes, Relaxed);
+    }
+}
+
+impl ControlWords {
+    /// Tells the shard `wire::RUN` or `wire::STOP`.
+    pub fn set_command(&self, command: u16) {
+        // SYNC command: pairs with the engine's load in `poll_control`.
+        self.command.store(command as u32, Sync::Command.store());
+    }
+
+    /// What the shard was told last; for the engine, and to look at.
+    pub fn command(&self) -> u32 {
+        // SYNC command: pairs with the store in `set_command`.
+        self.command.load(Sync::Command.load())
+    }
+
+    /// Asks to kill the actor in `row` at `generation`. `None`, and nothing asked, while the kill before is not
+    /// carried out; else the number that `progress.kill_done` shows once it is. One thread at a time.
+    pub fn ask_kill(&self, progress: &ProgressWords, row: u32, generation: u32) -> Option<u32> {
+        let asked = self.kill.load(Relaxed);
+        // SYNC kill-done: pairs with the engine's store in `poll_control` (here: `ProgressWords::set_kill_done`).
+        if progress.kill_done.load(Sync::KillDone.load()) != asked {
+            return None;
+        }
+        #[cfg(loom)]
+        self.owner.with_mut(|_| ());
+        self.kill_row.store(row, Relaxed);
+        self.kill_generation.store(generation, Relaxed);
+        // SYNC kill: pairs with the engine's load in `poll_control` (here: `kill_asked`).
+        self.kill.store(asked.wrapping_add(1), Sync::Kill.store());
+        Some(asked.wrapping_add(1))
+    }
+
+    /// The kill asked for after number `seen`, if there is one: its number, row and generation. The engine's
+    /// side, for a peer written in Rust.
+    pub fn kill_asked(&self, seen: u32) -> Option<(u32, u32, u32)> {
+        // SYNC kill: pairs with the store in `ask_kill`.
+        let kill = self.kill.load(Sync::Kill.load());
+        if kill == seen {
+            return None;
+        }
+        let asked = (kill, self.kill_row.load(Relaxed), self.kill_generation.load(Relaxed));
+        #[cfg(loom)]
+        self.owner.with(|_| ());
+        Some(asked)
+    }
+}
+
+impl ProgressWords {
+    /// Everything the shard tells. The words are read one by one while the shard goes on; when `running` is 0,
+    /// what the shard wrote before it left is seen, and nothing changes any more.
+    pub fn snapshot(&self) -> ShardProgress {
+        // SYNC running: pairs with the engine's last store in `leave` (here: `set_running`).
+        let running = self.running.load(Sync::Running.load());
+        ShardProgress {
+            ingress_head: self.ingress_head.load(Relaxed),
+            handled: self.handled.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+            faults: self.faults.load(Relaxed),
+            queued: self.queued.load(Relaxed),
+            swap: self.swap.load(Relaxed),
+            kill_done: self.kill_done.load(Relaxed),
+            running,
+            hlc: self.hlc.load(Relaxed),
+        }
+    }
+
+    /// Whether the shard runs; once it does not, what it wrote before it left is seen.
+    pub fn running(&self) -> bool {
+        // SYNC running: pairs with the engine's last store in `leave` (here: `set_running`).
+        self.running.load(Sync::Running.load()) != 0
+    }
+
+    /// Whether the shard has left because its stack is nearly used.
+    pub fn swap(&self) -> bool {
+        // The store comes before `running` is 0, which the worker awaits before it acts on this.
+        self.swap.load(Relaxed) != 0
+    }
+
+    /// The last kill carried out, as [`ControlWords::ask_kill`] numbered it.
+    pub fn kill_done(&self) -> u32 {
+        // SYNC kill-done: pairs with the engine's store in `poll_control` (here: `set_kill_done`).
+        self.kill_done.load(Sync::KillDone.load())
+    }
+
+    /// Says that a kill is carried out. The engine's side, for a peer written in Rust.
+    pub fn set_kill_done(&self, kill: u32) {
+        // SYNC kill-done: pairs with the loads in `ask_kill` and `kill_done`.
+        self.kill_done.store(kill, Sync::KillDone.store());
+    }
+
+    /// Says that the shard runs or has left. The engine's side, for a peer written in Rust.
+    pub fn set_running(&self, running: bool) {
+        // SYNC running: pairs with the loads in `running` and `snapshot`.
+        self.running.store(running as u32, Sync::Running.store());
+    }
+
+    /// Counts what was handled. The engine's side, for a peer written in Rust.
+    pub fn set_handled(&self, handled: u64) {
+        self.handled.store(handled, Relaxed);
+    }
+}

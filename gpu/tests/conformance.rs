@@ -1,0 +1,410 @@
+//! One suite for every engine: what `gpu/src/engine.rs` and `kernels/cuda/engine.h` promise, seen through the rings.
+//!
+//! It runs on the CPU device, on the CPU device with pollers and handler on threads of their own, and on a GPU where there is
+//! one. With `RESIDENT_REQUIRE_GPU=1` a missing GPU is a failure.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use resident_gpu::device::{Choice, Device, Health, Options, StartError};
+use resident_gpu::ring::{Consumer, Frame, Producer, PushError};
+use resident_kernels::actor::{Actor, Emit, Handles, Message};
+use resident_kernels::plain::Plain;
+use resident_kernels::wire::*;
+use resident_test_actors::*;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const NONE: u32 = u32::MAX;
+
+/// An answer, kept.
+#[derive(Debug, Clone, PartialEq)]
+struct Heard {
+    op: u16,
+    message: u16,
+    row: u32,
+    generation: u32,
+    correlation: u32,
+    hlc: u64,
+    payload: Vec<u8>,
+}
+
+/// A device of one shard, its rings, and an arena that only grows.
+struct Host {
+    device: Arc<Device>,
+    into: Producer,
+    from: Consumer,
+    arena: u64,
+    clock: u64,
+}
+
+impl Host {
+    fn start(options: Options) -> Host {
+        let device = Device::start(options).unwrap_or_else(|error| panic!("{error}"));
+        let (into, from) = device.take_ports(0).expect("the ports are there once");
+        assert!(device.take_ports(0).is_none());
+        Host { device, into, from, arena: 0, clock: 1 }
+    }
+
+    fn push(&mut self, op: u16, message: u16, row: u32, generation: u32, correlation: u32, payload: &[u8]) {
+        self.clock += 1;
+        let frame = Frame { op, message, row, generation, correlation, reply_tag: 0, hlc: self.clock, payload };
+        let begun = Instant::now();
+        loop {
+            match self.into.push(&frame) {
+                Ok(()) => return,
+                Err(PushError::Full) => assert!(begun.elapsed() < PATIENCE, "the ring stays full"),
+                Err(other) => panic!("{other}"),
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    fn try_hear(&mut self) -> Option<Heard> {
+        let frame = self.from.pop().expect("the engine keeps the protocol")?;
+        let Frame { op, message, row, generation, correlation, hlc, payload, .. } = frame;
+        Some(Heard { op, message, row, generation, correlation, hlc, payload: payload.to_vec() })
+    }
+
+    fn hear(&mut self) -> Heard {
+        let begun = Instant::now();
+        loop {
+            if let Some(heard) = self.try_hear() {
+                return heard;
+            }
+            assert!(begun.elapsed() < PATIENCE, "no answer; {:?}; {:?}", self.device.health(), self.device.progress(0));
+            std::thread::yield_now();
+        }
+    }
+
+    fn spawn<A: Actor>(&mut self, row: u32, generation: u32, state: &A) {
+        let mut bytes = vec![0; size_of::<A>()];
+        state.encode(&mut bytes);
+        let at = self.arena;
+        self.arena += (bytes.len() as u64).next_multiple_of(16);
+        let head = bytes.len().min(SPAWN_STATE_BYTES);
+        for (i, piece) in bytes[head..].chunks(INIT_STATE_BYTES).enumerate() {
+            let offset = at + (head + i * INIT_STATE_BYTES) as u64;
+            self.push(OP_INIT, 0, row, generation, 0, &[&offset.to_le_bytes()[..], piece].concat());
+        }
+        let kind = self.device.kind_index(A::KIND).expect("an exported kind");
+        let mut payload = [kind.to_le_bytes(), (bytes.len() as u32).to_le_bytes()].concat();
+        payload.extend_from_slice(&at.to_le_bytes());
+        payload.extend_from_slice(&bytes[..head]);
+        self.push(OP_SPAWN, 0, row, generation, 7, &payload);
+        let ack = self.hear();
+        assert_eq!((ack.op, ack.row, ack.generation, ack.correlation), (OP_ACK, row, generation, 7));
+    }
+
+    fn cast<A: Handles<M>, M: Message>(&mut self, row: u32, generation: u32, msg: &M) {
+        let mut payload = vec![0; size_of::<M>()];
+        msg.encode(&mut payload);
+        self.push(OP_CAST, A::INDEX, row, generation, NONE, &payload);
+    }
+
+    fn call<A: Handles<M>, M: Message>(&mut self, row: u32, generation: u32, correlation: u32, msg: &M) {
+        let mut payload = vec![0; size_of::<M>()];
+        msg.encode(&mut payload);
+        self.push(OP_CALL, A::INDEX, row, generation, correlation, &payload);
+    }
+
+    fn reply<A: Handles<M>, M: Message>(&mut self, row: u32, generation: u32, msg: &M) -> M::Reply {
+        self.call::<A, M>(row, generation, 11, msg);
+        let heard = self.hear();
+        assert_eq!((heard.op, heard.correlation, heard.payload.len()), (OP_REPLY, 11, size_of::<M::Reply>()), "{heard:?}");
+        M::Reply::decode(&heard.payload)
+    }
+
+    fn stop_row(&mut self, row: u32, generation: u32) {
+        self.push(OP_STOP, 0, row, generation, 9, &[]);
+        let heard = self.hear();
+        assert_eq!((heard.op, heard.correlation), (OP_ACK, 9), "{heard:?}");
+    }
+
+    fn end(self) {
+        self.device.stop(PATIENCE).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(self.device.health(), Health::Stopped);
+        self.device.stop(PATIENCE).expect("stopping twice is stopping once");
+    }
+}
+
+/// E-1, E-2: casts are handled in order, calls are answered in order, and the clock only rises.
+fn order(options: Options) {
+    let mut host = Host::start(options);
+    host.spawn(3, 1, &Echo::new(5));
+    let (mut history, mut hlc) = (0, 0);
+    for nonce in 0..5000u64 {
+        host.cast::<Echo, _>(3, 1, &Note { nonce, words: words(nonce) });
+        history = fold_nonce(history, nonce);
+        if nonce % 100 == 99 {
+            host.call::<Echo, _>(3, 1, nonce as u32, &Recall);
+            let heard = host.hear();
+            assert_eq!((heard.op, heard.row, heard.generation, heard.correlation), (OP_REPLY, 3, 1, nonce as u32));
+            assert!(heard.hlc > hlc, "the shard's clock went back");
+            hlc = heard.hlc;
+            let remembered = History::decode(&heard.payload);
+            assert_eq!((remembered.answered, remembered.history), (nonce + 1, history));
+        }
+    }
+    host.end();
+}
+
+/// Payloads of one slot and of twenty-one arrive whole, both ways.
+fn sizes(options: Options) {
+    let mut host = Host::start(options);
+    let mut echo = Echo::new(77);
+    host.spawn(0, 1, &echo);
+    for nonce in 0..300 {
+        let large = AskLarge { nonce, words: words(nonce) };
+        assert_eq!(host.reply::<Echo, _>(0, 1, &large), echo.answer_large(&large));
+        let small = Ask { nonce, words: words(nonce) };
+        echo.remember(nonce);
+        assert_eq!(host.reply::<Echo, _>(0, 1, &small), echo.answer(&small));
+        echo.remember(nonce);
+    }
+    host.end();
+}
+
+/// A state of 64 KiB goes ahead of its spawn and is read back.
+fn large_state(options: Options) {
+    let mut host = Host::start(options);
+    let big = Big::new(42);
+    host.spawn(0, 1, &big);
+    assert_eq!(host.reply::<Big, _>(0, 1, &Digest), big.digest());
+    let mut bytes = vec![0; size_of::<Big>()];
+    big.encode(&mut bytes);
+    for (i, piece) in bytes.chunks(MAX_PAYLOAD).enumerate() {
+        let read = [((i * MAX_PAYLOAD) as u32).to_le_bytes(), (piece.len() as u32).to_le_bytes()].concat();
+        host.push(OP_READ, 0, 0, 1, i as u32, &read);
+        assert_eq!(host.hear().payload, piece);
+    }
+    host.end();
+}
+
+/// A caller watches its own reply line.
+fn direct(options: Options) {
+    let mut host = Host::start(options);
+    host.spawn(0, 1, &Counter::default());
+    let mut slot = host.device.replies().clone().claim(2).expect("lines are free");
+    for amount in 1..500u64 {
+        let tag = slot.next_tag().expect("the reply before was read");
+        let payload = amount.to_le_bytes();
+        let frame = Frame {
+            op: OP_CALL_DIRECT,
+            message: <Counter as Handles<AddAndGet>>::INDEX,
+            row: 0,
+            generation: 1,
+            correlation: slot.index(),
+            reply_tag: tag,
+            hlc: amount,
+            payload: &payload,
+        };
+        host.into.push(&frame).expect("room");
+        let begun = Instant::now();
+        let total = loop {
+            if let Some(reply) = slot.poll(tag).expect("the engine keeps the protocol") {
+                assert_eq!(reply.op, OP_REPLY);
+                break u64::decode(reply.payload);
+            }
+            assert!(begun.elapsed() < PATIENCE);
+            std::thread::yield_now();
+        };
+        assert_eq!(total, amount * (amount + 1) / 2);
+    }
+    assert_eq!(host.try_hear(), None);
+    host.end();
+}
+
+/// E-2, E-4: what can not be handled is refused with its reason, and harms nothing.
+fn refusals(options: Options) {
+    let rows = options.rows;
+    let mut host = Host::start(options);
+    host.spawn(1, 4, &Counter::default());
+    let refused = |host: &mut Host, op, message, row, generation, payload: &[u8], reason| {
+        host.push(op, message, row, generation, 5, payload);
+        let heard = host.hear();
+        assert_eq!((heard.op, heard.message, heard.correlation), (OP_REFUSED, reason, 5), "op {op} row {row}");
+    };
+    let get = <Counter as Handles<Get>>::INDEX;
+    let add = <Counter as Handles<AddAndGet>>::INDEX;
+    refused(&mut host, OP_CALL, get, 1, 3, &[], REFUSED_STALE);
+    refused(&mut host, OP_CALL, get, 1, 5, &[], REFUSED_STALE);
+    refused(&mut host, OP_CALL, get, 2, 1, &[], REFUSED_STALE);
+    refused(&mut host, OP_CALL, get, rows, 1, &[], REFUSED_PROTOCOL);
+    refused(&mut host, OP_CALL, 999, 1, 4, &[], REFUSED_MESSAGE);
+    refused(&mut host, OP_CALL, add, 1, 4, &[0; 9], REFUSED_MESSAGE);
+    refused(&mut host, OP_STOP, 0, 1, 3, &[], REFUSED_STALE);
+    refused(&mut host, OP_READ, 0, 1, 4, &[0xff; 8], REFUSED_PROTOCOL);
+    refused(&mut host, OP_SPAWN, 0, 1, 5, &[0; 16], REFUSED_PROTOCOL);
+    refused(&mut host, OP_SPAWN, 0, 2, 1, &[0; 3], REFUSED_PROTOCOL);
+    // A state beyond the arena, one not aligned, and one larger than any.
+    for (bytes, offset) in [(64u32, u64::MAX - 63), (64, 8), (64, 1 << 50), (u32::MAX, 0)] {
+        let payload = [&0u32.to_le_bytes()[..], &bytes.to_le_bytes(), &offset.to_le_bytes()].concat();
+        refused(&mut host, OP_SPAWN, 0, 2, 1, &payload, REFUSED_PROTOCOL);
+    }
+    host.push(OP_INIT, 0, 2, 1, 0, &[&(u64::MAX - 8).to_le_bytes()[..], &[1; 64]].concat());
+    host.cast::<Counter, _>(1, 3, &Add { amount: 1 });
+    host.push(OP_FENCE, 0, 0, 0, 6, &[]);
+    assert_eq!(host.hear().op, OP_ACK);
+    assert_eq!(host.reply::<Counter, _>(1, 4, &Get).total, 0);
+    host.end();
+}
+
+/// E-3: a panic fails its actor, with message and place, and nobody else; the row can be used again.
+fn panics(options: Options) {
+    let mut host = Host::start(options);
+    host.spawn(0, 1, &Panicker::default());
+    host.spawn(1, 1, &Counter::default());
+    host.call::<Panicker, _>(0, 1, 21, &PanicInCall { how: OUT_OF_BOUNDS, value: 99 });
+    host.call::<Counter, _>(1, 1, 22, &AddAndGet { amount: 5 });
+    let fault = host.hear();
+    assert_eq!((fault.op, fault.message, fault.row, fault.correlation), (OP_FAULT, FAULT_PANIC, 0, 21));
+    let text = String::from_utf8(fault.payload[size_of::<FaultInfo>()..].to_vec()).expect("text");
+    assert!(text.contains("index out of bounds") && text.contains("panicker.rs:"), "{text}");
+    let next = host.hear();
+    assert_eq!((next.op, next.correlation), (OP_REPLY, 22));
+    // The state is kept, calls are refused, and the row is free after a stop.
+    host.push(OP_READ, 0, 0, 1, 23, &[0u32.to_le_bytes(), 8u32.to_le_bytes()].concat());
+    assert_eq!(host.hear().op, OP_REPLY);
+    host.call::<Panicker, _>(0, 1, 24, &CountUp);
+    let refused = host.hear();
+    assert_eq!((refused.op, refused.message, refused.correlation), (OP_REFUSED, REFUSED_FAILED, 24));
+    host.stop_row(0, 1);
+    host.spawn(0, 2, &Panicker::default());
+    host.call::<Panicker, _>(0, 2, 25, &CountUp);
+    assert_eq!(host.hear().op, OP_REPLY);
+    host.end();
+}
+
+/// 10,000 panics in a row lose no other message: on a GPU the stack runs out many times, and the kernel's generations swap.
+fn many_panics(options: Options) {
+    let mut host = Host::start(options);
+    host.spawn(1, 1, &Counter::default());
+    host.spawn(0, 1, &Panicker::default());
+    let panics = 10_000u32;
+    for turn in 1..=panics {
+        host.call::<Panicker, _>(0, turn, turn, &PanicInCall { how: OUT_OF_BOUNDS, value: 99 });
+        host.cast::<Counter, _>(1, 1, &Add { amount: u64::from(turn) });
+        let fault = host.hear();
+        assert_eq!((fault.op, fault.message, fault.correlation), (OP_FAULT, FAULT_PANIC, turn), "{fault:?}");
+        host.stop_row(0, turn);
+        host.arena = 64;
+        host.spawn(0, turn + 1, &Panicker::default());
+    }
+    let n = u64::from(panics);
+    let count = host.reply::<Counter, _>(1, 1, &Get);
+    assert_eq!((count.total, count.added), (n * (n + 1) / 2, n));
+    assert_eq!(host.device.health(), Health::Running);
+    host.end();
+}
+
+/// A handler that fails itself: its reason, and the fault of a cast.
+fn failures(options: Options) {
+    let mut host = Host::start(options);
+    host.spawn(0, 1, &Failer::default());
+    host.call::<Failer, _>(0, 1, 4, &FailWith { code: 17 });
+    let fault = host.hear();
+    assert_eq!((fault.op, fault.message, fault.correlation), (OP_FAULT, FAULT_FAILED, 4));
+    assert!(String::from_utf8_lossy(&fault.payload).contains("code 17"));
+    host.spawn(1, 1, &Failer::default());
+    host.cast::<Failer, _>(1, 1, &Fail);
+    let fault = host.hear();
+    assert_eq!((fault.op, fault.message, fault.row, fault.correlation), (OP_FAULT, FAULT_FAILED, 1, NONE));
+    host.end();
+}
+
+/// Emitted messages come in order, also many more than the egress ring holds.
+fn emits(options: Options) {
+    let mut host = Host::start(options);
+    host.spawn(0, 1, &Emitter::default());
+    let each = 100u32;
+    for _ in 0..100 {
+        host.cast::<Emitter, _>(0, 1, &EmitLate { count: each, minutes: 3 });
+    }
+    for number in 0..100 * u64::from(each) {
+        let heard = host.hear();
+        assert_eq!((heard.op, heard.correlation), (OP_EMIT, <Late as Emit>::TYPE));
+        assert_eq!(Late::decode(&heard.payload).number, number);
+    }
+    host.end();
+}
+
+/// A kill goes ahead of what is queued; the stop behind it frees the row.
+fn kill(options: Options) {
+    let mut host = Host::start(options);
+    host.spawn(0, 1, &Counter::default());
+    host.device.kill(0, 0, 1);
+    let begun = Instant::now();
+    while host.device.progress(0).kill_done == 0 {
+        assert!(begun.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
+    host.call::<Counter, _>(0, 1, 3, &Get);
+    let refused = host.hear();
+    assert_eq!((refused.op, refused.message), (OP_REFUSED, REFUSED_STALE));
+    host.stop_row(0, 1);
+    host.spawn(0, 2, &Counter::default());
+    assert_eq!(host.reply::<Counter, _>(0, 2, &Get).total, 0);
+    host.end();
+}
+
+/// E-5: a stop leaves at a message boundary; what was not handled is still in the ring.
+fn stop(options: Options) {
+    let mut host = Host::start(options);
+    host.spawn(0, 1, &Counter::default());
+    for _ in 0..2000 {
+        host.cast::<Counter, _>(0, 1, &Tick);
+    }
+    let device = host.device.clone();
+    host.end();
+    let progress = device.progress(0);
+    assert_eq!(progress.running, 0);
+    assert!(progress.handled >= 1 && progress.handled <= 2001, "{progress:?}");
+}
+
+/// Sizes that no device takes are refused before anything is opened.
+fn options_are_checked(options: Options) {
+    for (wrong, text) in [
+        (Options { capacity: 100, ..options.clone() }, "power of two"),
+        (Options { shards: Some(0), ..options.clone() }, "at least one"),
+        (Options { rows: 0, ..options.clone() }, "at least one row"),
+    ] {
+        let error = Device::start(wrong).expect_err("a wrong size");
+        assert!(matches!(error, StartError::Options(_)) && error.to_string().contains(text), "{error}");
+    }
+}
+
+fn small(device: Choice, cpu_threads: bool) -> Options {
+    Options { device, cpu_threads, shards: Some(1), capacity: 256, rows: 64, reply_lines: 64, arena_bytes: 4 << 20, ..Options::default() }
+}
+
+/// The options of a GPU, or nothing if there is none and none is required.
+fn gpu() -> Option<Options> {
+    let options = small(Choice::Cuda(0), false);
+    match Device::start(options.clone()) {
+        Ok(device) => device.stop(PATIENCE).expect("it only just started"),
+        Err(error) if std::env::var_os("RESIDENT_REQUIRE_GPU").is_none_or(|v| v != "1") => {
+            println!("not run: {error}");
+            return None;
+        }
+        Err(error) => panic!("RESIDENT_REQUIRE_GPU=1, and {error}"),
+    }
+    Some(options)
+}
+
+macro_rules! suite {
+    ($($name:ident)*) => {
+        mod cpu { $(#[test] fn $name() { super::$name(super::small(super::Choice::Cpu, false)) })* }
+        mod cpu_threads { $(#[test] fn $name() { super::$name(super::small(super::Choice::Cpu, true)) })* }
+        mod cuda { $(#[test] fn $name() { if let Some(options) = super::gpu() { super::$name(options) } })* }
+    };
+}
+suite!(order sizes large_state direct refusals panics many_panics failures emits kill stop options_are_checked);
+
+/// More shards than the device holds: the error names both numbers.
+#[test]
+fn too_many_shards() {
+    if let Some(options) = gpu() {
+        let error = Device::start(Options { shards: Some(4000), ..options }).expect_err("no device holds so many");
+        assert!(matches!(&error, StartError::TooManyShards(text) if text.contains("4000") && text.contains("at most")), "{error}");
+    }
+}

@@ -1,0 +1,63 @@
+// The resident kernel: one block per shard, launched once per generation. Compiled to engine.ptx; the driver links it with the
+// handler crate's PTX when a device starts.
+#define ENGINE_EXTERN __device__
+#include "gpu.h"
+#include "engine.h"
+
+constexpr u32 HANDLER_THREAD = POLLERS * LANES;
+constexpr u32 BLOCK_THREADS = HANDLER_THREAD + LANES;
+
+__shared__ Block shared_block;
+ENGINE_FN Block& block() { return shared_block; }
+ENGINE_FN void while_waiting(Block&) {}
+
+__device__ __noinline__ void handle_until_told_to_leave() {
+    Block& b = block();
+    while (!peek(&b.leaving)) handle_one(b);
+}
+
+extern "C" __device__ __noinline__ void resident_emit(CtxRaw*, u32 type, const u8* payload, u32 length) { emit(block(), type, payload, length); }
+
+// A handler panicked. There is no way back to the frame that called it, so the actor fails and the shard goes on from here,
+// nested on the stack; before the stack runs out the shard asks for a new generation.
+extern "C" __device__ __noinline__ void resident_panic(const u8* text, u32 length) {
+    Block& b = block();
+    ++b.depth;
+    fail(b, FAULT_PANIC, text, length);
+    finish(b, b.cursor);
+    const bool full = b.stack_base - stack_mark() > b.nest_bytes;
+    if (!full) handle_until_told_to_leave();
+    leave(b, full);
+    asm volatile("exit;");
+}
+
+extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1) resident_engine(EngineParams params) {
+    Block& b = block();
+    if (threadIdx.x == 0) enter(b, params, blockIdx.x);
+    __syncthreads();
+    const u32 thread = threadIdx.x;
+    if (thread < HANDLER_THREAD) {
+        if (thread >= LANES) pause_ns(700);     // half a bus round trip behind the other poller
+        u32 want = 1;
+        for (u32 turn = thread / LANES * LOOK_EVERY / POLLERS; !peek(&b.leaving); ++turn)
+            want = poll(b, want, turn % LOOK_EVERY == 0) ? BURST : 1;
+    } else if (thread == HANDLER_THREAD) {
+        b.stack_base = stack_mark();
+        handle_until_told_to_leave();
+        leave(b, 0);
+    }
+}
+
+// Answers each new value of `ask` with this device's clock, in nanoseconds, until it reads ~0: the worker calibrates with it.
+extern "C" __global__ void resident_clock(const u64* ask, u64* answer) {
+    for (u64 last = 0, deadline = clock_micros() + 2000000; clock_micros() < deadline;) {
+        const u64 now = take(ask);
+        if (now == last) continue;
+        if (now == ~0ull) return;
+        last = now;
+        u64 ns;
+        asm volatile("mov.u64 %0, %globaltimer;" : "=l"(ns));
+        publish(answer + 1, ns);
+        publish_last(answer, last);
+    }
+}

@@ -1,0 +1,456 @@
+// The engine of one shard: what its pollers and its handler do. The same text for the GPU (gpu.h) and the CPU (host.h).
+//
+// A shard is one thread block. Two *pollers* watch the next slots of the ingress ring and stage complete ones in shared
+// memory; one *handler* takes staged slots in ring order, runs the message's handler and writes replies and emitted messages
+// to the host. On the GPU a poller is a warp and the handler a thread of its own; on the CPU one thread does both in turn, or
+// three threads do as on the GPU.
+//
+//   E-1 (order)    Frames of a shard are handled in ring order, one at a time.
+//   E-2 (answers)  Every call is answered exactly once: a reply, a fault, a refusal. Spawn, stop and fence are acknowledged.
+//   E-3 (fault)    A handler that fails marks its row and nothing else; the shard goes on with the next frame.
+//   E-4 (bounds)   No frame makes the engine write outside its row's state, whatever it holds.
+//   E-5 (leave)    A shard leaves at a message boundary and resumes at the next frame, in another launch.
+#pragma once
+#include "wire.h"
+
+constexpr u32 CHUNKS = 4;
+constexpr u32 STAGE = 64;               // slots staged at most; a power of two, more than the largest frame and two bursts
+constexpr u32 BURST = 7;                // slots a poller reads at once while messages flow; with the control line, a warp's worth
+constexpr u32 POLLERS = 2;              // more pollers of one line slow each other down
+constexpr u32 LOOK_EVERY = 8;           // polls between looks at the control line and the clock
+constexpr u32 GIVE_BACK = 8;            // staged slots handled before the pollers may use them again
+constexpr u32 NO_CORRELATION = ~0u;
+static_assert(STAGE >= MAX_FRAME_SLOTS + POLLERS * BURST + GIVE_BACK, "a frame must fit the stage");
+
+// From the handler crate (Rust), see resident-kernels.
+extern "C" {
+ENGINE_EXTERN u32 resident_dispatch(u32 kind, u32 message, void* state, const void* payload, u32 length, CtxRaw* ctx, void* reply);
+ENGINE_EXTERN u64 resident_hlc_tick(u64 last, u64 now);
+ENGINE_EXTERN u64 resident_hlc_merge(u64 last, u64 remote, u64 now);
+}
+
+// The first slot of a frame, unpacked.
+struct Head {
+    u32 row, generation, correlation, message, length, reply_tag, op;
+    u64 hlc;
+};
+
+// One shard's working memory: shared memory on the GPU.
+struct Block {
+    // Where things are; set once before the pollers start.
+    const Chunk* ingress;
+    Chunk* egress;
+    Chunk* replies;
+    const ShardControl* control;
+    ShardProgress* progress;
+    Row* rows;
+    ShardState* saved;
+    u8* arena;
+    u64 arena_bytes;
+    i64 clock_offset;
+    u64 stack_base;
+    u32 shard, row_count, capacity_log2, reply_lines, nest_bytes;
+
+    // Between pollers and handler.
+    u64 claimed;                        // next slot that no poller has taken
+    u64 done;                           // next slot whose place on the stage may not be used again
+    u64 now;                            // host microseconds
+    u64 egress_head;                    // egress slots the host has consumed, as far as known
+    u64 ready[STAGE];                   // slot index + 1 once it is staged
+    u32 leaving;                        // leave at the next message boundary
+    u32 kill;                           // last kill carried out
+
+    // The handler's own. It may never return from a message (a panic on the GPU), so what must survive stands here.
+    u64 cursor, published, egress_tail, hlc, handled, refused, faults;
+    u32 depth;
+    Head head;
+    Row* row;
+    CtxRaw ctx;
+    alignas(16) u8 payload[MAX_PAYLOAD];
+    alignas(16) u8 reply[MAX_PAYLOAD];
+    alignas(16) u8 outgoing[MAX_PAYLOAD];
+    Chunk stage[STAGE][CHUNKS];
+};
+
+ENGINE_FN Block& block();               // this shard's
+ENGINE_FN void while_waiting(Block&);   // what the handler does while it waits for a slot or for room
+
+ENGINE_FN u32 lap(u64 index, u32 capacity_log2) { return (u32)((index >> capacity_log2) + 1) & 0xffffu; }
+ENGINE_FN u32 slots_for(u32 bytes) { return bytes <= INLINE_BYTES ? 1 : 1 + (bytes - INLINE_BYTES + MORE_BYTES - 1) / MORE_BYTES; }
+ENGINE_FN u32 low(u64 v) { return (u32)v; }
+ENGINE_FN u32 high(u64 v) { return (u32)(v >> 32); }
+ENGINE_FN u64 pair(u32 low, u32 high) { return (u64)high << 32 | low; }
+
+// ---- pollers ---------------------------------------------------------------------------------------------------------
+
+// Carries out a kill: the row is revoked, and what is queued for it will be refused.
+ENGINE_CALL void revoke(Block& b, u32 kill) {
+    // SYNC kill: pairs with the host's release store of `kill`, written after row and generation.
+    if (take(&b.control->kill) != kill) return;
+    const u32 row = peek(&b.control->kill_row), generation = peek(&b.control->kill_generation);
+    if (row < b.row_count && peek(&b.rows[row].generation) == generation && peek(&b.rows[row].status) == ROW_LIVE)
+        pass(&b.rows[row].status, (u32)ROW_KILLED);
+    pass(&b.kill, kill);
+    publish(&b.progress->kill_done, kill);
+}
+
+// What the host's first 16 control bytes say. SYNC command: pairs with the host's release store.
+ENGINE_FN void obey(Block& b, Chunk control) {
+    pass(&b.now, clock_micros() + (u64)b.clock_offset);
+    pass(&b.egress_head, control.lo);
+    if (low(control.hi) == STOP) pass(&b.leaving, 1u);
+    if (high(control.hi) != peek(&b.kill)) revoke(b, high(control.hi));
+}
+
+// Looks at up to `want` slots from the first unclaimed one, claims those that are complete and stages them; with `look`, at
+// the control line too, in the same breath. Called by all lanes of a poller; returns how many were staged.
+ENGINE_FN u32 poll(Block& b, u32 want, bool look) {
+    constexpr u32 ITEMS = (BURST * CHUNKS + LANES - 1) / LANES;     // chunks that one lane holds
+    const u64 base = first_lane(peek(&b.claimed));
+    // SYNC stage-free: pairs with the handler's `pass(&b.done)`.
+    const u64 room = STAGE - (base - first_lane(receive(&b.done)));
+    if (want > room) want = (u32)room;
+    const u64 mask = (1ull << b.capacity_log2) - 1;
+    Chunk held[ITEMS];
+    u32 complete = 0;
+    const bool looks = look && lane() == LANES - 1;
+    if (looks && LANES == 1) obey(b, load_chunk((const Chunk*)b.control));
+    for (u32 i = 0; i < ITEMS; ++i) {
+        const u32 item = i * LANES + lane(), slot = item / CHUNKS;
+        const bool reads = slot < want;
+        if (!reads && (LANES == 1 || !looks)) continue;
+        held[i] = load_chunk(reads ? b.ingress + ((base + slot) & mask) * CHUNKS + item % CHUNKS : (const Chunk*)b.control);
+        if (reads && high(held[i].hi) >> 16 == lap(base + slot, b.capacity_log2)) complete |= 1u << item;
+        else if (LANES == 1) break;
+    }
+    complete = any_lane(complete);
+    if (looks && LANES > 1) obey(b, held[0]);
+    // One bit a slot, where all four chunks are there; then the run of ones from slot 0.
+    u32 whole = complete & complete >> 1;
+    whole = whole & whole >> 2 & 0x11111111u;
+    const u32 n = first_zero(whole | ~0x11111111u) / CHUNKS;
+    if (n == 0) return 0;
+    u32 won = 0;
+    if (lane() == 0) won = claim(&b.claimed, base, base + n);
+    if (!first_lane(won)) return 0;
+    for (u32 i = 0; i < ITEMS; ++i) {
+        const u32 item = i * LANES + lane(), slot = item / CHUNKS;
+        if (slot < n) b.stage[(base + slot) % STAGE][item % CHUNKS] = held[i];
+    }
+    meet_lanes();
+    for (u32 i = 0; i < ITEMS; ++i) {
+        const u32 item = i * LANES + lane(), slot = item / CHUNKS;
+        // SYNC staged: pairs with the handler's `receive(&b.ready)`.
+        if (slot < n && item % CHUNKS == 0) pass(&b.ready[(base + slot) % STAGE], base + slot + 1);
+    }
+    return n;
+}
+
+// ---- handler: towards the host ---------------------------------------------------------------------------------------
+
+// Writes slot `k` of a frame of `bytes` bytes. The words of the payload are aligned; what stands behind its end in the last
+// one does not matter.
+ENGINE_FN void write_first(Chunk* to, u32 tag, u32 op, u32 message, u32 row, u32 generation, u32 correlation, u64 hlc, const u32* words, u32 bytes) {
+    tag <<= 16;
+    store_chunk(to + 0, {pair(row, generation), pair(correlation, message | tag)});
+    store_chunk(to + 1, {hlc, pair(words[0], bytes | tag)});
+    store_chunk(to + 2, {pair(words[1], words[2]), pair(words[3], tag)});
+    store_chunk(to + 3, {pair(words[4], words[5]), pair(words[6], op | tag)});
+}
+ENGINE_FN void write_more(Chunk* to, u32 tag, u32 k, const u32* words) {
+    words += INLINE_BYTES / 4 + (k - 1) * (MORE_BYTES / 4);
+    for (u32 c = 0; c < CHUNKS; ++c) store_chunk(to + c, {pair(words[3 * c], words[3 * c + 1]), pair(words[3 * c + 2], tag << 16)});
+}
+
+// Waits until the egress ring has room. A shard that was told to leave gives up when the host takes nothing any more.
+ENGINE_CALL bool wait_for_room(Block& b, u32 slots) {
+    const u64 capacity = 1ull << b.capacity_log2;
+    for (u64 patience = 0; b.egress_tail + slots - peek(&b.egress_head) > capacity;) {
+        // SYNC slot-free (egress): pairs with the host consumer's head store. Never beyond what was written.
+        const u64 before = peek(&b.egress_head), head = take(&b.control->egress_head);
+        if (head != before && b.egress_tail - head <= b.egress_tail - before) { pass(&b.egress_head, head); patience = 0; }
+        if (peek(&b.leaving) && ++patience > 1000000) return false;
+        while_waiting(b);
+        pause_ns(200);
+    }
+    return true;
+}
+ENGINE_FN bool has_room(Block& b, u32 slots) {
+    return b.egress_tail + slots - peek(&b.egress_head) <= 1ull << b.capacity_log2 || wait_for_room(b, slots);
+}
+
+// Every stamp of a frame's answers is one tick at the time of its receipt, whose merge is not before `now`: one more.
+ENGINE_FN u64 next_stamp(Block& b) { return b.hlc += 1; }
+
+// Writes a frame to the egress ring; a frame that finds no room while the shard leaves is counted as refused.
+ENGINE_CALL void send(Block& b, u32 op, u32 message, u32 correlation, const u8* payload, u32 bytes) {
+    const u32 slots = slots_for(bytes), log2 = b.capacity_log2;
+    if (!has_room(b, slots)) { ++b.refused; return; }
+    const u64 tail = b.egress_tail, mask = (1ull << log2) - 1;
+    const u32* words = (const u32*)payload;
+    write_first(b.egress + (tail & mask) * CHUNKS, lap(tail, log2), op, message, b.head.row, b.head.generation, correlation, next_stamp(b), words, bytes);
+    for (u32 k = 1; k < slots; ++k) write_more(b.egress + ((tail + k) & mask) * CHUNKS, lap(tail + k, log2), k, words);
+    b.egress_tail = tail + slots;
+}
+
+// Answers the frame being handled, where its caller waits, with `bytes` bytes of `reply`.
+ENGINE_CALL void answer(Block& b, u32 op, u32 message, u32 bytes) {
+    const Head& h = b.head;
+    if (h.op != OP_CALL_DIRECT) { send(b, op, message, h.correlation, b.reply, bytes); return; }
+    const u32 slots = slots_for(bytes);
+    if (h.correlation >= b.reply_lines || slots > b.reply_lines - h.correlation) { ++b.refused; return; }
+    Chunk* to = b.replies + h.correlation * (u64)CHUNKS;
+    const u32* words = (const u32*)b.reply;
+    // SYNC reply-ready: the caller watches these lines itself.
+    write_first(to, h.reply_tag, op, message, h.row, h.generation, h.correlation, next_stamp(b), words, bytes);
+    for (u32 k = 1; k < slots; ++k) write_more(to + k * CHUNKS, h.reply_tag, k, words);
+}
+
+// The same for a reply of one slot, without a detour.
+ENGINE_FN void reply_short(Block& b, const Head& h, u32 bytes) {
+    const u32* words = (const u32*)b.reply;
+    if (h.op == OP_CALL_DIRECT) {
+        if (h.correlation >= b.reply_lines) { ++b.refused; return; }
+        write_first(b.replies + h.correlation * (u64)CHUNKS, h.reply_tag, OP_REPLY, h.message, h.row, h.generation, h.correlation, next_stamp(b), words, bytes);
+        return;
+    }
+    if (!has_room(b, 1)) { ++b.refused; return; }
+    const u64 tail = b.egress_tail;
+    const u32 log2 = b.capacity_log2;
+    write_first(b.egress + (tail & ((1ull << log2) - 1)) * CHUNKS, lap(tail, log2), OP_REPLY, h.message, h.row, h.generation, h.correlation, next_stamp(b), words, bytes);
+    b.egress_tail = tail + 1;
+}
+
+ENGINE_CALL void refuse(Block& b, u32 reason) {
+    ++b.refused;
+    if (b.head.op != OP_CAST && b.head.op != OP_INIT) answer(b, OP_REFUSED, reason, 0);
+}
+
+ENGINE_FN void copy(u8* to, const u8* from, u32 bytes) {
+    u32 i = 0;
+    if (((u64)from & 3) == 0)
+        for (; i + 4 <= bytes; i += 4) *(u32*)(to + i) = *(const u32*)(from + i);
+    for (; i < bytes; ++i) to[i] = from[i];
+}
+
+// The actor of the frame being handled has failed.
+ENGINE_CALL void fail(Block& b, u32 fault, const u8* text, u32 text_bytes) {
+    if (text_bytes > MAX_FAULT_TEXT) text_bytes = MAX_FAULT_TEXT;
+    pass(&b.row->status, (u32)ROW_FAILED);
+    ++b.faults;
+    *(FaultInfo*)b.reply = {b.row->handled, b.head.message, b.depth};
+    copy(b.reply + sizeof(FaultInfo), text, text_bytes);
+    if (b.head.op == OP_CALL_DIRECT) answer(b, OP_FAULT, fault, 0);
+    send(b, OP_FAULT, fault, b.head.op == OP_CALL ? b.head.correlation : NO_CORRELATION, b.reply, sizeof(FaultInfo) + text_bytes);
+}
+
+// A handler's `ctx.emit`.
+ENGINE_FN void emit(Block& b, u32 type, const u8* payload, u32 bytes) {
+    if (bytes > MAX_PAYLOAD) { b.ctx.fault = FAULT_EMIT; return; }
+    copy(b.outgoing, payload, bytes);
+    send(b, OP_EMIT, 0, type, b.outgoing, bytes);
+}
+
+// ---- handler: one frame ----------------------------------------------------------------------------------------------
+
+ENGINE_FN void message(Block& b, const Head& h) {
+    if (h.row >= b.row_count) { refuse(b, REFUSED_PROTOCOL); return; }
+    Row* const row = b.rows + h.row;
+    const u32 status = peek(&row->status), generation = row->generation, kind = row->kind;
+    u8* const state = b.arena + row->state_offset;
+    const u64 handled = row->handled;
+    b.row = row;
+    if (generation != h.generation || status != ROW_LIVE) {
+        refuse(b, generation == h.generation && status == ROW_FAILED ? REFUSED_FAILED : REFUSED_STALE);
+        return;
+    }
+    CtxRaw& ctx = b.ctx;
+    ctx.hlc = b.hlc;
+    ctx.row = h.row;
+    ctx.generation = h.generation;
+    ctx.shard = b.shard;
+    ctx.fault = 0;
+    ctx.text_bytes = 0;
+    const u32 bytes = resident_dispatch(kind, h.message, state, b.payload, h.length, &ctx, b.reply);
+    if (bytes == DISPATCH_UNKNOWN) { refuse(b, REFUSED_MESSAGE); return; }
+    if (bytes == DISPATCH_FAILED || ctx.fault) { fail(b, ctx.fault, ctx.text, ctx.text_bytes); return; }
+    row->handled = handled + 1;
+    if (h.op == OP_CAST) return;
+    if (bytes <= INLINE_BYTES) reply_short(b, h, bytes);
+    else answer(b, OP_REPLY, h.message, bytes);
+}
+
+ENGINE_FN bool within(const Block& b, u64 offset, u64 bytes) { return bytes <= b.arena_bytes && offset <= b.arena_bytes - bytes; }
+
+ENGINE_FN void spawn(Block& b) {
+    const Head& h = b.head;
+    const SpawnRow& s = *(const SpawnRow*)b.payload;
+    const u32 carried = h.length - (u32)sizeof(SpawnRow);
+    if (h.length < sizeof(SpawnRow) || h.row >= b.row_count || s.state_bytes > MAX_STATE || carried > s.state_bytes || s.state_offset % 16 ||
+        !within(b, s.state_offset, s.state_bytes) || peek(&b.rows[h.row].status) != ROW_FREE) {
+        refuse(b, REFUSED_PROTOCOL);
+        return;
+    }
+    copy(b.arena + s.state_offset, b.payload + sizeof(SpawnRow), carried);
+    Row& row = b.rows[h.row];
+    row.kind = s.kind;
+    row.state_offset = s.state_offset;
+    row.state_bytes = s.state_bytes;
+    row.handled = 0;
+    pass(&row.generation, h.generation);
+    pass(&row.status, (u32)ROW_LIVE);
+    answer(b, OP_ACK, 0, 0);
+}
+
+ENGINE_FN void init(Block& b) {
+    const u64 offset = *(const u64*)b.payload;
+    const u32 bytes = b.head.length - 8;
+    if (b.head.length < 8 || offset % 4 || !within(b, offset, bytes)) { refuse(b, REFUSED_PROTOCOL); return; }
+    copy(b.arena + offset, b.payload + 8, bytes);
+}
+
+ENGINE_FN void stop(Block& b) {
+    const Head& h = b.head;
+    if (h.row >= b.row_count) { refuse(b, REFUSED_PROTOCOL); return; }
+    Row& row = b.rows[h.row];
+    if (row.generation != h.generation || peek(&row.status) == ROW_FREE) { refuse(b, REFUSED_STALE); return; }
+    pass(&row.status, (u32)ROW_FREE);
+    answer(b, OP_ACK, 0, 0);
+}
+
+ENGINE_FN void read_state(Block& b) {
+    const Head& h = b.head;
+    const ReadState r = *(const ReadState*)b.payload;
+    if (h.row >= b.row_count || h.length != sizeof(ReadState) || r.bytes > MAX_PAYLOAD || r.offset % 4) { refuse(b, REFUSED_PROTOCOL); return; }
+    const Row& row = b.rows[h.row];
+    if (row.generation != h.generation || peek(&row.status) == ROW_FREE) { refuse(b, REFUSED_STALE); return; }
+    if (r.offset > row.state_bytes || r.bytes > row.state_bytes - r.offset) { refuse(b, REFUSED_PROTOCOL); return; }
+    copy(b.reply, b.arena + row.state_offset + r.offset, r.bytes);
+    answer(b, OP_REPLY, 0, r.bytes);
+}
+
+// Everything that is not a message.
+ENGINE_CALL void control_frame(Block& b) {
+    switch (b.head.op) {
+        case OP_SPAWN: spawn(b); break;
+        case OP_INIT: init(b); break;
+        case OP_STOP: stop(b); break;
+        case OP_READ: read_state(b); break;
+        case OP_FENCE: answer(b, OP_ACK, 0, 0); break;
+        default: refuse(b, REFUSED_PROTOCOL);
+    }
+}
+
+// Fetches the further slots of a frame; false if the shard is to leave before they are all there.
+ENGINE_CALL bool fetch_more(Block& b, u64 cursor, u32 length) {
+    for (u32 k = 1; k < slots_for(length); ++k) {
+        // SYNC staged: pairs with the pollers' `pass(&b.ready)`.
+        while (receive(&b.ready[(cursor + k) % STAGE]) != cursor + k + 1) {
+            if (peek(&b.leaving)) return false;
+            while_waiting(b);
+        }
+        const Chunk* c = b.stage[(cursor + k) % STAGE];
+        u32* p = (u32*)b.payload + INLINE_BYTES / 4 + (k - 1) * (MORE_BYTES / 4);
+        for (u32 i = 0; i < CHUNKS; ++i) p[3 * i] = low(c[i].lo), p[3 * i + 1] = high(c[i].lo), p[3 * i + 2] = low(c[i].hi);
+    }
+    return true;
+}
+
+// Tells the host how far this shard has come.
+ENGINE_CALL void progress(Block& b) {
+    ShardProgress* const p = b.progress;
+    publish(&p->handled, b.handled);
+    publish(&p->refused, b.refused);
+    publish(&p->faults, b.faults);
+    publish(&p->hlc, b.hlc);
+    publish(&p->queued, (u32)(peek(&b.claimed) - b.cursor));
+    // SYNC slot-free (ingress): pairs with the host producer's load.
+    publish(&p->ingress_head, b.cursor);
+    b.published = b.cursor;
+    pass(&b.done, b.cursor);
+}
+
+// The frame is finished: its places may be used again, on the stage soon and in the ring later.
+ENGINE_FN void finish(Block& b, u64 cursor) {
+    ++b.handled;
+    if (cursor - b.done >= GIVE_BACK) pass(&b.done, cursor);
+    if (cursor - b.published >= (1ull << b.capacity_log2) / 4) progress(b);
+}
+
+// Handles one frame if there is one.
+ENGINE_FN bool handle_one(Block& b) {
+    const u64 cursor = b.cursor;
+    // SYNC staged: pairs with the pollers' `pass(&b.ready)`.
+    if (receive(&b.ready[cursor % STAGE]) != cursor + 1) {
+        if (b.published != cursor) progress(b);
+        return false;
+    }
+    const Chunk* const c = b.stage[cursor % STAGE];
+    const Chunk c0 = c[0], c1 = c[1], c2 = c[2], c3 = c[3];
+    const u32 length = high(c1.hi) & 0xffff;
+    const Head h{low(c0.lo), high(c0.lo), low(c0.hi), high(c0.hi) & 0xffff, length, high(c2.hi) & 0xffff, high(c3.hi) & 0xffff, c1.lo};
+    u32* const p = (u32*)b.payload;
+    p[0] = low(c1.hi);
+    p[1] = low(c2.lo), p[2] = high(c2.lo), p[3] = low(c2.hi);
+    p[4] = low(c3.lo), p[5] = high(c3.lo), p[6] = low(c3.hi);
+    b.head = h;
+    u64 after = cursor + 1;
+    const bool readable = length <= MAX_PAYLOAD;
+    if (length > INLINE_BYTES && readable) {
+        if (!fetch_more(b, cursor, length)) return false;
+        after = cursor + slots_for(length);
+    }
+    b.cursor = after;
+    b.hlc = resident_hlc_merge(b.hlc, h.hlc, peek(&b.now));
+    if (!readable) refuse(b, REFUSED_PROTOCOL);
+    else if (h.op - OP_CAST <= OP_CALL_DIRECT - OP_CAST) message(b, h);
+    else control_frame(b);
+    finish(b, after);
+    return true;
+}
+
+// ---- begin and end of a launch ---------------------------------------------------------------------------------------
+
+ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
+    const RegionHeader& h = *(const RegionHeader*)p.region;
+    const u64 ring = (u64)SLOT_BYTES << h.capacity_log2;
+    b.ingress = (const Chunk*)(p.region + h.ingress + shard * ring);
+    b.egress = (Chunk*)(p.region + h.egress + shard * ring);
+    b.replies = (Chunk*)(p.region + h.replies);
+    b.control = (const ShardControl*)(p.region + h.control) + shard;
+    b.progress = (ShardProgress*)(p.region + h.progress) + shard;
+    b.rows = (Row*)p.rows + (u64)shard * h.rows;
+    b.saved = (ShardState*)p.shards + shard;
+    b.arena = (u8*)p.arena;
+    b.arena_bytes = h.arena_bytes;
+    b.clock_offset = h.clock_offset;
+    b.shard = shard;
+    b.row_count = h.rows;
+    b.capacity_log2 = h.capacity_log2;
+    b.reply_lines = h.reply_lines;
+    b.nest_bytes = h.nest_bytes;
+    const ShardState& s = *b.saved;
+    b.claimed = b.done = b.cursor = b.published = s.ingress;
+    b.egress_tail = s.egress;
+    b.egress_head = take(&b.control->egress_head);
+    b.hlc = s.hlc;
+    b.handled = s.handled;
+    b.refused = s.refused;
+    b.faults = s.faults;
+    b.kill = s.kill;
+    b.leaving = 0;
+    b.depth = 0;
+    b.now = clock_micros() + (u64)h.clock_offset;
+    for (u32 i = 0; i < STAGE; ++i) b.ready[i] = 0;
+    publish(&b.progress->swap, 0u);
+    publish(&b.progress->running, 1u);
+}
+
+// E-5: everything a next launch needs. `swap` asks the worker for that launch.
+ENGINE_CALL void leave(Block& b, u32 swap) {
+    progress(b);
+    *b.saved = {b.cursor, b.egress_tail, b.hlc, b.handled, b.refused, b.faults, peek(&b.kill)};
+    publish(&b.progress->swap, swap);
+    publish_last(&b.progress->running, 0u);
+    pass(&b.leaving, 1u);
+}

@@ -1,0 +1,55 @@
+// The machine, as the engine sees it: the GPU. host.h offers the same names on a CPU.
+//
+// A chunk (16 bytes, its tag in the last two) is read and written by one 128-bit access. Nothing orders one chunk against
+// another: the tag in each says whether it has arrived. See docs/memory-model.md, SYNC slot-ready.
+#pragma once
+#include "types.h"
+
+#define ENGINE_FN __device__ __forceinline__
+#define ENGINE_CALL __device__ __noinline__
+constexpr u32 LANES = 32;    // threads that poll together
+
+struct alignas(16) Chunk { u64 lo, hi; };
+
+// SYNC slot-ready: pairs with `store_chunk` of the other side.
+ENGINE_FN Chunk load_chunk(const Chunk* from) {
+    Chunk c;
+    asm volatile("{ .reg .b128 t; ld.relaxed.sys.global.b128 t, [%2]; mov.b128 {%0, %1}, t; }" : "=l"(c.lo), "=l"(c.hi) : "l"(from) : "memory");
+    return c;
+}
+ENGINE_FN void store_chunk(Chunk* to, Chunk c) {
+    asm volatile("{ .reg .b128 t; mov.b128 t, {%1, %2}; st.relaxed.sys.global.b128 [%0], t; }" ::"l"(to), "l"(c.lo), "l"(c.hi) : "memory");
+}
+
+// Words in the region. `take` orders what follows after the load. `publish` is relaxed here: what it gives away are slots whose
+// contents this shard has already received (their tags were checked), so no later store of the host can reach those loads; a
+// release at system scope would wait for every posted write on the bus.
+template <class T> ENGINE_FN T take(const T* word) { return __nv_atomic_load_n(const_cast<T*>(word), __NV_ATOMIC_ACQUIRE, __NV_THREAD_SCOPE_SYSTEM); }
+template <class T> ENGINE_FN void publish(T* word, T value) { __nv_atomic_store_n(word, value, __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_SYSTEM); }
+// The last store of a launch: orders everything before it.
+template <class T> ENGINE_FN void publish_last(T* word, T value) { __nv_atomic_store_n(word, value, __NV_ATOMIC_RELEASE, __NV_THREAD_SCOPE_SYSTEM); }
+
+// Words in the block's shared memory.
+template <class T> ENGINE_FN T peek(const T* word) { return __nv_atomic_load_n(const_cast<T*>(word), __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_BLOCK); }
+template <class T> ENGINE_FN T receive(const T* word) { return __nv_atomic_load_n(const_cast<T*>(word), __NV_ATOMIC_ACQUIRE, __NV_THREAD_SCOPE_BLOCK); }
+template <class T> ENGINE_FN void pass(T* word, T value) { __nv_atomic_store_n(word, value, __NV_ATOMIC_RELEASE, __NV_THREAD_SCOPE_BLOCK); }
+ENGINE_FN bool claim(u64* word, u64 expected, u64 value) {
+    return __nv_atomic_compare_exchange_n(word, &expected, value, false, __NV_ATOMIC_RELAXED, __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_BLOCK);
+}
+
+ENGINE_FN u32 lane() { return threadIdx.x % LANES; }
+ENGINE_FN u32 any_lane(u32 bits) { return __reduce_or_sync(~0u, bits); }
+template <class T> ENGINE_FN T first_lane(T value) { return __shfl_sync(~0u, value, 0); }
+ENGINE_FN u32 first_zero(u32 bits) { return (u32)__ffs((int)~bits) - 1; }     // 32 if there is none is never asked for
+ENGINE_FN void meet_lanes() { __syncwarp(); }
+
+ENGINE_FN u64 clock_micros() {
+    u64 ns;
+    asm volatile("mov.u64 %0, %globaltimer;" : "=l"(ns));
+    return ns / 1000;
+}
+ENGINE_FN void pause_ns(u32 ns) { __nanosleep(ns); }
+ENGINE_FN u64 stack_mark() {
+    char here;
+    return (u64)&here;
+}

@@ -1,0 +1,86 @@
+// The engine as the CPU device runs it: a shard is a thread that polls and handles in turn, or, as on the GPU, two polling
+// threads and a handling one.
+#include <memory>
+#include <thread>
+#include "host.h"
+#include "engine.h"
+
+namespace {
+
+thread_local Block* current = nullptr;
+thread_local bool fused = false;
+
+// With nothing to do, first stay close, then let others run, then sleep: the CPU device shares its cores with the application.
+class Idle {
+  public:
+    void reset() { turns = 0; }
+    void wait() {
+        if (turns < SPINS) { ++turns; return; }
+        if (turns < SPINS + YIELDS) { ++turns; sched_yield(); return; }
+        timespec nap{0, NAP_NS};
+        nanosleep(&nap, nullptr);
+    }
+
+  private:
+    static constexpr u32 SPINS = 64, YIELDS = 200;
+    static constexpr long NAP_NS = 50000;
+    u32 turns = 0;
+};
+
+void poll_until_leaving(Block& b) {
+    Idle idle;
+    current = &b;
+    while (!peek(&b.leaving)) {
+        if (poll(b, BURST, true)) idle.reset();
+        else idle.wait();
+    }
+}
+
+void handle_until_leaving(Block& b) {
+    Idle idle;
+    while (!peek(&b.leaving)) {
+        if (handle_one(b)) idle.reset();
+        else idle.wait();
+    }
+}
+
+void poll_and_handle_until_leaving(Block& b) {
+    Idle idle;
+    bool look = true;
+    for (u32 turn = 0; !peek(&b.leaving); ++turn) {
+        const u32 slots = poll(b, BURST, look || turn % LOOK_EVERY == 0);
+        u32 frames = 0;
+        while (handle_one(b)) ++frames;
+        look = !slots && !frames;
+        if (look) idle.wait();
+        else idle.reset();
+    }
+}
+
+}  // namespace
+
+inline Block& block() { return *current; }
+inline void while_waiting(Block& b) {
+    if (fused) poll(b, BURST, true);
+    sched_yield();
+}
+
+extern "C" void resident_emit(CtxRaw*, u32 type, const u8* payload, u32 length) { emit(block(), type, payload, length); }
+
+// Runs shard `shard` until it is told to leave; with `threads` its pollers and its handler are threads of their own.
+extern "C" void resident_host_shard(const EngineParams* params, u32 shard, u32 threads) {
+    const auto b = std::make_unique<Block>();
+    current = b.get();
+    fused = !threads;
+    enter(*b, *params, shard);
+    if (threads) {
+        std::thread pollers[POLLERS];
+        for (auto& p : pollers) p = std::thread(poll_until_leaving, std::ref(*b));
+        handle_until_leaving(*b);
+        for (auto& p : pollers) p.join();
+    } else {
+        poll_and_handle_until_leaving(*b);
+    }
+    leave(*b, 0);
+    current = nullptr;
+}

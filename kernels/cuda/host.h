@@ -1,0 +1,46 @@
+// The machine, as the engine sees it: a CPU. The same names as gpu.h, over the host compiler's atomics.
+#pragma once
+#include <ctime>
+#include <sched.h>
+#include "types.h"
+
+#define ENGINE_FN inline
+#define ENGINE_CALL inline
+#define ENGINE_EXTERN
+constexpr u32 LANES = 1;
+
+struct alignas(16) Chunk { u64 lo, hi; };
+
+// SYNC slot-ready: the tag stands in the high word, so it is stored last and loaded first.
+inline Chunk load_chunk(const Chunk* from) {
+    const u64 hi = __atomic_load_n(&from->hi, __ATOMIC_ACQUIRE);
+    return {__atomic_load_n(&from->lo, __ATOMIC_RELAXED), hi};
+}
+inline void store_chunk(Chunk* to, Chunk c) {
+    __atomic_store_n(&to->lo, c.lo, __ATOMIC_RELAXED);
+    __atomic_store_n(&to->hi, c.hi, __ATOMIC_RELEASE);
+}
+
+template <class T> T take(const T* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+template <class T> void publish(T* word, T value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+template <class T> void publish_last(T* word, T value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+
+template <class T> T peek(const T* word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
+template <class T> T receive(const T* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+template <class T> void pass(T* word, T value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+inline bool claim(u64* word, u64 expected, u64 value) {
+    return __atomic_compare_exchange_n(word, &expected, value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+inline u32 lane() { return 0; }
+inline u32 any_lane(u32 bits) { return bits; }
+template <class T> T first_lane(T value) { return value; }
+inline u32 first_zero(u32 bits) { return (u32)__builtin_ctz(~bits); }
+inline void meet_lanes() {}
+
+inline u64 clock_micros() {
+    timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (u64)t.tv_sec * 1000000 + (u64)t.tv_nsec / 1000;
+}
+inline void pause_ns(u32) { sched_yield(); }

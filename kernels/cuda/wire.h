@@ -1,0 +1,225 @@
+// Printed from kernels/src/wire.rs by `cargo run -p resident-kernels --example wire_header`; do not edit.
+#pragma once
+#include "types.h"
+
+constexpr u32 SLOT_BYTES = 64;
+constexpr u32 SLOT_WORDS = 16;
+constexpr u32 INLINE_BYTES = 28;
+constexpr u32 MORE_BYTES = 48;
+constexpr u32 MAX_PAYLOAD = 960;
+constexpr u32 MAX_FRAME_SLOTS = 21;
+constexpr u32 MAX_STATE = 65536;
+constexpr u32 MAX_FAULT_TEXT = 240;
+constexpr u32 DISPATCH_UNKNOWN = 4294967295u;
+constexpr u32 DISPATCH_FAILED = 4294967294u;
+constexpr u64 REGION_MAGIC = 0x746e656469736572ull;
+constexpr u64 WIRE_FINGERPRINT = 0xc7705cc050be84cfull;
+
+constexpr u32 OP_CAST = 1;
+constexpr u32 OP_CALL = 2;
+constexpr u32 OP_CALL_DIRECT = 3;
+constexpr u32 OP_SPAWN = 4;
+constexpr u32 OP_INIT = 5;
+constexpr u32 OP_STOP = 6;
+constexpr u32 OP_READ = 7;
+constexpr u32 OP_FENCE = 8;
+constexpr u32 OP_REPLY = 16;
+constexpr u32 OP_ACK = 17;
+constexpr u32 OP_FAULT = 18;
+constexpr u32 OP_EMIT = 19;
+constexpr u32 OP_REFUSED = 20;
+
+constexpr u32 FAULT_PANIC = 1;
+constexpr u32 FAULT_FAILED = 2;
+constexpr u32 FAULT_EMIT = 3;
+
+constexpr u32 REFUSED_STALE = 1;
+constexpr u32 REFUSED_FAILED = 2;
+constexpr u32 REFUSED_MESSAGE = 3;
+constexpr u32 REFUSED_PROTOCOL = 4;
+
+constexpr u32 ROW_FREE = 0;
+constexpr u32 ROW_LIVE = 1;
+constexpr u32 ROW_FAILED = 2;
+constexpr u32 ROW_KILLED = 3;
+
+constexpr u32 RUN = 0;
+constexpr u32 STOP = 1;
+
+struct alignas(64) RegionHeader {
+    u64 magic;
+    u64 fingerprint;
+    u64 bytes;
+    u32 shards;
+    u32 capacity_log2;
+    u32 rows;
+    u32 reply_lines;
+    u64 arena_bytes;
+    u64 control;
+    u64 progress;
+    u64 ingress;
+    u64 egress;
+    u64 replies;
+    i64 clock_offset;
+    u32 nest_bytes;
+    u32 command;
+    u32 status;
+    u32 text_bytes;
+    u64 launches;
+    u64 clock_ask;
+    u64 clock_answer;
+    u64 clock_nanos;
+    u8 text[1024];
+};
+static_assert(sizeof(RegionHeader) == 1216, "RegionHeader");
+static_assert(__builtin_offsetof(RegionHeader, magic) == 0, "RegionHeader.magic");
+static_assert(__builtin_offsetof(RegionHeader, fingerprint) == 8, "RegionHeader.fingerprint");
+static_assert(__builtin_offsetof(RegionHeader, bytes) == 16, "RegionHeader.bytes");
+static_assert(__builtin_offsetof(RegionHeader, shards) == 24, "RegionHeader.shards");
+static_assert(__builtin_offsetof(RegionHeader, capacity_log2) == 28, "RegionHeader.capacity_log2");
+static_assert(__builtin_offsetof(RegionHeader, rows) == 32, "RegionHeader.rows");
+static_assert(__builtin_offsetof(RegionHeader, reply_lines) == 36, "RegionHeader.reply_lines");
+static_assert(__builtin_offsetof(RegionHeader, arena_bytes) == 40, "RegionHeader.arena_bytes");
+static_assert(__builtin_offsetof(RegionHeader, control) == 48, "RegionHeader.control");
+static_assert(__builtin_offsetof(RegionHeader, progress) == 56, "RegionHeader.progress");
+static_assert(__builtin_offsetof(RegionHeader, ingress) == 64, "RegionHeader.ingress");
+static_assert(__builtin_offsetof(RegionHeader, egress) == 72, "RegionHeader.egress");
+static_assert(__builtin_offsetof(RegionHeader, replies) == 80, "RegionHeader.replies");
+static_assert(__builtin_offsetof(RegionHeader, clock_offset) == 88, "RegionHeader.clock_offset");
+static_assert(__builtin_offsetof(RegionHeader, nest_bytes) == 96, "RegionHeader.nest_bytes");
+static_assert(__builtin_offsetof(RegionHeader, command) == 100, "RegionHeader.command");
+static_assert(__builtin_offsetof(RegionHeader, status) == 104, "RegionHeader.status");
+static_assert(__builtin_offsetof(RegionHeader, text_bytes) == 108, "RegionHeader.text_bytes");
+static_assert(__builtin_offsetof(RegionHeader, launches) == 112, "RegionHeader.launches");
+static_assert(__builtin_offsetof(RegionHeader, clock_ask) == 120, "RegionHeader.clock_ask");
+static_assert(__builtin_offsetof(RegionHeader, clock_answer) == 128, "RegionHeader.clock_answer");
+static_assert(__builtin_offsetof(RegionHeader, clock_nanos) == 136, "RegionHeader.clock_nanos");
+static_assert(__builtin_offsetof(RegionHeader, text) == 144, "RegionHeader.text");
+
+struct alignas(128) ShardControl {
+    u64 egress_head;
+    u32 command;
+    u32 kill;
+    u32 kill_row;
+    u32 kill_generation;
+};
+static_assert(sizeof(ShardControl) == 128, "ShardControl");
+static_assert(__builtin_offsetof(ShardControl, egress_head) == 0, "ShardControl.egress_head");
+static_assert(__builtin_offsetof(ShardControl, command) == 8, "ShardControl.command");
+static_assert(__builtin_offsetof(ShardControl, kill) == 12, "ShardControl.kill");
+static_assert(__builtin_offsetof(ShardControl, kill_row) == 16, "ShardControl.kill_row");
+static_assert(__builtin_offsetof(ShardControl, kill_generation) == 20, "ShardControl.kill_generation");
+
+struct alignas(128) ShardProgress {
+    u64 ingress_head;
+    u64 handled;
+    u64 refused;
+    u64 faults;
+    u32 queued;
+    u32 swap;
+    u32 kill_done;
+    u32 running;
+    u64 hlc;
+};
+static_assert(sizeof(ShardProgress) == 128, "ShardProgress");
+static_assert(__builtin_offsetof(ShardProgress, ingress_head) == 0, "ShardProgress.ingress_head");
+static_assert(__builtin_offsetof(ShardProgress, handled) == 8, "ShardProgress.handled");
+static_assert(__builtin_offsetof(ShardProgress, refused) == 16, "ShardProgress.refused");
+static_assert(__builtin_offsetof(ShardProgress, faults) == 24, "ShardProgress.faults");
+static_assert(__builtin_offsetof(ShardProgress, queued) == 32, "ShardProgress.queued");
+static_assert(__builtin_offsetof(ShardProgress, swap) == 36, "ShardProgress.swap");
+static_assert(__builtin_offsetof(ShardProgress, kill_done) == 40, "ShardProgress.kill_done");
+static_assert(__builtin_offsetof(ShardProgress, running) == 44, "ShardProgress.running");
+static_assert(__builtin_offsetof(ShardProgress, hlc) == 48, "ShardProgress.hlc");
+
+struct alignas(32) Row {
+    u32 kind;
+    u32 generation;
+    u64 state_offset;
+    u32 state_bytes;
+    u32 status;
+    u64 handled;
+};
+static_assert(sizeof(Row) == 32, "Row");
+static_assert(__builtin_offsetof(Row, kind) == 0, "Row.kind");
+static_assert(__builtin_offsetof(Row, generation) == 4, "Row.generation");
+static_assert(__builtin_offsetof(Row, state_offset) == 8, "Row.state_offset");
+static_assert(__builtin_offsetof(Row, state_bytes) == 16, "Row.state_bytes");
+static_assert(__builtin_offsetof(Row, status) == 20, "Row.status");
+static_assert(__builtin_offsetof(Row, handled) == 24, "Row.handled");
+
+struct alignas(64) ShardState {
+    u64 ingress;
+    u64 egress;
+    u64 hlc;
+    u64 handled;
+    u64 refused;
+    u64 faults;
+    u32 kill;
+};
+static_assert(sizeof(ShardState) == 64, "ShardState");
+static_assert(__builtin_offsetof(ShardState, ingress) == 0, "ShardState.ingress");
+static_assert(__builtin_offsetof(ShardState, egress) == 8, "ShardState.egress");
+static_assert(__builtin_offsetof(ShardState, hlc) == 16, "ShardState.hlc");
+static_assert(__builtin_offsetof(ShardState, handled) == 24, "ShardState.handled");
+static_assert(__builtin_offsetof(ShardState, refused) == 32, "ShardState.refused");
+static_assert(__builtin_offsetof(ShardState, faults) == 40, "ShardState.faults");
+static_assert(__builtin_offsetof(ShardState, kill) == 48, "ShardState.kill");
+
+struct alignas(8) SpawnRow {
+    u32 kind;
+    u32 state_bytes;
+    u64 state_offset;
+};
+static_assert(sizeof(SpawnRow) == 16, "SpawnRow");
+static_assert(__builtin_offsetof(SpawnRow, kind) == 0, "SpawnRow.kind");
+static_assert(__builtin_offsetof(SpawnRow, state_bytes) == 4, "SpawnRow.state_bytes");
+static_assert(__builtin_offsetof(SpawnRow, state_offset) == 8, "SpawnRow.state_offset");
+
+struct alignas(4) ReadState {
+    u32 offset;
+    u32 bytes;
+};
+static_assert(sizeof(ReadState) == 8, "ReadState");
+static_assert(__builtin_offsetof(ReadState, offset) == 0, "ReadState.offset");
+static_assert(__builtin_offsetof(ReadState, bytes) == 4, "ReadState.bytes");
+
+struct alignas(8) FaultInfo {
+    u64 handled;
+    u32 message;
+    u32 depth;
+};
+static_assert(sizeof(FaultInfo) == 16, "FaultInfo");
+static_assert(__builtin_offsetof(FaultInfo, handled) == 0, "FaultInfo.handled");
+static_assert(__builtin_offsetof(FaultInfo, message) == 8, "FaultInfo.message");
+static_assert(__builtin_offsetof(FaultInfo, depth) == 12, "FaultInfo.depth");
+
+struct alignas(16) CtxRaw {
+    u64 hlc;
+    u32 row;
+    u32 generation;
+    u32 shard;
+    u32 fault;
+    u32 text_bytes;
+    u8 text[240];
+};
+static_assert(sizeof(CtxRaw) == 272, "CtxRaw");
+static_assert(__builtin_offsetof(CtxRaw, hlc) == 0, "CtxRaw.hlc");
+static_assert(__builtin_offsetof(CtxRaw, row) == 8, "CtxRaw.row");
+static_assert(__builtin_offsetof(CtxRaw, generation) == 12, "CtxRaw.generation");
+static_assert(__builtin_offsetof(CtxRaw, shard) == 16, "CtxRaw.shard");
+static_assert(__builtin_offsetof(CtxRaw, fault) == 20, "CtxRaw.fault");
+static_assert(__builtin_offsetof(CtxRaw, text_bytes) == 24, "CtxRaw.text_bytes");
+static_assert(__builtin_offsetof(CtxRaw, text) == 28, "CtxRaw.text");
+
+struct alignas(8) EngineParams {
+    u64 region;
+    u64 rows;
+    u64 shards;
+    u64 arena;
+};
+static_assert(sizeof(EngineParams) == 32, "EngineParams");
+static_assert(__builtin_offsetof(EngineParams, region) == 0, "EngineParams.region");
+static_assert(__builtin_offsetof(EngineParams, rows) == 8, "EngineParams.rows");
+static_assert(__builtin_offsetof(EngineParams, shards) == 16, "EngineParams.shards");
+static_assert(__builtin_offsetof(EngineParams, arena) == 24, "EngineParams.arena");

@@ -1,0 +1,72 @@
+//! `export!`: a handler crate's actors, for the engine and for the application.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::{Error, Path, Token};
+
+const NO_BUILD_SCRIPT: &str = "its crate has no build script: add a build.rs with `fn main() { resident_build::handlers() }`, \
+                               and `resident-build` under [build-dependencies]";
+
+pub fn expand(input: TokenStream) -> TokenStream {
+    let actors = match Punctuated::<Path, Token![,]>::parse_terminated.parse2(input) {
+        Ok(actors) if actors.is_empty() => {
+            return Error::new(proc_macro2::Span::call_site(), "name the crate's actors: `export!(Aircraft, Gate);`").into_compile_error();
+        }
+        Ok(actors) => actors,
+        Err(error) => {
+            return Error::new(error.span(), "name the crate's actors, by commas: `export!(Aircraft, Gate);`").into_compile_error();
+        }
+    };
+    let actors: Vec<_> = actors.iter().collect();
+    let numbers = 0..actors.len() as u32;
+    let count = actors.len();
+    // The crate's build script sets one of them for the compiler, and so for this macro.
+    let ptx = if std::env::var_os("RESIDENT_PTX").is_some() {
+        quote!(Ptx(::core::include_str!(::core::env!("RESIDENT_PTX"))))
+    } else if std::env::var_os("RESIDENT_PTX_MISSING").is_some() {
+        quote!(Missing(::core::env!("RESIDENT_PTX_MISSING")))
+    } else {
+        quote!(Missing(#NO_BUILD_SCRIPT))
+    };
+    quote! {
+        #[cfg(target_arch = "nvptx64")]
+        const _: () = {
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn resident_dispatch(
+                kind: u32,
+                message: u32,
+                state: *mut u8,
+                payload: *const u8,
+                len: u32,
+                ctx: *mut ::resident_kernels::wire::CtxRaw,
+                reply: *mut u8,
+            ) -> u32 {
+                match kind {
+                    // SAFETY: the engine keeps the promises of `Dispatch`, and names the kind that the state was
+                    // spawned with.
+                    #(#numbers => unsafe { ::resident_kernels::__private::entry::<#actors>(message, state, payload, len, ctx, reply) },)*
+                    _ => ::resident_kernels::wire::DISPATCH_UNKNOWN,
+                }
+            }
+
+            #[unsafe(no_mangle)]
+            #[used]
+            static RESIDENT_MODULE: ::resident_kernels::__private::ModuleTable<#count> =
+                ::resident_kernels::__private::table([#(::resident_kernels::__private::kind_entry::<#actors>()),*]);
+        };
+
+        ::resident_kernels::__host! {
+            const _: () = {
+                #[::resident_kernels::__private::linkme::distributed_slice(::resident_kernels::host::MODULES)]
+                #[linkme(crate = ::resident_kernels::__private::linkme)]
+                static MODULE: ::resident_kernels::host::Module = ::resident_kernels::host::Module {
+                    krate: ::core::env!("CARGO_PKG_NAME"),
+                    kinds: &[#(<#actors as ::resident_kernels::actor::Actor>::KIND),*],
+                    ptx: ::resident_kernels::host::Gpu::#ptx,
+                };
+            };
+        }
+    }
+}

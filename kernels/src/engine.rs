@@ -1,0 +1,72 @@
+//! The engine's two forms: PTX for the driver to link with a handler crate's, and the same source compiled for the host.
+
+use core::ffi::c_void;
+use std::sync::OnceLock;
+use std::vec::Vec;
+
+use crate::actor::Kind;
+use crate::clock;
+use crate::host::{modules, set_emit};
+use crate::wire::{CtxRaw, DISPATCH_UNKNOWN, EngineParams};
+
+/// The engine as PTX, for compute capability 8.0 and up; it calls `resident_dispatch` and the clock of a handler crate's PTX.
+pub const PTX: &str = include_str!("../cuda/engine.ptx");
+/// Name of the resident kernel in [`PTX`]: one block of [`BLOCK_THREADS`] threads per shard, parameter [`EngineParams`].
+pub const KERNEL: &str = "resident_engine";
+/// Name of the clock kernel in [`PTX`], by which a worker calibrates: parameters `ask` and `answer`.
+pub const CLOCK_KERNEL: &str = "resident_clock";
+/// Threads of a block of [`KERNEL`].
+pub const BLOCK_THREADS: u32 = 96;
+
+/// Every kind of this program: the handler crates' kinds one after another. The engine knows a kind by its place here, which
+/// for a program with one handler crate is its place in `export!`.
+pub fn kinds() -> &'static [&'static Kind] {
+    static KINDS: OnceLock<Vec<&'static Kind>> = OnceLock::new();
+    KINDS.get_or_init(|| modules().iter().flat_map(|module| module.kinds).copied().collect())
+}
+
+mod native {
+    use super::{CtxRaw, EngineParams};
+
+    unsafe extern "C" {
+        pub fn resident_host_shard(params: *const EngineParams, shard: u32, threads: u32);
+        pub fn resident_emit(ctx: *mut CtxRaw, ty: u32, payload: *const u8, len: u32);
+    }
+}
+
+/// Runs shard `shard` of a CPU device on this thread until the host's control line tells it to stop. With `threads` its two
+/// pollers and its handler are threads of their own, as on the GPU.
+///
+/// # Safety
+///
+/// Every address in `params` is valid for what the engine does with it (`cuda/engine.h`, `enter`) until this returns, the
+/// region's header is consistent, and no other thread runs the same shard.
+pub unsafe fn run_host_shard(params: &EngineParams, shard: u32, threads: bool) {
+    set_emit(native::resident_emit);
+    // SAFETY: the caller's promise.
+    unsafe { native::resident_host_shard(params, shard, u32::from(threads)) }
+}
+
+/// What the host-built engine calls for a message.
+///
+/// # Safety
+///
+/// As [`crate::actor::Dispatch`]; called by the engine only, with the state of an actor of this kind.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn resident_dispatch(kind: u32, message: u32, state: *mut c_void, payload: *const c_void, length: u32, ctx: *mut CtxRaw, reply: *mut c_void) -> u32 {
+    match kinds().get(kind as usize) {
+        // SAFETY: the engine's promise, handed on.
+        Some(kind) => unsafe { (kind.dispatch)(message, state.cast(), payload.cast(), length, ctx, reply.cast()) },
+        None => DISPATCH_UNKNOWN,
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn resident_hlc_tick(last: u64, now: u64) -> u64 {
+    clock::tick(last, now)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn resident_hlc_merge(last: u64, remote: u64, now: u64) -> u64 {
+    clock::merge(last, remote, now)
+}

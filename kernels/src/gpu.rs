@@ -1,0 +1,64 @@
+//! The GPU's side of the engine's interface: what the engine calls beside the handlers, and what it offers.
+
+use core::panic::PanicInfo;
+
+use crate::clock;
+use crate::text::Text;
+use crate::wire::{CtxRaw, MAX_FAULT_TEXT};
+
+unsafe extern "C" {
+    /// The engine's: sends an emitted message.
+    pub(crate) fn resident_emit(ctx: *mut CtxRaw, ty: u32, payload: *const u8, len: u32);
+    /// The engine's: fails the actor being handled and goes on with the next message.
+    fn resident_panic(text: *const u8, len: u32) -> !;
+}
+
+/// [`clock::tick`], for the engine.
+#[unsafe(no_mangle)]
+extern "C" fn resident_hlc_tick(last: u64, now: u64) -> u64 {
+    clock::tick(last, now)
+}
+
+/// [`clock::merge`], for the engine.
+#[unsafe(no_mangle)]
+extern "C" fn resident_hlc_merge(last: u64, remote: u64, now: u64) -> u64 {
+    clock::merge(last, remote, now)
+}
+
+/// Compares bytes: what the compiler calls for `==` of larger values. On the GPU there is no libc to bring it.
+///
+/// # Safety
+///
+/// `a` and `b` have `n` bytes.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
+    for i in 0..n {
+        // SAFETY: `i < n`.
+        let (a, b) = unsafe { (*a.add(i), *b.add(i)) };
+        if a != b {
+            return i32::from(a) - i32::from(b);
+        }
+    }
+    0
+}
+
+/// As [`memcmp`]; the compiler calls it where only equality counts.
+///
+/// # Safety
+///
+/// `a` and `b` have `n` bytes.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
+    // SAFETY: as the caller vouches.
+    unsafe { memcmp(a, b, n) }
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    let mut bytes = [0; MAX_FAULT_TEXT];
+    let mut text = Text::new(&mut bytes);
+    text.panic(info.location(), &info.message());
+    let len = text.len() as u32;
+    // SAFETY: `bytes` holds `len` bytes and lives on, since the engine does not return here.
+    unsafe { resident_panic(bytes.as_ptr(), len) }
+}

@@ -1,0 +1,469 @@
+//! Every layout that host and device share, defined once.
+//!
+//! The host writes and reads these through typed views; the engine (`kernels/cuda`) reads them through
+//! `wire.h`, which [`c_header`] prints and CI compares byte for byte.
+//!
+//! # A slot
+//!
+//! A ring is an array of 64-byte slots, and a slot is four 16-byte chunks. The last 16 bits of every chunk are
+//! the **lap tag** of that slot, `lap(index)`, so a reader that finds the expected tag in all four chunks has
+//! the whole slot: nothing else orders one chunk against another, neither the PTX memory model across lanes
+//! nor the bus. A torn slot reads as not yet written.
+//!
+//! ```text
+//! word   0          1            2             3
+//!        row        generation   correlation   message | tag << 16
+//!        4          5            6             7
+//!        hlc low    hlc high     payload 0     length  | tag << 16
+//!        8          9            10            11
+//!        payload 1  payload 2    payload 3     reply   | tag << 16
+//!        12         13           14            15
+//!        payload 4  payload 5    payload 6     op      | tag << 16
+//! ```
+//!
+//! A payload of more than [`INLINE_BYTES`] goes on in consecutive slots of [`MORE_BYTES`] each: three payload
+//! words to a chunk, and the tag.
+
+use core::mem::{offset_of, size_of};
+
+/// Bytes in one slot.
+pub const SLOT_BYTES: usize = 64;
+/// 32-bit words in one slot.
+pub const SLOT_WORDS: usize = 16;
+/// Payload bytes that the first slot of a frame carries.
+pub const INLINE_BYTES: usize = 28;
+/// Payload bytes that each further slot carries.
+pub const MORE_BYTES: usize = 48;
+/// The largest payload of one frame, in bytes: a message, a reply, an emitted message.
+pub const MAX_PAYLOAD: usize = 960;
+/// Slots that the largest frame takes.
+pub const MAX_FRAME_SLOTS: usize = slots_for(MAX_PAYLOAD);
+/// The largest state of an actor, in bytes.
+pub const MAX_STATE: usize = 64 * 1024;
+/// State bytes that a spawn frame carries behind its [`SpawnRow`]; the rest goes ahead in `INIT` frames.
+pub const SPAWN_STATE_BYTES: usize = MAX_PAYLOAD - size_of::<SpawnRow>();
+/// State bytes that one `INIT` frame carries behind its 8-byte arena offset.
+pub const INIT_STATE_BYTES: usize = MAX_PAYLOAD - 8;
+/// The largest text of a fault, in bytes; longer ones are cut.
+pub const MAX_FAULT_TEXT: usize = 240;
+/// First word of a region: "resident" in ASCII.
+pub const REGION_MAGIC: u64 = u64::from_le_bytes(*b"resident");
+
+/// Slots that a frame with `payload` bytes takes.
+pub const fn slots_for(payload: usize) -> usize {
+    if payload <= INLINE_BYTES { 1 } else { 1 + (payload - INLINE_BYTES).div_ceil(MORE_BYTES) }
+}
+
+/// The tag of slot `index` in a ring of `1 << capacity_log2` slots: the lap, from 1, in 16 bits.
+///
+/// Memory that no lap has written is zero, which no slot of the first lap carries; later a slot holds the tag
+/// of its lap or of the one before, and those differ.
+pub const fn lap(index: u64, capacity_log2: u32) -> u16 {
+    ((index >> capacity_log2) + 1) as u16
+}
+
+macro_rules! consts {
+    ($(#[$outer:meta])* $list:ident { $($(#[$meta:meta])* $name:ident = $value:expr,)* }) => {
+        $($(#[$meta])* pub const $name: u16 = $value;)*
+        $(#[$outer])*
+        pub const $list: &[(&str, u16)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+consts! {
+    /// Every operation by name, for the C header.
+    OPS {
+        /// Host to device: handle a message, answer nothing.
+        OP_CAST = 1,
+        /// Host to device: handle a message, answer on the egress ring.
+        OP_CALL = 2,
+        /// Host to device: handle a message, answer into reply line `correlation` with tag `reply`.
+        OP_CALL_DIRECT = 3,
+        /// Host to device: make row `row` live at `generation`; payload is [`SpawnRow`] and the state's head. Acknowledged.
+        OP_SPAWN = 4,
+        /// Host to device: write state bytes ahead of a spawn; payload is an arena offset (`u64`) and the bytes.
+        OP_INIT = 5,
+        /// Host to device: free row `row`. Acknowledged, after every message before it.
+        OP_STOP = 6,
+        /// Host to device: read state of row `row`, live or failed; payload is [`ReadState`]. Answered by `OP_REPLY`.
+        OP_READ = 7,
+        /// Host to device: acknowledge, after everything before it.
+        OP_FENCE = 8,
+        /// Device to host: the reply of call `correlation`.
+        OP_REPLY = 16,
+        /// Device to host: the frame `correlation` (spawn, stop, fence) is done.
+        OP_ACK = 17,
+        /// Device to host: row `row` failed at `generation`; `message` is its `FAULT_*` class, payload is
+        /// [`FaultInfo`] and text. As an answer to a call, the call was the one being handled.
+        OP_FAULT = 18,
+        /// Device to host: row `row` emitted a message of type `correlation`.
+        OP_EMIT = 19,
+        /// Device to host: call `correlation` was not handled; `message` is its `REFUSED_*` reason.
+        OP_REFUSED = 20,
+    }
+}
+
+consts! {
+    /// Every fault class by name, for the C header.
+    FAULTS {
+        /// The handler panicked.
+        FAULT_PANIC = 1,
+        /// The handler called `Ctx::fail`.
+        FAULT_FAILED = 2,
+        /// The handler emitted a payload over the limit.
+        FAULT_EMIT = 3,
+    }
+}
+
+consts! {
+    /// Every reason to refuse a frame by name, for the C header.
+    REFUSALS {
+        /// The row holds another generation, or none: the actor has stopped.
+        REFUSED_STALE = 1,
+        /// The row's actor has failed and was not released yet.
+        REFUSED_FAILED = 2,
+        /// The kind has no such message, or the message another size.
+        REFUSED_MESSAGE = 3,
+        /// The frame violates the protocol: unknown op, row out of range, length over the limit.
+        REFUSED_PROTOCOL = 4,
+    }
+}
+
+consts! {
+    /// Every row status by name, for the C header.
+    ROWS {
+        /// The row belongs to nobody.
+        ROW_FREE = 0,
+        /// The row's actor handles messages.
+        ROW_LIVE = 1,
+        /// The row's actor failed; its state is kept until `OP_STOP`.
+        ROW_FAILED = 2,
+        /// The row's actor was killed; `OP_STOP` frees the row.
+        ROW_KILLED = 3,
+    }
+}
+
+consts! {
+    /// Every command to the shards by name, for the C header.
+    COMMANDS {
+        /// Handle messages.
+        RUN = 0,
+        /// Leave at the next message boundary.
+        STOP = 1,
+    }
+}
+
+/// `resident_dispatch` returns this when the kind has no such message or the message another size.
+pub const DISPATCH_UNKNOWN: u32 = u32::MAX;
+/// `resident_dispatch` returns this when the actor failed; the text is in its [`CtxRaw`]. (A panic on the GPU does not return.)
+pub const DISPATCH_FAILED: u32 = u32::MAX - 1;
+
+macro_rules! layouts {
+    ($($(#[$meta:meta])* struct $name:ident : $align:literal { $($(#[$fmeta:meta])* $field:ident : $ty:ident $([$len:expr])?,)* })*) => {
+        $(
+            $(#[$meta])*
+            #[repr(C, align($align))]
+            #[derive(Clone, Copy, Debug)]
+            pub struct $name { $($(#[$fmeta])* pub $field: layouts!(@ty $ty $([$len])?),)* }
+        )*
+        const STRUCTS: &[Struct] = &[$(Struct {
+            name: stringify!($name),
+            size: size_of::<$name>(),
+            align: $align,
+            fields: &[$(Field {
+                name: stringify!($field),
+                ty: stringify!($ty),
+                len: 0 $(+ $len)?,
+                offset: offset_of!($name, $field),
+            }),*],
+        }),*];
+    };
+    (@ty $ty:ident) => { $ty };
+    (@ty $ty:ident [$len:expr]) => { [$ty; $len] };
+}
+
+struct Struct {
+    name: &'static str,
+    size: usize,
+    align: usize,
+    fields: &'static [Field],
+}
+
+struct Field {
+    name: &'static str,
+    ty: &'static str,
+    /// 0 for a plain field, else the number of elements.
+    len: usize,
+    offset: usize,
+}
+
+layouts! {
+    /// The first page of a region. Written by the application before the worker starts, but for the words at
+    /// its end, whose writer stands beside them. Offsets are from the region's start: it holds no pointer.
+    struct RegionHeader : 64 {
+        /// [`REGION_MAGIC`].
+        magic: u64,
+        /// [`FINGERPRINT`] of the side that made the region.
+        fingerprint: u64,
+        /// Bytes of the whole region.
+        bytes: u64,
+        /// Shards, each with a control line, a progress line and two rings.
+        shards: u32,
+        /// Slots of each ring, as a power of two.
+        capacity_log2: u32,
+        /// Rows of each shard.
+        rows: u32,
+        /// Reply lines, 64 bytes each.
+        reply_lines: u32,
+        /// Bytes of the state arena in device memory.
+        arena_bytes: u64,
+        /// Offset of the first [`ShardControl`].
+        control: u64,
+        /// Offset of the first [`ShardProgress`].
+        progress: u64,
+        /// Offset of shard 0's ingress ring; the others follow.
+        ingress: u64,
+        /// Offset of shard 0's egress ring; the others follow.
+        egress: u64,
+        /// Offset of reply line 0.
+        replies: u64,
+        /// Microseconds to add to the device's clock for the host's; written by the worker before launch.
+        clock_offset: i64,
+        /// Bytes of stack that nested panics may use before a shard asks for a new generation; written by the worker.
+        nest_bytes: u32,
+        /// The application's wish: a `COMMAND_*` of the control protocol (`resident-gpu`, worker).
+        command: u32,
+        /// The worker's answer: a `STATUS_*` of the control protocol.
+        status: u32,
+        /// Bytes of `text` that hold the worker's error.
+        text_bytes: u32,
+        /// Launches so far; written by the worker.
+        launches: u64,
+        /// What the worker asks the device's clock while it calibrates: counts questions.
+        clock_ask: u64,
+        /// The last question answered; written by the device.
+        clock_answer: u64,
+        /// The device's clock then, in nanoseconds; written by the device before `clock_answer`.
+        clock_nanos: u64,
+        /// The worker's error in words, UTF-8; valid when `status` says failed.
+        text: u8[1024],
+    }
+
+    /// What the host tells one shard. Written by the host only, read by the shard's engine: the first 16 bytes in one access.
+    struct ShardControl : 128 {
+        /// Egress slots the host has consumed, in all.
+        egress_head: u64,
+        /// `RUN` or `STOP`.
+        command: u32,
+        /// Counts kills asked for; the two words below are written before it.
+        kill: u32,
+        /// The row to kill.
+        kill_row: u32,
+        /// Its generation.
+        kill_generation: u32,
+    }
+
+    /// What one shard tells the host. Written by the shard's engine only.
+    struct ShardProgress : 128 {
+        /// Ingress slots consumed, in all: what a producer may use again.
+        ingress_head: u64,
+        /// Frames handled, in all.
+        handled: u64,
+        /// Frames refused, in all: each answered if it was a call, a dead letter if it was a cast.
+        refused: u64,
+        /// Actors that failed, in all.
+        faults: u64,
+        /// Slots staged and not yet handled when this line was written.
+        queued: u32,
+        /// 1 when the shard has left because its stack is nearly used: the worker launches a new generation.
+        swap: u32,
+        /// The last kill carried out.
+        kill_done: u32,
+        /// Raised once a shard runs; 0 again when it has left.
+        running: u32,
+        /// The shard's hybrid logical clock.
+        hlc: u64,
+    }
+
+    /// An actor as its shard keeps it, in device memory.
+    struct Row : 32 {
+        /// Index of its kind.
+        kind: u32,
+        /// Raised by one with every spawn; frames for another generation are refused.
+        generation: u32,
+        /// Where its state begins in the arena.
+        state_offset: u64,
+        /// Bytes of its state.
+        state_bytes: u32,
+        /// `ROW_FREE`, `ROW_LIVE` or `ROW_FAILED`.
+        status: u32,
+        /// Messages handled.
+        handled: u64,
+    }
+
+    /// What a shard keeps from one launch to the next, in device memory.
+    struct ShardState : 64 {
+        /// Next ingress slot to handle.
+        ingress: u64,
+        /// Next egress slot to write.
+        egress: u64,
+        /// The shard's hybrid logical clock.
+        hlc: u64,
+        /// Frames handled.
+        handled: u64,
+        /// Frames refused.
+        refused: u64,
+        /// Actors failed.
+        faults: u64,
+        /// The last kill carried out.
+        kill: u32,
+    }
+
+    /// Payload of a spawn frame, ahead of the state's first [`SPAWN_STATE_BYTES`].
+    struct SpawnRow : 8 {
+        /// Index of the kind.
+        kind: u32,
+        /// Bytes of the whole state.
+        state_bytes: u32,
+        /// Where the state goes in the arena; a multiple of 16.
+        state_offset: u64,
+    }
+
+    /// Payload of a read frame.
+    struct ReadState : 4 {
+        /// First byte of the state to read.
+        offset: u32,
+        /// Bytes to read, at most [`MAX_PAYLOAD`].
+        bytes: u32,
+    }
+
+    /// Payload of a fault frame, ahead of its text.
+    struct FaultInfo : 8 {
+        /// Messages that the actor had handled.
+        handled: u64,
+        /// Index of the message being handled.
+        message: u32,
+        /// Nested panics of this shard's generation, this one included.
+        depth: u32,
+    }
+
+    /// What a handler may know and say while it runs; `Ctx` wraps it.
+    struct CtxRaw : 16 {
+        /// The shard's hybrid logical clock, merged with the message's.
+        hlc: u64,
+        /// The actor's row.
+        row: u32,
+        /// Its generation.
+        generation: u32,
+        /// Its shard.
+        shard: u32,
+        /// Set by `Ctx::fail`; a `FAULT_*` class.
+        fault: u32,
+        /// Bytes of `text` in use.
+        text_bytes: u32,
+        /// Why the actor failed, UTF-8.
+        text: u8[MAX_FAULT_TEXT],
+    }
+
+    /// The engine's kernel parameters. Addresses of the worker's own mappings, valid in its process only.
+    struct EngineParams : 8 {
+        /// The region, as the engine sees it.
+        region: u64,
+        /// `shards * rows` of [`Row`].
+        rows: u64,
+        /// `shards` of [`ShardState`].
+        shards: u64,
+        /// The state arena.
+        arena: u64,
+    }
+}
+
+const fn fnv(mut hash: u64, bytes: &[u8]) -> u64 {
+    let mut i = 0;
+    while i < bytes.len() {
+        hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        i += 1;
+    }
+    hash
+}
+
+/// Digest of bytes, for fingerprints known at compile time (FNV-1a, 64 bits).
+pub const fn digest(bytes: &[u8]) -> u64 {
+    fnv(0xcbf2_9ce4_8422_2325, bytes)
+}
+
+/// Folds a number into a fingerprint.
+pub const fn fold(hash: u64, value: u64) -> u64 {
+    fnv(hash, &value.to_le_bytes())
+}
+
+/// Digest of every layout and constant above: equal on both sides, or they do not speak.
+pub const FINGERPRINT: u64 = {
+    let mut hash = digest(b"resident wire 1");
+    let mut i = 0;
+    while i < STRUCTS.len() {
+        let s = &STRUCTS[i];
+        hash = fold(fold(fnv(hash, s.name.as_bytes()), s.size as u64), s.align as u64);
+        let mut f = 0;
+        while f < s.fields.len() {
+            let field = &s.fields[f];
+            hash = fnv(fnv(hash, field.name.as_bytes()), field.ty.as_bytes());
+            hash = fold(fold(hash, field.offset as u64), field.len as u64);
+            f += 1;
+        }
+        i += 1;
+    }
+    let lists = [OPS, FAULTS, REFUSALS, ROWS, COMMANDS];
+    let mut l = 0;
+    while l < lists.len() {
+        let mut i = 0;
+        while i < lists[l].len() {
+            hash = fold(fnv(hash, lists[l][i].0.as_bytes()), lists[l][i].1 as u64);
+            i += 1;
+        }
+        l += 1;
+    }
+    fold(fold(fold(hash, MAX_PAYLOAD as u64), INLINE_BYTES as u64), MORE_BYTES as u64)
+};
+
+/// Prints the C++ header of this file (`kernels/cuda/wire.h`).
+pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
+    writeln!(out, "// Printed from kernels/src/wire.rs by `cargo run -p resident-kernels --example wire_header`; do not edit.")?;
+    writeln!(out, "#pragma once\n#include \"types.h\"\n")?;
+    for (name, value) in [
+        ("SLOT_BYTES", SLOT_BYTES),
+        ("SLOT_WORDS", SLOT_WORDS),
+        ("INLINE_BYTES", INLINE_BYTES),
+        ("MORE_BYTES", MORE_BYTES),
+        ("MAX_PAYLOAD", MAX_PAYLOAD),
+        ("MAX_FRAME_SLOTS", MAX_FRAME_SLOTS),
+        ("MAX_STATE", MAX_STATE),
+        ("MAX_FAULT_TEXT", MAX_FAULT_TEXT),
+    ] {
+        writeln!(out, "constexpr u32 {name} = {value};")?;
+    }
+    writeln!(out, "constexpr u32 DISPATCH_UNKNOWN = {DISPATCH_UNKNOWN}u;")?;
+    writeln!(out, "constexpr u32 DISPATCH_FAILED = {DISPATCH_FAILED}u;")?;
+    writeln!(out, "constexpr u64 REGION_MAGIC = 0x{REGION_MAGIC:016x}ull;")?;
+    writeln!(out, "constexpr u64 WIRE_FINGERPRINT = 0x{FINGERPRINT:016x}ull;")?;
+    for list in [OPS, FAULTS, REFUSALS, ROWS, COMMANDS] {
+        writeln!(out)?;
+        for (name, value) in list {
+            writeln!(out, "constexpr u32 {name} = {value};")?;
+        }
+    }
+    for s in STRUCTS {
+        writeln!(out, "\nstruct alignas({}) {} {{", s.align, s.name)?;
+        for f in s.fields {
+            match f.len {
+                0 => writeln!(out, "    {} {};", f.ty, f.name)?,
+                len => writeln!(out, "    {} {}[{len}];", f.ty, f.name)?,
+            }
+        }
+        writeln!(out, "}};\nstatic_assert(sizeof({}) == {}, \"{}\");", s.name, s.size, s.name)?;
+        for f in s.fields {
+            writeln!(out, "static_assert(__builtin_offsetof({}, {}) == {}, \"{}.{}\");", s.name, f.name, f.offset, s.name, f.name)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! What these actors answer, called as the CPU device calls them; the GPU's answers are compared with the same.
+
+use std::mem::{offset_of, size_of};
+
+use resident_kernels::host::{self, Gpu};
+use resident_kernels::prelude::*;
+use resident_kernels::wire::{CtxRaw, DISPATCH_FAILED, FAULT_FAILED, FAULT_PANIC, MAX_FAULT_TEXT, MAX_PAYLOAD};
+use resident_test_actors::*;
+
+/// What the engine keeps beside an actor.
+#[repr(C, align(16))]
+struct Bench<A> {
+    ctx: CtxRaw,
+    payload: [u8; MAX_PAYLOAD],
+    reply: [u8; MAX_PAYLOAD],
+    state: A,
+}
+
+impl<A: Actor> Bench<A> {
+    fn new(state: A) -> Box<Self> {
+        let ctx = CtxRaw { hlc: 0, row: 0, generation: 1, shard: 0, fault: 0, text_bytes: 0, text: [0; MAX_FAULT_TEXT] };
+        assert_eq!(offset_of!(Bench<A>, state) % 16, 0);
+        Box::new(Bench { ctx, payload: [0; MAX_PAYLOAD], reply: [0; MAX_PAYLOAD], state })
+    }
+
+    fn call<M: Message>(&mut self, msg: &M) -> Result<M::Reply, String>
+    where
+        A: Handles<M>,
+    {
+        msg.encode(&mut self.payload);
+        let (payload, reply) = (self.payload.as_ptr(), self.reply.as_mut_ptr());
+        let (state, ctx) = ((&raw mut self.state).cast(), &raw mut self.ctx);
+        // SAFETY: the state is an `A`, payload and reply have MAX_PAYLOAD bytes, all are aligned to 16.
+        let bytes = unsafe { (A::KIND.dispatch)(A::INDEX.into(), state, payload, size_of::<M>() as u32, ctx, reply) };
+        match bytes {
+            DISPATCH_FAILED => {
+                Err(String::from_utf8(self.ctx.text[..self.ctx.text_bytes as usize].to_vec()).expect("a fault's text is UTF-8"))
+            }
+            bytes => {
+                assert_eq!(bytes as usize, size_of::<M::Reply>());
+                Ok(M::Reply::decode(&self.reply))
+            }
+        }
+    }
+}
+
+#[test]
+fn all_kinds_are_exported_with_their_gpu_code() {
+    let [module] = host::modules() else { panic!("one handler crate") };
+    let names: Vec<_> = module.kinds.iter().map(|kind| kind.name).collect();
+    assert_eq!(names, ["Counter", "Echo", "Panicker", "Emitter", "Failer", "Big"]);
+    match module.ptx {
+        Gpu::Ptx(text) => assert!(text.contains("resident_dispatch")),
+        Gpu::Missing(text) => assert!(text.contains("rustup") || text.contains("RESIDENT_NVPTX"), "{text}"),
+    }
+}
+
+#[test]
+fn a_counter_counts() {
+    let mut bench = Bench::new(Counter::default());
+    bench.call(&Add { amount: 5 }).unwrap();
+    bench.call(&Tick).unwrap();
+    assert_eq!(bench.call(&AddAndGet { amount: 4 }), Ok(10));
+    assert_eq!(bench.call(&Get), Ok(Count { total: 10, added: 3, hlc: 0 }));
+}
+
+#[test]
+fn an_echo_answers_from_request_and_state() {
+    let mut bench = Bench::new(Echo::new(77));
+    let mut twin = Echo::new(77);
+    for nonce in 0..20 {
+        let ask = Ask { nonce, words: words(nonce) };
+        assert_eq!(bench.call(&ask).unwrap(), twin.answer(&ask));
+        twin.remember(nonce);
+        let large = AskLarge { nonce, words: words(nonce) };
+        assert_eq!(bench.call(&large).unwrap(), twin.answer_large(&large));
+        twin.remember(nonce);
+        bench.call(&Note { nonce, words: words(nonce) }).unwrap();
+        twin.remember(nonce);
+    }
+    assert_eq!(bench.call(&Recall).unwrap(), History { answered: 60, history: twin.history });
+    let torn = bench.call(&Note { nonce: 9, words: words(8) }).unwrap_err();
+    assert_eq!(torn, "the words of note 9 are not its own");
+    assert_eq!((size_of::<AskLarge>(), size_of::<AnswerLarge>()), (MAX_PAYLOAD, MAX_PAYLOAD));
+}
+
+#[test]
+fn a_panicker_panics_as_asked() {
+    let mut bench = Bench::new(Panicker::default());
+    assert_eq!(bench.call(&CountUp), Ok(1));
+    for (how, value, text) in [
+        (OUT_OF_BOUNDS, 8, "index out of bounds: the len is 8 but the index is 8"),
+        (EXPLICIT, 42, "asked to panic with 42"),
+        (OVERFLOW, 0, "attempt to divide with overflow"),
+        (UNWRAP, 0, "called `Option::unwrap()` on a `None` value"),
+    ] {
+        for fault in [bench.call(&Panic { how, value }).unwrap_err(), bench.call(&PanicInCall { how, value }).unwrap_err()] {
+            assert!(fault.contains("panicker.rs:") && fault.ends_with(text), "{fault}");
+            assert_eq!(bench.ctx.fault, u32::from(FAULT_PANIC));
+        }
+    }
+    assert_eq!(bench.call(&PanicInCall { how: LONG, value: 0 }).unwrap_err().len(), MAX_FAULT_TEXT);
+    assert_eq!(bench.call(&PanicInCall { how: u32::MAX, value: 0 }), Ok(1), "and counts otherwise");
+}
+
+#[test]
+fn a_failer_fails_as_asked() {
+    let mut bench = Bench::new(Failer::default());
+    assert_eq!(bench.call(&FailWith { code: 0 }), Ok(1));
+    assert_eq!(bench.call(&FailWith { code: 7 }), Err("asked to fail with code 7".into()));
+    assert_eq!(bench.call(&Fail), Err("asked to fail".into()));
+    assert_eq!(bench.ctx.fault, u32::from(FAULT_FAILED));
+}
+
+#[test]
+fn an_emitter_numbers_what_it_emits() {
+    use std::sync::Mutex;
+    static SENT: Mutex<Vec<(u32, Vec<u8>)>> = Mutex::new(Vec::new());
+    unsafe extern "C" fn emit(_: *mut CtxRaw, ty: u32, payload: *const u8, len: u32) {
+        // SAFETY: `Ctx::emit` hands out a payload of `len` bytes.
+        SENT.lock().unwrap().push((ty, unsafe { std::slice::from_raw_parts(payload, len as usize) }.to_vec()));
+    }
+    host::set_emit(emit);
+    let mut bench = Bench::new(Emitter::default());
+    bench.call(&EmitLate { count: 3, minutes: 150 }).unwrap();
+    assert_eq!(bench.call(&EmitParcel), Ok(3));
+    let sent = SENT.lock().unwrap();
+    for (number, (ty, bytes)) in sent[..3].iter().enumerate() {
+        assert_eq!(*ty, Late::TYPE);
+        assert_eq!(Late::decode(bytes), Late { number: number as u64, minutes: 150, row: 0 });
+    }
+    assert_eq!(sent[3].0, Parcel::TYPE);
+    assert_eq!(Parcel::decode(&sent[3].1), Parcel { number: 3, words: words(3) });
+}
+
+#[test]
+fn a_big_state_is_all_there() {
+    assert_eq!(size_of::<Big>(), resident_kernels::wire::MAX_STATE);
+    let mut bench = Bench::new(Big::new(3));
+    let mut twin = Big::new(3);
+    assert_eq!(bench.call(&Digest), Ok(twin.digest()));
+    bench.call(&Put { at: 8191, word: 1 }).unwrap();
+    twin.words[8191] = 1;
+    assert_eq!(bench.call(&Peek { at: 8191 }), Ok(1));
+    assert_eq!(bench.call(&Digest), Ok(twin.digest()));
+    assert!(bench.call(&Peek { at: 8192 }).unwrap_err().contains("the index is 8192"));
+}
