@@ -3,6 +3,7 @@
 //! The layout of a slot is drawn in [`resident_kernels::wire`]. A chunk is two 64-bit words here: the low one is
 //! stored first, then the high one with the tag; a reader takes the high word first, and the low word once the
 //! tag is the expected one. So nothing of a slot is believed before all four of its tags are there.
+#![cfg_attr(loom, allow(dead_code, reason = "regions are not built under loom"))]
 
 use crate::sync::{AtomicU64, Sync};
 use resident_kernels::wire::{INLINE_BYTES, MAX_FRAME_SLOTS, MAX_PAYLOAD, MORE_BYTES, OPS, SLOT_BYTES, slots_for};

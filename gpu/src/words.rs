@@ -8,6 +8,7 @@
 //! | [`ProgressWords`] | the shard's engine | application, worker |
 //!
 //! The peer is not believed: these are numbers, and whoever uses one as an index or a length bounds it first.
+#![cfg_attr(loom, allow(dead_code, reason = "regions are not built under loom"))]
 
 use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Sync};
 #[cfg(not(loom))]

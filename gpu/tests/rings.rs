@@ -62,7 +62,7 @@ proptest! {
             }
             used += slots_for(frame.1.len());
             prop_assert!(used <= 1 << log2);
-            prop_assert_eq!(producer.depth(), producer.depth());
+            prop_assert!(producer.depth().unwrap() >= used as u64);
             sent.push_back(frame);
             for _ in 0..pops.next().unwrap() {
                 let expected = sent.pop_front();

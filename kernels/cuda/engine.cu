@@ -12,8 +12,8 @@ ENGINE_FN Block& block() { return shared_block; }
 ENGINE_FN void while_waiting(Block&) {}
 
 __device__ __noinline__ void handle_until_told_to_leave() {
-    Block& b = block();
-    while (!peek(&b.leaving)) handle_one(b);
+    struct { ENGINE_FN bool operator()(Block& b) const { return !peek(&b.leaving); } } spin;
+    handle(block(), spin);
 }
 
 extern "C" __device__ __noinline__ void resident_emit(CtxRaw*, u32 type, const u8* payload, u32 length) { emit(block(), type, payload, length); }
@@ -38,9 +38,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1) resident_engine(E
     const u32 thread = threadIdx.x;
     if (thread < HANDLER_THREAD) {
         if (thread >= LANES) pause_ns(700);     // half a bus round trip behind the other poller
-        u32 want = 1;
-        for (u32 turn = thread / LANES * LOOK_EVERY / POLLERS; !peek(&b.leaving); ++turn)
-            want = poll(b, want, turn % LOOK_EVERY == 0) ? BURST : 1;
+        Poller poller = start_polling(b);
+        for (u32 turn = 0; !peek(&b.leaving); ++turn) poll(b, poller, thread < LANES && turn % LOOK_EVERY == 0);
     } else if (thread == HANDLER_THREAD) {
         b.stack_base = stack_mark();
         handle_until_told_to_leave();
@@ -58,6 +57,7 @@ extern "C" __global__ void resident_clock(const u64* ask, u64* answer) {
         u64 ns;
         asm volatile("mov.u64 %0, %globaltimer;" : "=l"(ns));
         publish(answer + 1, ns);
+        // SYNC clock: pairs with the worker's load.
         publish_last(answer, last);
     }
 }

@@ -17,15 +17,15 @@ constexpr u32 CHUNKS = 4;
 constexpr u32 STAGE = 64;               // slots staged at most; a power of two, more than the largest frame and two bursts
 constexpr u32 BURST = 7;                // slots a poller reads at once while messages flow; with the control line, a warp's worth
 constexpr u32 POLLERS = 2;              // more pollers of one line slow each other down
-constexpr u32 LOOK_EVERY = 8;           // polls between looks at the control line and the clock
+constexpr u32 LOOK_EVERY = 4;           // polls of the first poller between looks at the control line and the clock
 constexpr u32 GIVE_BACK = 8;            // staged slots handled before the pollers may use them again
 constexpr u32 NO_CORRELATION = ~0u;
 static_assert(STAGE >= MAX_FRAME_SLOTS + POLLERS * BURST + GIVE_BACK, "a frame must fit the stage");
 
 // From the handler crate (Rust), see resident-kernels.
 extern "C" {
-ENGINE_EXTERN u32 resident_dispatch(u32 kind, u32 message, void* state, const void* payload, u32 length, CtxRaw* ctx, void* reply);
-ENGINE_EXTERN u64 resident_hlc_tick(u64 last, u64 now);
+using Dispatch = u32 (*)(u32 message, void* state, const void* payload, u32 length, CtxRaw* ctx, void* reply);
+ENGINE_EXTERN Dispatch resident_kind(u32 kind);      // null beyond the last kind
 ENGINE_EXTERN u64 resident_hlc_merge(u64 last, u64 remote, u64 now);
 }
 
@@ -50,13 +50,13 @@ struct Block {
     i64 clock_offset;
     u64 stack_base;
     u32 shard, row_count, capacity_log2, reply_lines, nest_bytes;
+    Dispatch dispatch[MAX_KINDS];
 
     // Between pollers and handler.
     u64 claimed;                        // next slot that no poller has taken
     u64 done;                           // next slot whose place on the stage may not be used again
     u64 now;                            // host microseconds
     u64 egress_head;                    // egress slots the host has consumed, as far as known
-    u64 ready[STAGE];                   // slot index + 1 once it is staged
     u32 leaving;                        // leave at the next message boundary
     u32 kill;                           // last kill carried out
 
@@ -69,7 +69,7 @@ struct Block {
     alignas(16) u8 payload[MAX_PAYLOAD];
     alignas(16) u8 reply[MAX_PAYLOAD];
     alignas(16) u8 outgoing[MAX_PAYLOAD];
-    Chunk stage[STAGE][CHUNKS];
+    Chunk stage[STAGE][CHUNKS];         // slots on their way to the handler; a chunk's tag says whether it is there
 };
 
 ENGINE_FN Block& block();               // this shard's
@@ -83,66 +83,88 @@ ENGINE_FN u64 pair(u32 low, u32 high) { return (u64)high << 32 | low; }
 
 // ---- pollers ---------------------------------------------------------------------------------------------------------
 
-// Carries out a kill: the row is revoked, and what is queued for it will be refused.
+// Carries out a kill: the row is revoked, and what is queued for it will be refused. One poller does so, or kills would mix.
 ENGINE_CALL void revoke(Block& b, u32 kill) {
     // SYNC kill: pairs with the host's release store of `kill`, written after row and generation.
     if (take(&b.control->kill) != kill) return;
-    const u32 row = peek(&b.control->kill_row), generation = peek(&b.control->kill_generation);
-    if (row < b.row_count && peek(&b.rows[row].generation) == generation && peek(&b.rows[row].status) == ROW_LIVE)
-        pass(&b.rows[row].status, (u32)ROW_KILLED);
+    const u32 row = take(&b.control->kill_row), generation = take(&b.control->kill_generation);
+    if (row < b.row_count && look(&b.rows[row].generation) == generation && look(&b.rows[row].status) == ROW_LIVE)
+        put(&b.rows[row].status, (u32)ROW_KILLED);
     pass(&b.kill, kill);
-    publish(&b.progress->kill_done, kill);
+    // SYNC kill-done: pairs with the host's load before it asks for the next.
+    publish_last(&b.progress->kill_done, kill);
 }
 
 // What the host's first 16 control bytes say. SYNC command: pairs with the host's release store.
 ENGINE_FN void obey(Block& b, Chunk control) {
-    pass(&b.now, clock_micros() + (u64)b.clock_offset);
-    pass(&b.egress_head, control.lo);
+    note(&b.now, clock_micros() + (u64)b.clock_offset);
+    // SYNC slot-free (egress): pairs with the host consumer's head store.
+    note(&b.egress_head, control.lo);
     if (low(control.hi) == STOP) pass(&b.leaving, 1u);
     if (high(control.hi) != peek(&b.kill)) revoke(b, high(control.hi));
 }
 
-// Looks at up to `want` slots from the first unclaimed one, claims those that are complete and stages them; with `look`, at
-// the control line too, in the same breath. Called by all lanes of a poller; returns how many were staged.
-ENGINE_FN u32 poll(Block& b, u32 want, bool look) {
+// One poller, in registers: where it looks next. All that can be read while a load from the host is on its way is read then.
+struct Poller {
+    const Chunk* ingress;
+    const Chunk* control;
+    u64 mask, base;                     // `base`: the first slot that no poller had claimed
+    u32 log2, want;                     // `want`: how many slots to look at, as far as the stage has room
+};
+
+ENGINE_FN Poller start_polling(const Block& b) {
+    return {b.ingress, (const Chunk*)b.control, (1ull << b.capacity_log2) - 1, first_lane(peek(&b.claimed)), b.capacity_log2, 1};
+}
+
+// Looks at the next slots, claims those that are complete and stages them; with `look`, at the control line too, in the same
+// breath. Called by all lanes of a poller; returns how many slots were staged.
+ENGINE_FN u32 poll(Block& b, Poller& p, bool look) {
     constexpr u32 ITEMS = (BURST * CHUNKS + LANES - 1) / LANES;     // chunks that one lane holds
-    const u64 base = first_lane(peek(&b.claimed));
-    // SYNC stage-free: pairs with the handler's `pass(&b.done)`.
-    const u64 room = STAGE - (base - first_lane(receive(&b.done)));
-    if (want > room) want = (u32)room;
-    const u64 mask = (1ull << b.capacity_log2) - 1;
+    const u64 base = p.base;
+    const u32 want = p.want;
     Chunk held[ITEMS];
-    u32 complete = 0;
     const bool looks = look && lane() == LANES - 1;
-    if (looks && LANES == 1) obey(b, load_chunk((const Chunk*)b.control));
+    if (looks && LANES == 1) obey(b, load_chunk(p.control));
+    u32 complete = 0;
     for (u32 i = 0; i < ITEMS; ++i) {
         const u32 item = i * LANES + lane(), slot = item / CHUNKS;
-        const bool reads = slot < want;
-        if (!reads && (LANES == 1 || !looks)) continue;
-        held[i] = load_chunk(reads ? b.ingress + ((base + slot) & mask) * CHUNKS + item % CHUNKS : (const Chunk*)b.control);
-        if (reads && high(held[i].hi) >> 16 == lap(base + slot, b.capacity_log2)) complete |= 1u << item;
-        else if (LANES == 1) break;
+        if (slot < want || (LANES > 1 && looks))
+            held[i] = load_chunk(slot < want ? p.ingress + ((base + slot) & p.mask) * CHUNKS + item % CHUNKS : p.control);
+        if (LANES > 1) continue;
+        if (slot >= want || high(held[i].hi) >> 16 != lap(base + slot, p.log2)) break;
+        complete |= 1u << item;
     }
-    complete = any_lane(complete);
-    if (looks && LANES > 1) obey(b, held[0]);
+    u64 next = first_lane(peek(&b.claimed));
+    // SYNC stage-free: pairs with the handler's `pass(&b.done)`.
+    const u64 free_to = first_lane(receive(&b.done)) + STAGE;
+    if (LANES > 1) {
+        const u32 slot = lane() / CHUNKS;
+        complete = any_lane(slot < want && high(held[0].hi) >> 16 == lap(base + slot, p.log2) ? 1u << lane() : 0);
+        if (looks) obey(b, held[0]);
+    }
     // One bit a slot, where all four chunks are there; then the run of ones from slot 0.
     u32 whole = complete & complete >> 1;
     whole = whole & whole >> 2 & 0x11111111u;
-    const u32 n = first_zero(whole | ~0x11111111u) / CHUNKS;
-    if (n == 0) return 0;
-    u32 won = 0;
-    if (lane() == 0) won = claim(&b.claimed, base, base + n);
-    if (!first_lane(won)) return 0;
-    for (u32 i = 0; i < ITEMS; ++i) {
-        const u32 item = i * LANES + lane(), slot = item / CHUNKS;
-        if (slot < n) b.stage[(base + slot) % STAGE][item % CHUNKS] = held[i];
+    u32 n = first_zero(whole | ~0x11111111u) / CHUNKS, most = 1;
+    if (n) {
+        u32 won = 0;
+        if (lane() == 0) won = claim(&b.claimed, base, base + n);
+        if (first_lane(won)) {
+            for (u32 i = 0; i < ITEMS; ++i) {
+                const u32 item = i * LANES + lane(), slot = item / CHUNKS;
+                // SYNC staged: pairs with the handler's loads.
+                if (slot < n) store_staged(&b.stage[(base + slot) % STAGE][item % CHUNKS], held[i]);
+            }
+            next = base + n;
+            most = BURST;
+        } else {
+            n = 0;
+            next = first_lane(peek(&b.claimed));
+        }
     }
-    meet_lanes();
-    for (u32 i = 0; i < ITEMS; ++i) {
-        const u32 item = i * LANES + lane(), slot = item / CHUNKS;
-        // SYNC staged: pairs with the handler's `receive(&b.ready)`.
-        if (slot < n && item % CHUNKS == 0) pass(&b.ready[(base + slot) % STAGE], base + slot + 1);
-    }
+    p.base = next;
+    const u64 room = free_to - next;
+    p.want = room < most ? (u32)room : most;
     return n;
 }
 
@@ -166,9 +188,9 @@ ENGINE_FN void write_more(Chunk* to, u32 tag, u32 k, const u32* words) {
 ENGINE_CALL bool wait_for_room(Block& b, u32 slots) {
     const u64 capacity = 1ull << b.capacity_log2;
     for (u64 patience = 0; b.egress_tail + slots - peek(&b.egress_head) > capacity;) {
-        // SYNC slot-free (egress): pairs with the host consumer's head store. Never beyond what was written.
+        // Never beyond what was written.
         const u64 before = peek(&b.egress_head), head = take(&b.control->egress_head);
-        if (head != before && b.egress_tail - head <= b.egress_tail - before) { pass(&b.egress_head, head); patience = 0; }
+        if (head != before && b.egress_tail - head <= b.egress_tail - before) { note(&b.egress_head, head); patience = 0; }
         if (peek(&b.leaving) && ++patience > 1000000) return false;
         while_waiting(b);
         pause_ns(200);
@@ -209,15 +231,16 @@ ENGINE_CALL void answer(Block& b, u32 op, u32 message, u32 bytes) {
 // The same for a reply of one slot, without a detour.
 ENGINE_FN void reply_short(Block& b, const Head& h, u32 bytes) {
     const u32* words = (const u32*)b.reply;
+    const u64 stamp = next_stamp(b);
     if (h.op == OP_CALL_DIRECT) {
         if (h.correlation >= b.reply_lines) { ++b.refused; return; }
-        write_first(b.replies + h.correlation * (u64)CHUNKS, h.reply_tag, OP_REPLY, h.message, h.row, h.generation, h.correlation, next_stamp(b), words, bytes);
+        write_first(b.replies + h.correlation * (u64)CHUNKS, h.reply_tag, OP_REPLY, h.message, h.row, h.generation, h.correlation, stamp, words, bytes);
         return;
     }
     if (!has_room(b, 1)) { ++b.refused; return; }
     const u64 tail = b.egress_tail;
     const u32 log2 = b.capacity_log2;
-    write_first(b.egress + (tail & ((1ull << log2) - 1)) * CHUNKS, lap(tail, log2), OP_REPLY, h.message, h.row, h.generation, h.correlation, next_stamp(b), words, bytes);
+    write_first(b.egress + (tail & ((1ull << log2) - 1)) * CHUNKS, lap(tail, log2), OP_REPLY, h.message, h.row, h.generation, h.correlation, stamp, words, bytes);
     b.egress_tail = tail + 1;
 }
 
@@ -236,7 +259,7 @@ ENGINE_FN void copy(u8* to, const u8* from, u32 bytes) {
 // The actor of the frame being handled has failed.
 ENGINE_CALL void fail(Block& b, u32 fault, const u8* text, u32 text_bytes) {
     if (text_bytes > MAX_FAULT_TEXT) text_bytes = MAX_FAULT_TEXT;
-    pass(&b.row->status, (u32)ROW_FAILED);
+    put(&b.row->status, (u32)ROW_FAILED);
     ++b.faults;
     *(FaultInfo*)b.reply = {b.row->handled, b.head.message, b.depth};
     copy(b.reply + sizeof(FaultInfo), text, text_bytes);
@@ -253,31 +276,34 @@ ENGINE_FN void emit(Block& b, u32 type, const u8* payload, u32 bytes) {
 
 // ---- handler: one frame ----------------------------------------------------------------------------------------------
 
-ENGINE_FN void message(Block& b, const Head& h) {
-    if (h.row >= b.row_count) { refuse(b, REFUSED_PROTOCOL); return; }
-    Row* const row = b.rows + h.row;
-    const u32 status = peek(&row->status), generation = row->generation, kind = row->kind;
+// A message for an actor. `b.head`, `b.row` and `b.cursor` are set before its handler runs, which may not return.
+ENGINE_FN void message(Block& b, const Head& h, Row* row) {
+    const u32 status = look(&row->status), generation = row->generation, kind = row->kind;
     u8* const state = b.arena + row->state_offset;
     const u64 handled = row->handled;
     b.row = row;
-    if (generation != h.generation || status != ROW_LIVE) {
-        refuse(b, generation == h.generation && status == ROW_FAILED ? REFUSED_FAILED : REFUSED_STALE);
-        return;
-    }
     CtxRaw& ctx = b.ctx;
     ctx.hlc = b.hlc;
+    ctx.sent = h.hlc;
+    ctx.now = peek(&b.now);
     ctx.row = h.row;
     ctx.generation = h.generation;
     ctx.shard = b.shard;
     ctx.fault = 0;
     ctx.text_bytes = 0;
-    const u32 bytes = resident_dispatch(kind, h.message, state, b.payload, h.length, &ctx, b.reply);
+    if (generation != h.generation || status != ROW_LIVE) {
+        refuse(b, generation == h.generation && status == ROW_FAILED ? REFUSED_FAILED : REFUSED_STALE);
+        return;
+    }
+    const u32 bytes = b.dispatch[kind](h.message, state, b.payload, h.length, &ctx, b.reply);
+    b.hlc = ctx.hlc;
     if (bytes == DISPATCH_UNKNOWN) { refuse(b, REFUSED_MESSAGE); return; }
     if (bytes == DISPATCH_FAILED || ctx.fault) { fail(b, ctx.fault, ctx.text, ctx.text_bytes); return; }
+    if (h.op != OP_CAST) {
+        if (bytes <= INLINE_BYTES) reply_short(b, h, bytes);
+        else answer(b, OP_REPLY, h.message, bytes);
+    }
     row->handled = handled + 1;
-    if (h.op == OP_CAST) return;
-    if (bytes <= INLINE_BYTES) reply_short(b, h, bytes);
-    else answer(b, OP_REPLY, h.message, bytes);
 }
 
 ENGINE_FN bool within(const Block& b, u64 offset, u64 bytes) { return bytes <= b.arena_bytes && offset <= b.arena_bytes - bytes; }
@@ -287,7 +313,7 @@ ENGINE_FN void spawn(Block& b) {
     const SpawnRow& s = *(const SpawnRow*)b.payload;
     const u32 carried = h.length - (u32)sizeof(SpawnRow);
     if (h.length < sizeof(SpawnRow) || h.row >= b.row_count || s.state_bytes > MAX_STATE || carried > s.state_bytes || s.state_offset % 16 ||
-        !within(b, s.state_offset, s.state_bytes) || peek(&b.rows[h.row].status) != ROW_FREE) {
+        !within(b, s.state_offset, s.state_bytes) || s.kind >= MAX_KINDS || !b.dispatch[s.kind] || look(&b.rows[h.row].status) != ROW_FREE) {
         refuse(b, REFUSED_PROTOCOL);
         return;
     }
@@ -297,8 +323,8 @@ ENGINE_FN void spawn(Block& b) {
     row.state_offset = s.state_offset;
     row.state_bytes = s.state_bytes;
     row.handled = 0;
-    pass(&row.generation, h.generation);
-    pass(&row.status, (u32)ROW_LIVE);
+    put(&row.generation, h.generation);
+    put(&row.status, (u32)ROW_LIVE);
     answer(b, OP_ACK, 0, 0);
 }
 
@@ -313,8 +339,8 @@ ENGINE_FN void stop(Block& b) {
     const Head& h = b.head;
     if (h.row >= b.row_count) { refuse(b, REFUSED_PROTOCOL); return; }
     Row& row = b.rows[h.row];
-    if (row.generation != h.generation || peek(&row.status) == ROW_FREE) { refuse(b, REFUSED_STALE); return; }
-    pass(&row.status, (u32)ROW_FREE);
+    if (row.generation != h.generation || look(&row.status) == ROW_FREE) { refuse(b, REFUSED_STALE); return; }
+    put(&row.status, (u32)ROW_FREE);
     answer(b, OP_ACK, 0, 0);
 }
 
@@ -323,14 +349,16 @@ ENGINE_FN void read_state(Block& b) {
     const ReadState r = *(const ReadState*)b.payload;
     if (h.row >= b.row_count || h.length != sizeof(ReadState) || r.bytes > MAX_PAYLOAD || r.offset % 4) { refuse(b, REFUSED_PROTOCOL); return; }
     const Row& row = b.rows[h.row];
-    if (row.generation != h.generation || peek(&row.status) == ROW_FREE) { refuse(b, REFUSED_STALE); return; }
+    if (row.generation != h.generation || look(&row.status) == ROW_FREE) { refuse(b, REFUSED_STALE); return; }
     if (r.offset > row.state_bytes || r.bytes > row.state_bytes - r.offset) { refuse(b, REFUSED_PROTOCOL); return; }
     copy(b.reply, b.arena + row.state_offset + r.offset, r.bytes);
     answer(b, OP_REPLY, 0, r.bytes);
 }
 
-// Everything that is not a message.
+// Everything that is not a message to a row of this shard.
 ENGINE_CALL void control_frame(Block& b) {
+    b.hlc = resident_hlc_merge(b.hlc, b.head.hlc, peek(&b.now));
+    if (b.head.length > MAX_PAYLOAD) { refuse(b, REFUSED_PROTOCOL); return; }
     switch (b.head.op) {
         case OP_SPAWN: spawn(b); break;
         case OP_INIT: init(b); break;
@@ -341,18 +369,31 @@ ENGINE_CALL void control_frame(Block& b) {
     }
 }
 
+ENGINE_FN bool is_staged(Chunk c, u32 tag) { return high(c.hi) >> 16 == tag; }
+
+// Takes a slot off the stage: no tag that its place will be asked for stands there any more.
+ENGINE_FN void clear(Block& b, u64 index, u32 tag) {
+    for (u32 c = 0; c < CHUNKS; ++c) note(&b.stage[index % STAGE][c].hi, (u64)(tag ^ 0x8000) << 48);
+}
+
 // Fetches the further slots of a frame; false if the shard is to leave before they are all there.
 ENGINE_CALL bool fetch_more(Block& b, u64 cursor, u32 length) {
-    for (u32 k = 1; k < slots_for(length); ++k) {
-        // SYNC staged: pairs with the pollers' `pass(&b.ready)`.
-        while (receive(&b.ready[(cursor + k) % STAGE]) != cursor + k + 1) {
-            if (peek(&b.leaving)) return false;
-            while_waiting(b);
+    const u32 slots = slots_for(length);
+    for (u32 k = 1; k < slots; ++k) {
+        const u32 tag = lap(cursor + k, b.capacity_log2);
+        u32* const p = (u32*)b.payload + INLINE_BYTES / 4 + (k - 1) * (MORE_BYTES / 4);
+        for (u32 i = 0; i < CHUNKS; ++i) {
+            // SYNC staged: pairs with the pollers' stores.
+            Chunk c = load_staged(&b.stage[(cursor + k) % STAGE][i]);
+            while (!is_staged(c, tag)) {
+                if (peek(&b.leaving)) return false;
+                while_waiting(b);
+                c = load_staged(&b.stage[(cursor + k) % STAGE][i]);
+            }
+            p[3 * i] = low(c.lo), p[3 * i + 1] = high(c.lo), p[3 * i + 2] = low(c.hi);
         }
-        const Chunk* c = b.stage[(cursor + k) % STAGE];
-        u32* p = (u32*)b.payload + INLINE_BYTES / 4 + (k - 1) * (MORE_BYTES / 4);
-        for (u32 i = 0; i < CHUNKS; ++i) p[3 * i] = low(c[i].lo), p[3 * i + 1] = high(c[i].lo), p[3 * i + 2] = low(c[i].hi);
     }
+    for (u32 k = 1; k < slots; ++k) clear(b, cursor + k, lap(cursor + k, b.capacity_log2));
     return true;
 }
 
@@ -377,36 +418,40 @@ ENGINE_FN void finish(Block& b, u64 cursor) {
     if (cursor - b.published >= (1ull << b.capacity_log2) / 4) progress(b);
 }
 
-// Handles one frame if there is one.
-ENGINE_FN bool handle_one(Block& b) {
-    const u64 cursor = b.cursor;
-    // SYNC staged: pairs with the pollers' `pass(&b.ready)`.
-    if (receive(&b.ready[cursor % STAGE]) != cursor + 1) {
-        if (b.published != cursor) progress(b);
-        return false;
+// Handles frames in ring order. With nothing staged it asks `wait` whether to go on; it returns when that says no, or at the
+// next frame when the shard is to leave.
+template <class Wait> ENGINE_FN void handle(Block& b, Wait& wait) {
+    Row* const rows = b.rows;
+    const u32 row_count = b.row_count, log2 = b.capacity_log2;
+    for (u64 cursor = b.cursor;;) {
+        const Chunk* const at = b.stage[cursor % STAGE];
+        const u32 tag = lap(cursor, log2), leaving = peek(&b.leaving);
+        // SYNC staged: pairs with the pollers' stores.
+        const Chunk c0 = load_staged(at), c1 = load_staged(at + 1), c2 = load_staged(at + 2), c3 = load_staged(at + 3);
+        if (leaving) return;
+        if (!is_staged(c0, tag) || !is_staged(c1, tag) || !is_staged(c2, tag) || !is_staged(c3, tag)) {
+            if (b.published != cursor) progress(b);
+            if (!wait(b)) return;
+            continue;
+        }
+        const u32 length = high(c1.hi) & 0xffff;
+        const Head h{low(c0.lo), high(c0.lo), low(c0.hi), high(c0.hi) & 0xffff, length, high(c2.hi) & 0xffff, high(c3.hi) & 0xffff, c1.lo};
+        u32* const p = (u32*)b.payload;
+        p[0] = low(c1.hi), p[1] = low(c2.lo), p[2] = high(c2.lo), p[3] = low(c2.hi);
+        p[4] = low(c3.lo), p[5] = high(c3.lo), p[6] = low(c3.hi);
+        b.head = h;
+        u64 after = cursor + 1;
+        if (length > INLINE_BYTES && length <= MAX_PAYLOAD) {
+            if (!fetch_more(b, cursor, length)) return;
+            after = cursor + slots_for(length);
+        }
+        clear(b, cursor, tag);
+        b.cursor = after;
+        if (h.op - OP_CAST <= OP_CALL_DIRECT - OP_CAST && h.row < row_count && length <= MAX_PAYLOAD) message(b, h, rows + h.row);
+        else control_frame(b);
+        finish(b, after);
+        cursor = after;
     }
-    const Chunk* const c = b.stage[cursor % STAGE];
-    const Chunk c0 = c[0], c1 = c[1], c2 = c[2], c3 = c[3];
-    const u32 length = high(c1.hi) & 0xffff;
-    const Head h{low(c0.lo), high(c0.lo), low(c0.hi), high(c0.hi) & 0xffff, length, high(c2.hi) & 0xffff, high(c3.hi) & 0xffff, c1.lo};
-    u32* const p = (u32*)b.payload;
-    p[0] = low(c1.hi);
-    p[1] = low(c2.lo), p[2] = high(c2.lo), p[3] = low(c2.hi);
-    p[4] = low(c3.lo), p[5] = high(c3.lo), p[6] = low(c3.hi);
-    b.head = h;
-    u64 after = cursor + 1;
-    const bool readable = length <= MAX_PAYLOAD;
-    if (length > INLINE_BYTES && readable) {
-        if (!fetch_more(b, cursor, length)) return false;
-        after = cursor + slots_for(length);
-    }
-    b.cursor = after;
-    b.hlc = resident_hlc_merge(b.hlc, h.hlc, peek(&b.now));
-    if (!readable) refuse(b, REFUSED_PROTOCOL);
-    else if (h.op - OP_CAST <= OP_CALL_DIRECT - OP_CAST) message(b, h);
-    else control_frame(b);
-    finish(b, after);
-    return true;
 }
 
 // ---- begin and end of a launch ---------------------------------------------------------------------------------------
@@ -441,7 +486,8 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     b.leaving = 0;
     b.depth = 0;
     b.now = clock_micros() + (u64)h.clock_offset;
-    for (u32 i = 0; i < STAGE; ++i) b.ready[i] = 0;
+    for (u32 i = 0; i < STAGE; ++i) clear(b, b.cursor + i, lap(b.cursor + i, b.capacity_log2));
+    for (u32 kind = 0; kind < MAX_KINDS; ++kind) b.dispatch[kind] = kind == 0 || b.dispatch[kind - 1] ? resident_kind(kind) : nullptr;
     publish(&b.progress->swap, 0u);
     publish(&b.progress->running, 1u);
 }
@@ -451,6 +497,7 @@ ENGINE_CALL void leave(Block& b, u32 swap) {
     progress(b);
     *b.saved = {b.cursor, b.egress_tail, b.hlc, b.handled, b.refused, b.faults, peek(&b.kill)};
     publish(&b.progress->swap, swap);
+    // SYNC running: pairs with the host's load.
     publish_last(&b.progress->running, 0u);
     pass(&b.leaving, 1u);
 }

@@ -29,13 +29,33 @@ template <class T> ENGINE_FN void publish(T* word, T value) { __nv_atomic_store_
 // The last store of a launch: orders everything before it.
 template <class T> ENGINE_FN void publish_last(T* word, T value) { __nv_atomic_store_n(word, value, __NV_ATOMIC_RELEASE, __NV_THREAD_SCOPE_SYSTEM); }
 
-// Words in the block's shared memory.
-template <class T> ENGINE_FN T peek(const T* word) { return __nv_atomic_load_n(const_cast<T*>(word), __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_BLOCK); }
-template <class T> ENGINE_FN T receive(const T* word) { return __nv_atomic_load_n(const_cast<T*>(word), __NV_ATOMIC_ACQUIRE, __NV_THREAD_SCOPE_BLOCK); }
-template <class T> ENGINE_FN void pass(T* word, T value) { __nv_atomic_store_n(word, value, __NV_ATOMIC_RELEASE, __NV_THREAD_SCOPE_BLOCK); }
+// Words in the block's shared memory. Addressed as shared memory, since an access that could go anywhere costs more.
+ENGINE_FN u32 shared(const void* p) { return (u32)__cvta_generic_to_shared(p); }
+ENGINE_FN u32 peek(const u32* word) { u32 v; asm volatile("ld.relaxed.cta.shared.u32 %0, [%1];" : "=r"(v) : "r"(shared(word)) : "memory"); return v; }
+ENGINE_FN u64 peek(const u64* word) { u64 v; asm volatile("ld.relaxed.cta.shared.u64 %0, [%1];" : "=l"(v) : "r"(shared(word)) : "memory"); return v; }
+ENGINE_FN u64 receive(const u64* word) { u64 v; asm volatile("ld.acquire.cta.shared.u64 %0, [%1];" : "=l"(v) : "r"(shared(word)) : "memory"); return v; }
+ENGINE_FN void pass(u32* word, u32 v) { asm volatile("st.release.cta.shared.u32 [%0], %1;" ::"r"(shared(word)), "r"(v) : "memory"); }
+ENGINE_FN void pass(u64* word, u64 v) { asm volatile("st.release.cta.shared.u64 [%0], %1;" ::"r"(shared(word)), "l"(v) : "memory"); }
+ENGINE_FN void note(u64* word, u64 v) { asm volatile("st.relaxed.cta.shared.u64 [%0], %1;" ::"r"(shared(word)), "l"(v) : "memory"); }
 ENGINE_FN bool claim(u64* word, u64 expected, u64 value) {
-    return __nv_atomic_compare_exchange_n(word, &expected, value, false, __NV_ATOMIC_RELAXED, __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_BLOCK);
+    u64 found;
+    asm volatile("atom.relaxed.cta.shared.cas.b64 %0, [%1], %2, %3;" : "=l"(found) : "r"(shared(word)), "l"(expected), "l"(value) : "memory");
+    return found == expected;
 }
+
+// A staged chunk: like a chunk in a ring, one access of 16 aligned bytes, and its tag says whether it is there.
+ENGINE_FN Chunk load_staged(const Chunk* from) {
+    Chunk c;
+    asm volatile("ld.volatile.shared.v2.u64 {%0, %1}, [%2];" : "=l"(c.lo), "=l"(c.hi) : "r"(shared(from)) : "memory");
+    return c;
+}
+ENGINE_FN void store_staged(Chunk* to, Chunk c) {
+    asm volatile("st.volatile.shared.v2.u64 [%0], {%1, %2};" ::"r"(shared(to)), "l"(c.lo), "l"(c.hi) : "memory");
+}
+
+// Words of a row, in device memory, between this shard's pollers and its handler.
+ENGINE_FN u32 look(const u32* word) { return __nv_atomic_load_n(const_cast<u32*>(word), __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_BLOCK); }
+ENGINE_FN void put(u32* word, u32 value) { __nv_atomic_store_n(word, value, __NV_ATOMIC_RELEASE, __NV_THREAD_SCOPE_BLOCK); }
 
 ENGINE_FN u32 lane() { return threadIdx.x % LANES; }
 ENGINE_FN u32 any_lane(u32 bits) { return __reduce_or_sync(~0u, bits); }

@@ -8,7 +8,7 @@
 namespace {
 
 thread_local Block* current = nullptr;
-thread_local bool fused = false;
+thread_local Poller* fused = nullptr;       // set while this thread polls and handles in turn
 
 // With nothing to do, first stay close, then let others run, then sleep: the CPU device shares its cores with the application.
 class Idle {
@@ -27,31 +27,39 @@ class Idle {
     u32 turns = 0;
 };
 
-void poll_until_leaving(Block& b) {
+void poll_until_leaving(Block& b, bool first) {
     Idle idle;
     current = &b;
+    Poller poller = start_polling(b);
     while (!peek(&b.leaving)) {
-        if (poll(b, BURST, true)) idle.reset();
+        if (poll(b, poller, first)) idle.reset();
         else idle.wait();
     }
 }
 
 void handle_until_leaving(Block& b) {
-    Idle idle;
-    while (!peek(&b.leaving)) {
-        if (handle_one(b)) idle.reset();
-        else idle.wait();
-    }
+    struct {
+        Idle idle;
+        u64 cursor = 0;
+        bool operator()(Block& b) {
+            if (cursor != b.cursor) { cursor = b.cursor; idle.reset(); }
+            idle.wait();
+            return true;
+        }
+    } until_told;
+    handle(b, until_told);
 }
 
 void poll_and_handle_until_leaving(Block& b) {
+    struct { bool operator()(Block&) const { return false; } } not_at_all;
     Idle idle;
     bool look = true;
+    Poller poller = start_polling(b);
+    fused = &poller;
     for (u32 turn = 0; !peek(&b.leaving); ++turn) {
-        const u32 slots = poll(b, BURST, look || turn % LOOK_EVERY == 0);
-        u32 frames = 0;
-        while (handle_one(b)) ++frames;
-        look = !slots && !frames;
+        const u32 slots = poll(b, poller, look || turn % LOOK_EVERY == 0);
+        handle(b, not_at_all);
+        look = !slots;
         if (look) idle.wait();
         else idle.reset();
     }
@@ -61,7 +69,7 @@ void poll_and_handle_until_leaving(Block& b) {
 
 inline Block& block() { return *current; }
 inline void while_waiting(Block& b) {
-    if (fused) poll(b, BURST, true);
+    if (fused) poll(b, *fused, true);
     sched_yield();
 }
 
@@ -71,11 +79,11 @@ extern "C" void resident_emit(CtxRaw*, u32 type, const u8* payload, u32 length) 
 extern "C" void resident_host_shard(const EngineParams* params, u32 shard, u32 threads) {
     const auto b = std::make_unique<Block>();
     current = b.get();
-    fused = !threads;
+    fused = nullptr;
     enter(*b, *params, shard);
     if (threads) {
         std::thread pollers[POLLERS];
-        for (auto& p : pollers) p = std::thread(poll_until_leaving, std::ref(*b));
+        for (auto& p : pollers) p = std::thread(poll_until_leaving, std::ref(*b), &p == pollers);
         handle_until_leaving(*b);
         for (auto& p : pollers) p.join();
     } else {

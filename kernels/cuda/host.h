@@ -28,9 +28,15 @@ template <class T> void publish_last(T* word, T value) { __atomic_store_n(word, 
 template <class T> T peek(const T* word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
 template <class T> T receive(const T* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 template <class T> void pass(T* word, T value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+template <class T> void note(T* word, T value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
 inline bool claim(u64* word, u64 expected, u64 value) {
     return __atomic_compare_exchange_n(word, &expected, value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
+
+inline Chunk load_staged(const Chunk* from) { return load_chunk(from); }
+inline void store_staged(Chunk* to, Chunk c) { store_chunk(to, c); }
+inline u32 look(const u32* word) { return peek(word); }
+inline void put(u32* word, u32 value) { pass(word, value); }
 
 inline u32 lane() { return 0; }
 inline u32 any_lane(u32 bits) { return bits; }

@@ -10,10 +10,11 @@ constexpr u32 MAX_PAYLOAD = 960;
 constexpr u32 MAX_FRAME_SLOTS = 21;
 constexpr u32 MAX_STATE = 65536;
 constexpr u32 MAX_FAULT_TEXT = 240;
+constexpr u32 MAX_KINDS = 64;
 constexpr u32 DISPATCH_UNKNOWN = 4294967295u;
 constexpr u32 DISPATCH_FAILED = 4294967294u;
 constexpr u64 REGION_MAGIC = 0x746e656469736572ull;
-constexpr u64 WIRE_FINGERPRINT = 0xc7705cc050be84cfull;
+constexpr u64 WIRE_FINGERPRINT = 0xda58a1e190113a51ull;
 
 constexpr u32 OP_CAST = 1;
 constexpr u32 OP_CALL = 2;
@@ -196,6 +197,8 @@ static_assert(__builtin_offsetof(FaultInfo, depth) == 12, "FaultInfo.depth");
 
 struct alignas(16) CtxRaw {
     u64 hlc;
+    u64 sent;
+    u64 now;
     u32 row;
     u32 generation;
     u32 shard;
@@ -203,14 +206,16 @@ struct alignas(16) CtxRaw {
     u32 text_bytes;
     u8 text[240];
 };
-static_assert(sizeof(CtxRaw) == 272, "CtxRaw");
+static_assert(sizeof(CtxRaw) == 288, "CtxRaw");
 static_assert(__builtin_offsetof(CtxRaw, hlc) == 0, "CtxRaw.hlc");
-static_assert(__builtin_offsetof(CtxRaw, row) == 8, "CtxRaw.row");
-static_assert(__builtin_offsetof(CtxRaw, generation) == 12, "CtxRaw.generation");
-static_assert(__builtin_offsetof(CtxRaw, shard) == 16, "CtxRaw.shard");
-static_assert(__builtin_offsetof(CtxRaw, fault) == 20, "CtxRaw.fault");
-static_assert(__builtin_offsetof(CtxRaw, text_bytes) == 24, "CtxRaw.text_bytes");
-static_assert(__builtin_offsetof(CtxRaw, text) == 28, "CtxRaw.text");
+static_assert(__builtin_offsetof(CtxRaw, sent) == 8, "CtxRaw.sent");
+static_assert(__builtin_offsetof(CtxRaw, now) == 16, "CtxRaw.now");
+static_assert(__builtin_offsetof(CtxRaw, row) == 24, "CtxRaw.row");
+static_assert(__builtin_offsetof(CtxRaw, generation) == 28, "CtxRaw.generation");
+static_assert(__builtin_offsetof(CtxRaw, shard) == 32, "CtxRaw.shard");
+static_assert(__builtin_offsetof(CtxRaw, fault) == 36, "CtxRaw.fault");
+static_assert(__builtin_offsetof(CtxRaw, text_bytes) == 40, "CtxRaw.text_bytes");
+static_assert(__builtin_offsetof(CtxRaw, text) == 44, "CtxRaw.text");
 
 struct alignas(8) EngineParams {
     u64 region;

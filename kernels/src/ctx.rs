@@ -38,7 +38,7 @@ impl<'a> Ctx<'a> {
         clock::micros(self.raw.hlc)
     }
 
-    /// The stamp of this message by the shard's hybrid logical clock; see [`clock`](crate::clock).
+    /// The stamp of this message by the shard's hybrid logical clock; see [`clock`].
     #[inline]
     pub fn hlc(&self) -> u64 {
         self.raw.hlc

@@ -1,15 +1,14 @@
 //! The engine's two forms: PTX for the driver to link with a handler crate's, and the same source compiled for the host.
 
-use core::ffi::c_void;
 use std::sync::OnceLock;
 use std::vec::Vec;
 
-use crate::actor::Kind;
+use crate::actor::{Dispatch, Kind};
 use crate::clock;
 use crate::host::{modules, set_emit};
-use crate::wire::{CtxRaw, DISPATCH_UNKNOWN, EngineParams};
+use crate::wire::{CtxRaw, EngineParams};
 
-/// The engine as PTX, for compute capability 8.0 and up; it calls `resident_dispatch` and the clock of a handler crate's PTX.
+/// The engine as PTX, for compute capability 8.0 and up; it calls `resident_kind` and the clock in a handler crate's PTX.
 pub const PTX: &str = include_str!("../cuda/engine.ptx");
 /// Name of the resident kernel in [`PTX`]: one block of [`BLOCK_THREADS`] threads per shard, parameter [`EngineParams`].
 pub const KERNEL: &str = "resident_engine";
@@ -47,23 +46,10 @@ pub unsafe fn run_host_shard(params: &EngineParams, shard: u32, threads: bool) {
     unsafe { native::resident_host_shard(params, shard, u32::from(threads)) }
 }
 
-/// What the host-built engine calls for a message.
-///
-/// # Safety
-///
-/// As [`crate::actor::Dispatch`]; called by the engine only, with the state of an actor of this kind.
+/// How the host-built engine finds the handlers of a kind.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn resident_dispatch(kind: u32, message: u32, state: *mut c_void, payload: *const c_void, length: u32, ctx: *mut CtxRaw, reply: *mut c_void) -> u32 {
-    match kinds().get(kind as usize) {
-        // SAFETY: the engine's promise, handed on.
-        Some(kind) => unsafe { (kind.dispatch)(message, state.cast(), payload.cast(), length, ctx, reply.cast()) },
-        None => DISPATCH_UNKNOWN,
-    }
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn resident_hlc_tick(last: u64, now: u64) -> u64 {
-    clock::tick(last, now)
+extern "C" fn resident_kind(kind: u32) -> Option<Dispatch> {
+    kinds().get(kind as usize).map(|kind| kind.dispatch)
 }
 
 #[unsafe(no_mangle)]

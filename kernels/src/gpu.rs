@@ -13,12 +13,6 @@ unsafe extern "C" {
     fn resident_panic(text: *const u8, len: u32) -> !;
 }
 
-/// [`clock::tick`], for the engine.
-#[unsafe(no_mangle)]
-extern "C" fn resident_hlc_tick(last: u64, now: u64) -> u64 {
-    clock::tick(last, now)
-}
-
 /// [`clock::merge`], for the engine.
 #[unsafe(no_mangle)]
 extern "C" fn resident_hlc_merge(last: u64, remote: u64, now: u64) -> u64 {

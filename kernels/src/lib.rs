@@ -50,9 +50,9 @@
 //! `[build-dependencies]`, and its `build.rs` is `fn main() { resident_build::handlers() }`.
 //!
 //! - [`plain`]: what may cross to the GPU, and how it becomes bytes.
-//! - [`actor`]: messages, replies, states, kinds, and how a message finds its handler.
+//! - [`actor`](mod@actor): messages, replies, states and kinds; [`dispatch`]: how a message finds its handler.
 //! - [`ctx`]: what a handler may know and say while it runs.
-//! - [`wire`], [`clock`]: the layouts and the clock that host and device share.
+//! - [`wire`], [`clock`], [`module`]: the layouts, the clock and the table of kinds that host and device share.
 //! - `host`: what an application sees of a handler crate (not on the GPU).
 #![no_std]
 
@@ -64,12 +64,14 @@ extern crate std;
 pub mod actor;
 pub mod clock;
 pub mod ctx;
+pub mod dispatch;
 #[cfg(all(feature = "host", not(target_arch = "nvptx64")))]
 pub mod engine;
 #[cfg(target_arch = "nvptx64")]
 mod gpu;
 #[cfg(not(target_arch = "nvptx64"))]
 pub mod host;
+pub mod module;
 pub mod plain;
 mod text;
 pub mod wire;
@@ -95,7 +97,9 @@ pub mod __private {
     #[cfg(all(feature = "ractor", not(target_arch = "nvptx64")))]
     pub use ractor;
 
-    pub use crate::actor::{ModuleTable, ReplyOf, entry, kind_entry, kind_fingerprint, table};
+    pub use crate::actor::{ReplyOf, kind_fingerprint};
+    pub use crate::dispatch::{Call, entry};
+    pub use crate::module::{ModuleTable, kind_entry, table};
     pub use resident_macros::__message_enum;
 }
 

@@ -46,6 +46,8 @@ pub const SPAWN_STATE_BYTES: usize = MAX_PAYLOAD - size_of::<SpawnRow>();
 pub const INIT_STATE_BYTES: usize = MAX_PAYLOAD - 8;
 /// The largest text of a fault, in bytes; longer ones are cut.
 pub const MAX_FAULT_TEXT: usize = 240;
+/// The most kinds of actor in one program.
+pub const MAX_KINDS: usize = 64;
 /// First word of a region: "resident" in ASCII.
 pub const REGION_MAGIC: u64 = u64::from_le_bytes(*b"resident");
 
@@ -153,9 +155,9 @@ consts! {
     }
 }
 
-/// `resident_dispatch` returns this when the kind has no such message or the message another size.
+/// A handler's dispatch returns this when the kind has no such message or the message another size.
 pub const DISPATCH_UNKNOWN: u32 = u32::MAX;
-/// `resident_dispatch` returns this when the actor failed; the text is in its [`CtxRaw`]. (A panic on the GPU does not return.)
+/// A handler's dispatch returns this when the actor failed; the text is in its [`CtxRaw`]. (A panic on the GPU does not return.)
 pub const DISPATCH_FAILED: u32 = u32::MAX - 1;
 
 macro_rules! layouts {
@@ -349,8 +351,13 @@ layouts! {
 
     /// What a handler may know and say while it runs; `Ctx` wraps it.
     struct CtxRaw : 16 {
-        /// The shard's hybrid logical clock, merged with the message's.
+        /// The shard's hybrid logical clock: as it was when the engine hands the context over, merged with `sent` at `now` before
+        /// the handler runs.
         hlc: u64,
+        /// The message's stamp.
+        sent: u64,
+        /// The shard's physical clock, in microseconds since the Unix epoch.
+        now: u64,
         /// The actor's row.
         row: u32,
         /// Its generation.
@@ -439,6 +446,7 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         ("MAX_FRAME_SLOTS", MAX_FRAME_SLOTS),
         ("MAX_STATE", MAX_STATE),
         ("MAX_FAULT_TEXT", MAX_FAULT_TEXT),
+        ("MAX_KINDS", MAX_KINDS),
     ] {
         writeln!(out, "constexpr u32 {name} = {value};")?;
     }

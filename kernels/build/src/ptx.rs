@@ -4,7 +4,7 @@
 const ENGINE: [&str; 2] = ["resident_emit", "resident_panic"];
 
 /// What the engine and the host look for.
-const ENTRIES: [&str; 4] = ["resident_dispatch", "resident_hlc_tick", "resident_hlc_merge", "RESIDENT_MODULE"];
+const ENTRIES: [&str; 3] = ["resident_kind", "resident_hlc_merge", "RESIDENT_MODULE"];
 
 /// The PTX version of CUDA 12.4, the oldest driver that we support.
 const NEWEST: (u32, u32) = (8, 4);
@@ -76,7 +76,7 @@ mod tests {
 (
 )
 ;
-.visible .func  (.param .b32 func_retval0) resident_dispatch(
+.visible .func  (.param .b32 func_retval0) resident_kind(
 .visible .func  (.param .b64 func_retval0) resident_hlc_tick(
 .visible .func  (.param .b64 func_retval0) resident_hlc_merge(
 .visible .global .align 8 .b8 RESIDENT_MODULE[40] = {1};

@@ -34,20 +34,10 @@ pub fn expand(input: TokenStream) -> TokenStream {
         #[cfg(target_arch = "nvptx64")]
         const _: () = {
             #[unsafe(no_mangle)]
-            unsafe extern "C" fn resident_dispatch(
-                kind: u32,
-                message: u32,
-                state: *mut u8,
-                payload: *const u8,
-                len: u32,
-                ctx: *mut ::resident_kernels::wire::CtxRaw,
-                reply: *mut u8,
-            ) -> u32 {
+            extern "C" fn resident_kind(kind: u32) -> ::core::option::Option<::resident_kernels::actor::Dispatch> {
                 match kind {
-                    // SAFETY: the engine keeps the promises of `Dispatch`, and names the kind that the state was
-                    // spawned with.
-                    #(#numbers => unsafe { ::resident_kernels::__private::entry::<#actors>(message, state, payload, len, ctx, reply) },)*
-                    _ => ::resident_kernels::wire::DISPATCH_UNKNOWN,
+                    #(#numbers => ::core::option::Option::Some(::resident_kernels::__private::entry::<#actors>),)*
+                    _ => ::core::option::Option::None,
                 }
             }
 

@@ -9,7 +9,7 @@ use ractor::RpcReplyPort;
 use crate::actor::{Actor, Reply};
 use crate::wire::MAX_PAYLOAD;
 
-/// A resident actor with a ractor message enum; implemented by [`#[actor]`](crate::actor!).
+/// A resident actor with a ractor message enum; implemented by [`#[actor]`](macro@crate::actor).
 pub trait Resident: Actor + Send {
     /// The enum: a variant for each message. A message without a reply is `Landed(Landed)`, one with a reply
     /// `Query(Query, RpcReplyPort<Answer>)`; a message without fields is left out of its variant, so that

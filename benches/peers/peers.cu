@@ -1,0 +1,276 @@
+// The bare kernels that `resident` is measured against: what the same round trip costs with nothing around it.
+//
+// All of them do one piece of work, `answer`, on one 64-byte line, as every other contender does. A line is four
+// chunks of 16 bytes; the top 16 bits of each chunk are its tag, so a chunk is written and read whole and a line
+// is there once all four tags are.
+//
+//   echo            a resident block for each line, one or more warps polling it in turn
+//   rings_by_chunk  a resident block for each pair of rings: a warp reads 32 slots, a lane to a chunk
+//   rings_by_slot   the same, a lane to a slot
+//   sink            a resident block for each ring: handles 64-byte messages and answers none of them
+//   once            one message, for a launch, a graph launch, and a launch between two copies
+//   once_by_value   one message that comes as the kernel's argument
+//
+// Each of the resident ones ends when the host says so, and in any case after `lifetime` nanoseconds.
+//
+// peers.ptx beside this file is made from it by ci/kernels.sh.
+
+using u32 = unsigned int;
+using u64 = unsigned long long;
+
+struct alignas(16) Chunk {
+    u64 low;
+    u64 high;  // 48 bits of message, 16 of tag
+};
+
+// A line of `echo`, and what one side writes for one shard, has 128 bytes to itself.
+constexpr u32 LINE_STRIDE = 8;     // in chunks
+constexpr u32 CONTROL_STRIDE = 16; // in words
+constexpr u32 STOP_TAG = 0xffff;
+constexpr u32 BATCH = 32;          // slots that a warp reads at a time
+
+// A chunk is one access to the memory model, not two (PTX ISA 8.3).
+__device__ __forceinline__ Chunk load(const Chunk* p) {
+    Chunk c;
+    asm volatile("{ .reg .b128 t; ld.relaxed.sys.global.b128 t, [%2]; mov.b128 {%0, %1}, t; }"
+                 : "=l"(c.low), "=l"(c.high)
+                 : "l"(p)
+                 : "memory");
+    return c;
+}
+
+__device__ __forceinline__ void store(Chunk* p, Chunk c) {
+    asm volatile("{ .reg .b128 t; mov.b128 t, {%1, %2}; st.relaxed.sys.global.b128 [%0], t; }"
+                 ::"l"(p), "l"(c.low), "l"(c.high)
+                 : "memory");
+}
+
+__device__ __forceinline__ void store_word(u64* p, u64 v) {
+    asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(p), "l"(v) : "memory");
+}
+
+__device__ __forceinline__ u64 nanoseconds() {
+    u64 t;
+    asm volatile("mov.u64 %0, %globaltimer;" : "=l"(t));
+    return t;
+}
+
+__device__ __forceinline__ u32 tag_of(Chunk c) {
+    return (u32)(c.high >> 48);
+}
+
+// The work: `Line::answer` in benches/src/line.rs.
+__device__ __forceinline__ Chunk answer(Chunk c) {
+    c.low += 0x9e3779b97f4a7c15ull;
+    c.high ^= 0x00005a5a5a5a5a5aull;
+    return c;
+}
+
+// True now and then, when the kernel has outlived its time.
+struct Lifetime {
+    u64 end;
+    u32 polls;
+
+    __device__ __forceinline__ explicit Lifetime(u64 nanos) : end(nanoseconds() + nanos), polls(0) {}
+    __device__ __forceinline__ bool over() {
+        return (++polls & 255) == 0 && nanoseconds() > end;
+    }
+};
+
+// A line for each block. Tags count messages from 1 and skip 0 and STOP_TAG. Of the warps that poll a line the
+// first to see a message claims it, so that each is answered once; `stagger` sets them apart at the start.
+extern "C" __global__ void echo(const Chunk* in, Chunk* out, u32 stagger, u64 lifetime) {
+    __shared__ u32 answered;
+    if (threadIdx.x == 0) answered = STOP_TAG - 1;
+    __syncthreads();
+    u32 lane = threadIdx.x & 31;
+    u32 warp = threadIdx.x >> 5;
+    if (lane >= 4) return;
+    constexpr u32 LANES = 0xf;
+
+    in += blockIdx.x * LINE_STRIDE + lane;
+    out += blockIdx.x * LINE_STRIDE + lane;
+    if (warp != 0) __nanosleep(stagger * warp);
+    Lifetime life(lifetime);
+    u32 last = 0;
+    for (;;) {
+        Chunk c = load(in);
+        u32 tag = tag_of(c);
+        if (!__all_sync(LANES, tag != last)) {
+            if (life.over()) return;
+            continue;
+        }
+        if (!__all_sync(LANES, tag == __shfl_sync(LANES, tag, 0))) continue;
+        if (tag == STOP_TAG) return;
+        u32 before = tag == 1 ? STOP_TAG - 1 : tag - 1;
+        u32 seen = 0;
+        if (lane == 0) seen = atomicCAS(&answered, before, tag);
+        if (__shfl_sync(LANES, seen, 0) == before) store(out, answer(c));
+        last = tag;
+    }
+}
+
+// Slot `index` of a ring carries this tag in each chunk: its lap, counted from 1.
+__device__ __forceinline__ u32 lap(u64 index, u32 capacity_log2) {
+    return (u32)((index >> capacity_log2) + 1) & 0xffff;
+}
+
+// What the host writes for a shard, read in one access: `low` counts the replies it has read, `high` is not 0 once
+// the shard shall stop.
+// Words a shard writes for the host.
+constexpr u32 IN_HEAD = 0;  // requests it has read
+constexpr u32 SUM = 1;      // sink: of all words of all messages, less their tags
+
+// Waits until the reply ring has room for slots below `end`. False: the host asks to stop, or time is over.
+__device__ __forceinline__ bool room(u64 end, u64& read, u32 capacity_log2, const Chunk* host, Lifetime& life) {
+    while (end - read > (1ull << capacity_log2)) {
+        Chunk control = load(host);
+        read = control.low;
+        if (control.high != 0 || life.over()) return false;
+    }
+    return true;
+}
+
+// True once the host asks to stop, or time is over; asked now and then while there is nothing to do.
+__device__ __forceinline__ bool leave(u32& idle, const Chunk* host, Lifetime& life) {
+    if ((++idle & 63) != 0) return false;
+    return load(host).high != 0 || nanoseconds() > life.end;
+}
+
+// How many of 8 slots, from the first on, have all four chunks; bit 4 * slot + chunk of `ready` stands for one.
+__device__ __forceinline__ u32 leading_slots(u32 ready) {
+    u32 missing = ~(ready & ready >> 1 & ready >> 2 & ready >> 3) & 0x11111111u;
+    return missing == 0 ? 8 : (u32)(__ffs(missing) - 1) / 4;
+}
+
+// A warp reads 32 slots as four runs of 512 bytes, a lane to a chunk, so that neighbours share bus transactions.
+struct Batch {
+    Chunk chunks[4];
+    u32 slots;
+
+    __device__ __forceinline__ void read(const Chunk* ring, u64 next, u64 total, u32 capacity_log2) {
+        u32 lane = threadIdx.x & 31;
+        u64 mask = (1ull << capacity_log2) - 1;
+#pragma unroll
+        for (u32 k = 0; k < 4; k++) chunks[k] = load(ring + ((next + k * 8 + lane / 4) & mask) * 4 + lane % 4);
+        slots = 0;
+#pragma unroll
+        for (u32 k = 0; k < 4; k++) {
+            u64 index = next + k * 8 + lane / 4;
+            u32 ready = __ballot_sync(~0u, index < total && tag_of(chunks[k]) == lap(index, capacity_log2));
+            if (slots == k * 8) slots += leading_slots(ready);
+        }
+    }
+};
+
+extern "C" __global__ void rings_by_chunk(const Chunk* in, Chunk* out, const Chunk* host, u64* device, u32 capacity_log2,
+                                          u64 total, u64 lifetime) {
+    u32 lane = threadIdx.x & 31;
+    u64 mask = (1ull << capacity_log2) - 1;
+    in += (u64)blockIdx.x * 4 << capacity_log2;
+    out += (u64)blockIdx.x * 4 << capacity_log2;
+    host += blockIdx.x * LINE_STRIDE;
+    device += blockIdx.x * CONTROL_STRIDE;
+    Lifetime life(lifetime);
+    u64 next = 0, read = 0;
+    u32 idle = 0;
+    while (next < total) {
+        Batch batch;
+        batch.read(in, next, total, capacity_log2);
+        if (batch.slots == 0) {
+            if (leave(idle, host, life)) return;
+            continue;
+        }
+        if (!room(next + batch.slots, read, capacity_log2, host, life)) return;
+#pragma unroll
+        for (u32 k = 0; k < 4; k++) {
+            u32 slot = k * 8 + lane / 4;
+            if (slot < batch.slots) store(out + ((next + slot) & mask) * 4 + lane % 4, answer(batch.chunks[k]));
+        }
+        next += batch.slots;
+        if (lane == 0) store_word(device + IN_HEAD, next);
+    }
+}
+
+extern "C" __global__ void rings_by_slot(const Chunk* in, Chunk* out, const Chunk* host, u64* device, u32 capacity_log2,
+                                         u64 total, u64 lifetime) {
+    u32 lane = threadIdx.x & 31;
+    u64 mask = (1ull << capacity_log2) - 1;
+    in += (u64)blockIdx.x * 4 << capacity_log2;
+    out += (u64)blockIdx.x * 4 << capacity_log2;
+    host += blockIdx.x * LINE_STRIDE;
+    device += blockIdx.x * CONTROL_STRIDE;
+    Lifetime life(lifetime);
+    u64 next = 0, read = 0;
+    u32 idle = 0;
+    while (next < total) {
+        u64 index = next + lane;
+        const Chunk* slot = in + (index & mask) * 4;
+        Chunk c[4];
+        bool ready = index < total;
+#pragma unroll
+        for (u32 k = 0; k < 4; k++) c[k] = load(slot + k);
+#pragma unroll
+        for (u32 k = 0; k < 4; k++) ready = ready && tag_of(c[k]) == lap(index, capacity_log2);
+        u32 all = __ballot_sync(~0u, ready);
+        u32 slots = all == ~0u ? BATCH : (u32)__ffs(~all) - 1;
+        if (slots == 0) {
+            if (leave(idle, host, life)) return;
+            continue;
+        }
+        if (!room(next + slots, read, capacity_log2, host, life)) return;
+        if (lane < slots) {
+#pragma unroll
+            for (u32 k = 0; k < 4; k++) store(out + (index & mask) * 4 + k, answer(c[k]));
+        }
+        next += slots;
+        if (lane == 0) store_word(device + IN_HEAD, next);
+    }
+}
+
+// The host checks SUM, which is written before the last IN_HEAD.
+extern "C" __global__ void sink(const Chunk* in, const Chunk* host, u64* device, u32 capacity_log2, u64 total,
+                                u64 lifetime) {
+    u32 lane = threadIdx.x & 31;
+    in += (u64)blockIdx.x * 4 << capacity_log2;
+    host += blockIdx.x * LINE_STRIDE;
+    device += blockIdx.x * CONTROL_STRIDE;
+    Lifetime life(lifetime);
+    u64 next = 0, sum = 0;
+    u32 idle = 0;
+    while (next < total) {
+        Batch batch;
+        batch.read(in, next, total, capacity_log2);
+        if (batch.slots == 0) {
+            if (leave(idle, host, life)) return;
+            continue;
+        }
+#pragma unroll
+        for (u32 k = 0; k < 4; k++) {
+            Chunk c = answer(batch.chunks[k]);
+            if (k * 8 + lane / 4 < batch.slots) sum += c.low + (c.high & 0x0000ffffffffffffull);
+        }
+        next += batch.slots;
+        if (next == total) {
+            for (u32 step = 16; step != 0; step /= 2) sum += __shfl_xor_sync(~0u, sum, step);
+            if (lane == 0) {
+                store_word(device + SUM, sum);
+                __threadfence_system();
+            }
+        }
+        if (lane == 0) store_word(device + IN_HEAD, next);
+    }
+}
+
+// One message: four threads, one chunk each.
+extern "C" __global__ void once(const Chunk* in, Chunk* out) {
+    store(out + threadIdx.x, answer(load(in + threadIdx.x)));
+}
+
+struct Line {
+    Chunk chunks[4];
+};
+
+extern "C" __global__ void once_by_value(const __grid_constant__ Line request, Chunk* out) {
+    store(out + threadIdx.x, answer(request.chunks[threadIdx.x]));
+}

@@ -1,0 +1,80 @@
+//! The command line of the benches.
+
+use clap::{Parser, ValueEnum};
+use std::path::PathBuf;
+
+/// Where ours runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Device {
+    /// The GPU if there is one, else the CPU device.
+    Auto,
+    /// The CPU device.
+    Cpu,
+    /// The GPU.
+    Cuda,
+}
+
+/// What both benches take.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Common {
+    /// Where ours runs; the bare kernels need a GPU in any case.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub device: Device,
+    /// Rounds: each runs every contender once, every other one in reverse order.
+    #[arg(long, default_value_t = 4)]
+    pub rounds: u32,
+    /// Write raw samples and the machine to this file.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Run only the contenders whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
+    /// Given by `cargo bench`; of no consequence.
+    #[arg(long, hide = true)]
+    pub bench: bool,
+}
+
+/// One message at a time: how long until its answer is there?
+#[derive(Clone, Debug, Parser)]
+#[command(name = "round_trip")]
+pub struct RoundTrip {
+    /// What both benches take.
+    #[command(flatten)]
+    pub common: Common,
+    /// Messages of each contender in each round.
+    #[arg(long, default_value_t = 5000)]
+    pub samples: u32,
+    /// Resident shards.
+    #[arg(long, default_value_t = 100)]
+    pub shards: u32,
+    /// Panics of ours in each round.
+    #[arg(long, default_value_t = 500)]
+    pub panics: u32,
+}
+
+/// Many messages at a time: how many are done in a second?
+#[derive(Clone, Debug, Parser)]
+#[command(name = "throughput")]
+pub struct Throughput {
+    /// What both benches take.
+    #[command(flatten)]
+    pub common: Common,
+    /// Resident shards, one run each.
+    #[arg(long, value_delimiter = ',', default_value = "64,128")]
+    pub shards: Vec<u32>,
+    /// Host threads, one run each.
+    #[arg(long, value_delimiter = ',', default_value = "1,4,8")]
+    pub threads: Vec<u32>,
+    /// Round trips of the bare rings, and casts, in each round.
+    #[arg(long, default_value_t = 16_000_000)]
+    pub stream: u64,
+    /// Messages of ours in the long run that checks every one of them, over all rounds; a billion to keep the promise.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub messages: u64,
+    /// Asks of ours in flight for each shard.
+    #[arg(long, default_value_t = 256)]
+    pub window: u32,
+    /// Rows spawned at once.
+    #[arg(long, default_value_t = 100_000)]
+    pub spawns: u32,
+}

@@ -1,0 +1,17 @@
+//! What `resident` costs, beside what the same work costs with nothing around it.
+//!
+//! Two benches, `round_trip` and `throughput`. Each runs its contenders in one process, in turn, there and back
+//! again in the next round ([`rounds`]), so that a slow minute of the machine slows all of them; only one of them
+//! is resident on the GPU at a time. Every contender does the same work on a message, [`line::Line::answer`] or
+//! that of a handler, and every answer is checked.
+//!
+//! [`ours`] is `resident`. The peers ([`peers`]) are the floor: bare kernels and bare rings, a launch for each message, a CPU actor.
+
+pub mod args;
+pub mod line;
+pub mod machine;
+pub mod ours;
+pub mod peers;
+pub mod report;
+pub mod rounds;
+pub mod samples;

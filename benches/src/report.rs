@@ -1,0 +1,173 @@
+//! The table on the terminal, and the file behind it.
+
+use crate::machine::Machine;
+use crate::rounds::Record;
+use crate::samples::Summary;
+use serde::Serialize;
+use std::path::Path;
+
+/// One sentence of what must be reached, and what was.
+#[derive(Clone, Debug, Serialize)]
+pub struct Claim {
+    /// The sentence.
+    pub what: String,
+    /// What was measured.
+    pub measured: f64,
+    /// What it is held against.
+    pub limit: f64,
+    /// `measured` may be no larger than the limit, not no smaller.
+    pub at_most: bool,
+    /// Whether it holds.
+    pub met: bool,
+}
+
+impl Claim {
+    /// Holds when `measured` is `limit` or less.
+    pub fn at_most(what: impl Into<String>, measured: f64, limit: f64) -> Claim {
+        Claim { what: what.into(), measured, limit, at_most: true, met: measured <= limit }
+    }
+
+    /// Holds when `measured` is `limit` or more.
+    pub fn at_least(what: impl Into<String>, measured: f64, limit: f64) -> Claim {
+        Claim { what: what.into(), measured, limit, at_most: false, met: measured >= limit }
+    }
+}
+
+/// A bench's result.
+pub struct Report<'a> {
+    /// The bench.
+    pub bench: &'a str,
+    /// Its command line, as it was understood.
+    pub arguments: String,
+    /// Where it ran.
+    pub machine: Machine,
+    /// What it measured.
+    pub record: &'a Record,
+    /// What was to be reached.
+    pub claims: Vec<Claim>,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    bench: &'a str,
+    arguments: &'a str,
+    machine: &'a Machine,
+    series: Vec<SeriesFile<'a>>,
+    rates: Vec<RatesFile<'a>>,
+    claims: &'a [Claim],
+    checked: &'a [(String, u64)],
+    not_run: &'a [(String, String)],
+    failed: &'a [(String, String)],
+}
+
+#[derive(Serialize)]
+struct SeriesFile<'a> {
+    name: &'a str,
+    unit: &'static str,
+    summary: Option<Summary>,
+    /// The median of each round.
+    rounds: Vec<f64>,
+    /// `samples` has every so-many-th value.
+    every: usize,
+    samples: Vec<f64>,
+}
+
+#[derive(Serialize)]
+struct RatesFile<'a> {
+    name: &'a str,
+    unit: &'static str,
+    median: Option<f64>,
+    rounds: &'a [f64],
+}
+
+impl Report<'_> {
+    /// Prints the tables.
+    pub fn print(&self) {
+        let record = self.record;
+        println!("\n{}: {}", self.bench, self.machine);
+        let width =
+            record.series().map(|s| s.name.len()).chain(record.rates().iter().map(|r| r.name.len())).max().unwrap_or(0);
+        if record.series().next().is_some() {
+            println!(
+                "\n{:width$} {:>9} {:>10} {:>10} {:>10} {:>10} {:>10}",
+                "microseconds", "n", "min", "p50", "p99", "p99.9", "max"
+            );
+        }
+        for series in record.series() {
+            if let Some(s) = series.summary() {
+                let us = |v: f64| v / 1000.0;
+                println!(
+                    "{:width$} {:>9} {:>10.3} {:>10.3} {:>10.3} {:>10.3} {:>10.3}",
+                    series.name,
+                    s.n,
+                    us(s.min),
+                    us(s.p50),
+                    us(s.p99),
+                    us(s.p99_9),
+                    us(s.max)
+                );
+            }
+        }
+        if !record.rates().is_empty() {
+            println!("\n{:width$} {:>10}   rounds", "millions a second", "median");
+        }
+        for rates in record.rates() {
+            let rounds: Vec<_> = rates.values.iter().map(|v| format!("{:.3}", v / 1e6)).collect();
+            println!("{:width$} {:>10.3}   {}", rates.name, rates.median().unwrap_or(0.0) / 1e6, rounds.join(" "));
+        }
+        if !self.claims.is_empty() {
+            println!("\nto reach");
+        }
+        for claim in &self.claims {
+            let (sign, word) = (if claim.at_most { "<=" } else { ">=" }, if claim.met { "met" } else { "MISSED" });
+            println!("{word:>8}  {}: {:.3} ({sign} {:.3})", claim.what, claim.measured, claim.limit);
+        }
+        let answers: u64 = record.all_checked().iter().map(|(_, n)| n).sum();
+        println!("\n{answers} answers compared with what they had to be");
+        for (name, why) in record.all_absent() {
+            println!("not run: {name}: {why}");
+        }
+        for (name, how) in record.failed() {
+            println!("FAILED: {name}: {how}");
+        }
+    }
+
+    /// Writes everything to `path` as JSON, the raw samples thinned.
+    pub fn write(&self, path: &Path) -> std::io::Result<()> {
+        let record = self.record;
+        let file = File {
+            bench: self.bench,
+            arguments: &self.arguments,
+            machine: &self.machine,
+            series: record
+                .series()
+                .map(|s| {
+                    let (every, samples) = s.thinned();
+                    SeriesFile { name: &s.name, unit: "ns", summary: s.summary(), rounds: s.medians(), every, samples }
+                })
+                .collect(),
+            rates: record
+                .rates()
+                .iter()
+                .map(|r| RatesFile { name: &r.name, unit: "1/s", median: r.median(), rounds: &r.values })
+                .collect(),
+            claims: &self.claims,
+            checked: record.all_checked(),
+            not_run: record.all_absent(),
+            failed: record.failed(),
+        };
+        std::fs::write(path, serde_json::to_string(&file)? + "\n")
+    }
+
+    /// Prints, writes if a file is given, and says how the process should end.
+    pub fn finish(&self, json: Option<&Path>) -> std::process::ExitCode {
+        self.print();
+        if let Some(path) = json
+            && let Err(error) = self.write(path)
+        {
+            eprintln!("can not write {}: {error}", path.display());
+            return std::process::ExitCode::FAILURE;
+        }
+        if self.record.failed().is_empty() { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE }
+    }
+}

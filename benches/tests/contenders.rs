@@ -1,0 +1,30 @@
+//! Every contender of ours runs, is checked and fails nothing, on the CPU device.
+
+use resident_benches::ours::round_trips::RoundTrips;
+use resident_benches::ours::rows::Spawns;
+use resident_benches::ours::streams::{Asks, Casts};
+use resident_benches::ours::verify::Verify;
+use resident_benches::ours::{Ours, Place};
+use resident_benches::rounds::{self, Contender, Record};
+use tokio::runtime::Runtime;
+
+#[test]
+fn ours_takes_part() {
+    let runtime = Runtime::new().unwrap();
+    let ours = || Ours::new(&runtime, Place::CPU);
+    let contenders: Vec<Box<dyn Contender + '_>> = vec![
+        Box::new(RoundTrips::new(ours(), 30, 5)),
+        Box::new(Spawns::new(Place::CPU, 10, 1000)),
+        Box::new(Asks::new(ours(), &[1, 2], 64, 5000)),
+        Box::new(Casts::new(ours(), 5000)),
+        Box::new(Verify::new(ours(), 2, 5000)),
+    ];
+    let names: Vec<_> = contenders.iter().map(|c| c.name()).collect();
+    let mut record = Record::default();
+    rounds::run(contenders, 2, None, &mut record);
+    assert_eq!(record.failed(), []);
+    assert_eq!(record.rates().len(), 4, "two streams of asks, one of casts, one verified");
+    assert_eq!(record.series().count(), 7 + 1 + 2, "round trips; a cast's enqueue; rows one by one and at once");
+    let checked: u64 = record.all_checked().iter().map(|(_, n)| n).sum();
+    assert!(checked > 2 * 4 * 5000 - 100, "{names:?} checked {checked}");
+}

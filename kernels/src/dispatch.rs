@@ -1,0 +1,125 @@
+//! How a message finds its handler, on host and GPU alike.
+
+use core::hint::assert_unchecked;
+use core::mem::{MaybeUninit, align_of, size_of};
+
+use crate::actor::{Actor, Message, Reply};
+use crate::clock;
+use crate::ctx::Ctx;
+use crate::plain::Plain;
+use crate::wire::{self, CtxRaw, DISPATCH_FAILED, DISPATCH_UNKNOWN};
+
+/// Handles a message: index of the message, state, payload and its length, context, room for the reply.
+///
+/// Returns the reply's bytes, or [`DISPATCH_UNKNOWN`], or [`DISPATCH_FAILED`] with the context's fault set.
+///
+/// # Safety
+///
+/// `state` is a live state of this kind. `payload` has `len` bytes, `reply` has room for
+/// [`MAX_PAYLOAD`](wire::MAX_PAYLOAD). All three and `ctx` are aligned to 16 bytes and belong to the callee
+/// until it returns.
+pub type Dispatch = unsafe extern "C" fn(
+    message: u32,
+    state: *mut u8,
+    payload: *const u8,
+    len: u32,
+    ctx: *mut CtxRaw,
+    reply: *mut u8,
+) -> u32;
+
+/// One message on its way into a handler of `A`.
+#[doc(hidden)]
+pub struct Call<'a, A> {
+    state: &'a mut A,
+    payload: *const u8,
+    len: u32,
+    ctx: &'a mut CtxRaw,
+    reply: *mut u8,
+}
+
+impl<A: Actor> Call<'_, A> {
+    /// Runs `handler` on the message and leaves its reply where the engine wants it.
+    #[inline(always)]
+    pub fn handle<M: Message, R: Reply>(self, handler: impl FnOnce(&mut A, &M, &mut Ctx<'_>) -> R) -> u32 {
+        if self.len as usize != size_of::<M>() {
+            return DISPATCH_UNKNOWN;
+        }
+        let mut ctx = Ctx::new(self.ctx);
+        // SAFETY: who made the `Call` vouches for `len` initialised bytes aligned to 16; these are the bytes of
+        // an `M`, any of which are a value (`Plain`), and nobody writes them meanwhile.
+        let message = unsafe { &*self.payload.cast::<M>() };
+        // SAFETY: the reply has room for MAX_PAYLOAD bytes aligned to 16, and an `R` needs no more (`fits`).
+        let reply = unsafe { &mut *self.reply.cast::<MaybeUninit<R>>() };
+        if size_of::<R>() <= IN_REGISTERS {
+            let value = handler(self.state, message, &mut ctx);
+            if ctx.failed() {
+                return DISPATCH_FAILED;
+            }
+            reply.write(value);
+        } else {
+            write_large(self.state, message, &mut ctx, reply, handler);
+            if ctx.failed() {
+                return DISPATCH_FAILED;
+            }
+        }
+        const { fits::<R>() };
+        size_of::<R>() as u32
+    }
+}
+
+/// The largest reply that a handler returns in registers once it is inlined.
+const IN_REGISTERS: usize = 64;
+
+/// Runs a handler with a large reply out of line, so that the reply's room on the stack is not every message's:
+/// a handler that panics keeps its stack until the shard's next generation.
+#[inline(never)]
+fn write_large<A, M, R>(
+    state: &mut A,
+    message: &M,
+    ctx: &mut Ctx<'_>,
+    reply: &mut MaybeUninit<R>,
+    handler: impl FnOnce(&mut A, &M, &mut Ctx<'_>) -> R,
+) {
+    reply.write(handler(state, message, ctx));
+}
+
+/// Refuses, at compile time, a reply that no frame carries; the derives say the same at the type.
+const fn fits<R: Plain>() {
+    assert!(size_of::<R>() <= wire::MAX_PAYLOAD && align_of::<R>() <= 16, "this reply is larger than a frame carries (960 bytes)");
+}
+
+/// The `dispatch` of `A`'s kind.
+///
+/// # Safety
+///
+/// See [`Dispatch`]: the state is an `A`.
+#[doc(hidden)]
+pub unsafe extern "C" fn entry<A: Actor>(
+    message: u32,
+    state: *mut u8,
+    payload: *const u8,
+    len: u32,
+    ctx: *mut CtxRaw,
+    reply: *mut u8,
+) -> u32 {
+    // SAFETY: the caller vouches for the alignment, see `Dispatch`; said once more to the compiler, which then moves
+    // 16 bytes at a time.
+    unsafe {
+        assert_unchecked(state.addr().is_multiple_of(16));
+        assert_unchecked(payload.addr().is_multiple_of(16));
+        assert_unchecked(reply.addr().is_multiple_of(16));
+    }
+    let handle = |ctx: &mut CtxRaw| {
+        // SAFETY: the caller vouches for the state, see `Dispatch`.
+        let state = unsafe { &mut *state.cast::<A>() };
+        A::dispatch(message, Call { state, payload, len, ctx, reply })
+    };
+    // SAFETY: the caller vouches for the context, see `Dispatch`.
+    let ctx = unsafe { &mut *ctx };
+    // Here and not in the engine, where it would be a call of its own for every message.
+    ctx.hlc = clock::merge(ctx.hlc, ctx.sent, ctx.now);
+    #[cfg(all(feature = "host", not(target_arch = "nvptx64")))]
+    return crate::host::panics::guard(ctx, handle);
+    #[cfg(not(all(feature = "host", not(target_arch = "nvptx64"))))]
+    handle(ctx)
+}

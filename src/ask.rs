@@ -1,0 +1,189 @@
+//! Waiting on a reply line: the caller watches it itself, so nobody stands between it and the device.
+
+use std::cell::RefCell;
+use std::hint::spin_loop;
+use std::sync::Arc;
+use std::thread::{available_parallelism, yield_now};
+use std::time::{Duration, Instant};
+
+use resident_gpu::replies::{ReplyLines, ReplySlot, lines_for};
+use resident_gpu::ring::Frame;
+use resident_gpu::rows::RowId;
+use resident_kernels::actor::{Handles, Message};
+use resident_kernels::plain::Plain;
+use resident_kernels::wire::{OP_FAULT, OP_REPLY, REFUSED_FAILED, REFUSED_STALE};
+
+use crate::clock;
+use crate::core::Core;
+use crate::error::{AskError, Refusal};
+use crate::incarnation::Incarnation;
+use crate::port::{Port, Unsent};
+
+/// Looks before the first look at the clock: a few microseconds.
+const LOOKS: u32 = 2000;
+/// How long to spin before yielding, where there are cores to spare.
+const SPIN: Duration = Duration::from_micros(100);
+/// How long a caller that sees its actor's fault waits for the pump to bring its text.
+const FAULT_TEXT: Duration = Duration::from_millis(500);
+/// One in so many direct calls is timed for the metrics.
+const TIMED: u32 = 64;
+
+thread_local! {
+    /// The slot of this thread's last `ask`, kept for its next.
+    static KEPT: RefCell<Kept> = const { RefCell::new(Kept { slot: None, turn: 0 }) };
+}
+
+struct Kept {
+    slot: Option<(Arc<ReplyLines>, ReplySlot)>,
+    /// Calls so far.
+    turn: u32,
+}
+
+impl Kept {
+    /// A slot for replies of `R`, the last one's if it will do.
+    fn slot<R: Plain>(&mut self, lines: &Arc<ReplyLines>) -> Result<&mut ReplySlot, AskError> {
+        let fits = |(of, slot): &(Arc<ReplyLines>, ReplySlot)| {
+            Arc::ptr_eq(of, lines) && slot.lines() == lines_for(size_of::<R>()) && !slot.is_outstanding()
+        };
+        if !self.slot.as_ref().is_some_and(fits) {
+            // Given back first: it may be the only one.
+            self.slot = None;
+            self.slot = Some((lines.clone(), claim::<R>(lines)?));
+        }
+        self.slot.as_mut().map(|(_, slot)| slot).ok_or(AskError::NoReplyLine)
+    }
+}
+
+/// What a reply line said.
+enum Answer<R> {
+    Reply(R),
+    Fault,
+    Refused(u16),
+}
+
+impl<R: Plain> Answer<R> {
+    /// Reads an answer; an error says what the device can not have meant.
+    fn read(frame: &Frame<'_>) -> Result<Answer<R>, String> {
+        match frame.op {
+            OP_REPLY if frame.payload.len() == size_of::<R>() => Ok(Answer::Reply(R::decode(frame.payload))),
+            OP_REPLY => Err(format!("a reply of {} bytes where {} belong", frame.payload.len(), size_of::<R>())),
+            OP_FAULT => Ok(Answer::Fault),
+            _ => Ok(Answer::Refused(frame.message)),
+        }
+    }
+}
+
+/// Lines for replies of `R`.
+pub(crate) fn claim<R: Plain>(lines: &Arc<ReplyLines>) -> Result<ReplySlot, AskError> {
+    lines.claim(lines_for(size_of::<R>())).ok_or(AskError::NoReplyLine)
+}
+
+/// Sends a request and waits for its reply.
+pub(crate) fn ask<A: Handles<M>, M: Message>(life: &Incarnation, request: &M, timeout: Duration) -> Result<M::Reply, AskError> {
+    KEPT.with_borrow_mut(|kept| {
+        kept.turn = kept.turn.wrapping_add(1);
+        let since = kept.turn.is_multiple_of(TIMED).then(Instant::now);
+        // A slot whose reply does not come in time is given up by the next call, and its lines rest until it does.
+        let slot = kept.slot::<M::Reply>(life.core.device.replies())?;
+        let tag = slot.next_tag().ok_or(AskError::NoReplyLine)?;
+        if let Err(unsent) = life.port.direct::<A, M>(life, request, slot.index(), tag, clock::tick()) {
+            slot.retract();
+            return Err(match unsent {
+                Unsent::Full => AskError::Full,
+                Unsent::Stopped | Unsent::Lost => ended(life),
+            });
+        }
+        let (reply, hlc) = wait::<M::Reply>(&life.core, &life.port, life.row, slot, tag, timeout)?;
+        clock::observe(hlc);
+        if let Some(since) = since {
+            life.core.metrics.call(life.kind_index, since);
+        }
+        Ok(reply)
+    })
+}
+
+/// Why an actor takes no requests any more.
+pub(crate) fn ended(life: &Incarnation) -> AskError {
+    match (life.fault(), life.core.lost()) {
+        (Some(fault), _) => AskError::Failed(Box::new(fault.clone())),
+        (None, Some(fault)) => AskError::Lost(fault.to_string()),
+        (None, None) => AskError::Stopped,
+    }
+}
+
+/// Waits for the answer with `tag`: the reply and its stamp.
+pub(crate) fn wait<R: Plain>(core: &Core, port: &Port, row: RowId, slot: &mut ReplySlot, tag: u16, timeout: Duration) -> Result<(R, u64), AskError> {
+    for _ in 0..LOOKS {
+        if let Some(reply) = look(core, port, row, slot, tag)? {
+            return Ok(reply);
+        }
+    }
+    let started = Instant::now();
+    let spin = if available_parallelism().is_ok_and(|cores| cores.get() > 4) { SPIN } else { Duration::ZERO };
+    loop {
+        if let Some(reply) = look(core, port, row, slot, tag)? {
+            return Ok(reply);
+        }
+        let waited = started.elapsed();
+        if waited >= timeout {
+            return Err(AskError::Timeout(timeout));
+        }
+        if !core.answers() {
+            return Err(lost(core));
+        }
+        if waited < spin { spin_loop() } else { yield_now() }
+    }
+}
+
+/// Looks at the line once: the reply and its stamp.
+#[inline]
+pub(crate) fn look<R: Plain>(core: &Core, port: &Port, row: RowId, slot: &mut ReplySlot, tag: u16) -> Result<Option<(R, u64)>, AskError> {
+    let answer = match slot.poll(tag) {
+        Ok(None) => return Ok(None),
+        Ok(Some(frame)) => {
+            let hlc = frame.hlc;
+            Answer::<R>::read(&frame).map(|answer| (answer, hlc))
+        }
+        Err(corrupt) => Err(corrupt.to_string()),
+    };
+    match answer {
+        Ok((Answer::Reply(reply), hlc)) => Ok(Some((reply, hlc))),
+        Ok((Answer::Fault, _)) => Err(failed(core, port, row)),
+        Ok((Answer::Refused(reason), _)) => {
+            core.answered_refusal();
+            Err(match reason {
+                REFUSED_STALE => port.fault(row).map_or(AskError::Stopped, |fault| AskError::Failed(Box::new(fault))),
+                REFUSED_FAILED => failed(core, port, row),
+                other => AskError::Refused(Refusal::from_wire(other)),
+            })
+        }
+        Err(problem) => Err(AskError::Lost(problem)),
+    }
+}
+
+/// The fault of an actor that has failed, once the pump has brought it.
+#[cold]
+fn failed(core: &Core, port: &Port, row: RowId) -> AskError {
+    port.wake_pump();
+    let started = Instant::now();
+    loop {
+        if let Some(fault) = port.fault(row) {
+            return AskError::Failed(Box::new(fault));
+        }
+        if !core.answers() {
+            return lost(core);
+        }
+        if started.elapsed() > FAULT_TEXT {
+            return AskError::Stopped;
+        }
+        yield_now();
+    }
+}
+
+#[cold]
+fn lost(core: &Core) -> AskError {
+    match core.lost() {
+        Some(fault) => AskError::Lost(fault.to_string()),
+        None => AskError::Lost("it was stopped".into()),
+    }
+}

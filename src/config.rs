@@ -1,0 +1,116 @@
+//! What a system is started with. Every field has a default that suits a first program.
+
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use resident_gpu::device::{Choice, Options};
+
+/// How a system is started.
+///
+/// ```
+/// use resident::{Choice, Config};
+///
+/// let config = Config { device: Choice::Cpu, capacity: 4096, ..Config::default() };
+/// assert_eq!(config.rows, Config::default().rows);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which device. Default: the first GPU if it can be used, else the CPU device; [`System::device`](crate::System::device)
+    /// says which and why.
+    pub device: Choice,
+    /// Shards: blocks of a GPU, threads of the CPU device. Default: as many as suit the device.
+    pub shards: Option<u32>,
+    /// Slots of each ring, a power of two from 64 on. A message of up to 28 bytes takes one slot. Default: 1024.
+    pub capacity: u32,
+    /// Actors that one shard can hold. Default: 8192.
+    pub rows: u32,
+    /// Reply lines for [`GpuRef::ask`](crate::GpuRef::ask) and [`Pipeline`](crate::Pipeline). Default: 8192.
+    pub reply_lines: u32,
+    /// Bytes for the states of all actors. Default: 256 MiB.
+    pub arena_bytes: u64,
+    /// Bytes of stack for each GPU thread. Default: 8192.
+    pub stack_bytes: u32,
+    /// Where linked GPU modules are kept between runs. Default: the user's cache directory.
+    pub cache: Option<PathBuf>,
+    /// Runs each shard of the CPU device on three threads, as a GPU does, instead of one. Default: false.
+    pub cpu_threads: bool,
+    /// How replies and emitted messages are fetched from the device.
+    pub pump: Pump,
+    /// How long [`System::stop`](crate::System::stop), and an actor that stops, wait for the device. Default: 10 s.
+    pub stop_timeout: Duration,
+    /// How long [`System::start`](crate::System::start) waits for the device. Default: 60 s.
+    pub start_timeout: Duration,
+}
+
+/// How replies and emitted messages are fetched: by threads that look at the device's rings.
+///
+/// A pump that finds nothing first spins, then yields its core, then does what `wait` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pump {
+    /// Threads, which share the shards among them. Default: 1.
+    pub threads: u32,
+    /// How long it looks again at once. Default: 50 us on a machine of more than four cores, else nothing.
+    pub spin: Duration,
+    /// How long it then yields its core between looks. Default: 200 us.
+    pub yield_for: Duration,
+    /// What it does after that. Default: park.
+    pub wait: Wait,
+}
+
+/// What an idle pump does once it has spun and yielded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Goes on spinning: the lowest latency, one core.
+    Spin,
+    /// Goes on yielding: uses what no one else wants.
+    Yield,
+    /// Sleeps until a message is sent: no load when idle, a wake-up for the first message.
+    Park,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        let options = Options::default();
+        Config {
+            device: options.device,
+            shards: options.shards,
+            capacity: options.capacity,
+            rows: options.rows,
+            reply_lines: options.reply_lines,
+            arena_bytes: options.arena_bytes,
+            stack_bytes: options.stack_bytes,
+            cache: options.cache,
+            cpu_threads: options.cpu_threads,
+            pump: Pump::default(),
+            stop_timeout: Duration::from_secs(10),
+            start_timeout: options.start_timeout,
+        }
+    }
+}
+
+impl Config {
+    /// What the device is told.
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            device: self.device,
+            shards: self.shards,
+            capacity: self.capacity,
+            rows: self.rows,
+            reply_lines: self.reply_lines,
+            arena_bytes: self.arena_bytes,
+            stack_bytes: self.stack_bytes,
+            cache: self.cache.clone(),
+            cpu_threads: self.cpu_threads,
+            start_timeout: self.start_timeout,
+        }
+    }
+}
+
+impl Default for Pump {
+    fn default() -> Pump {
+        let many_cores = available_parallelism().is_ok_and(|cores| cores.get() > 4);
+        let spin = if many_cores { Duration::from_micros(50) } else { Duration::ZERO };
+        Pump { threads: 1, spin, yield_for: Duration::from_micros(200), wait: Wait::Park }
+    }
+}

@@ -1,0 +1,208 @@
+//! What all parts of a system share: the device, the ways into it, and who lives on it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use ractor::{ActorId, ActorRef};
+use resident_gpu::arena::Arena;
+use resident_gpu::device::{Device, DeviceFault, Health};
+use resident_gpu::rows::RowId;
+
+use crate::device::DeviceMsg;
+use crate::doorbell::Doorbell;
+use crate::error::SpawnError;
+use crate::fault::FaultClass;
+use crate::incarnation::Incarnation;
+use crate::metrics::Metrics;
+use crate::port::Port;
+use crate::route::Routes;
+
+/// Actors are spawned and handle messages.
+const RUNNING: u8 = 0;
+/// No actor is spawned any more.
+const STOPPING: u8 = 1;
+/// The device has stopped.
+const STOPPED: u8 = 2;
+
+/// What all parts of a system share.
+pub(crate) struct Core {
+    pub device: Arc<Device>,
+    /// The device, as faults name it.
+    pub name: Arc<str>,
+    pub ports: Box<[Arc<Port>]>,
+    pub bells: Box<[Arc<Doorbell>]>,
+    pub arena: Mutex<Arena>,
+    pub routes: Routes,
+    pub metrics: Metrics,
+    pub stop_timeout: Duration,
+    /// Every actor, in the order of its start.
+    actors: Mutex<BTreeMap<u64, Arc<Incarnation>>>,
+    next_shard: AtomicU32,
+    phase: AtomicU8,
+    lost: OnceLock<DeviceFault>,
+    dead_letters: AtomicU64,
+    /// Refusals that a caller heard of; the shards count those of casts among theirs.
+    answered_refusals: AtomicU64,
+    /// The device's own actor.
+    pub control: OnceLock<ActorRef<DeviceMsg>>,
+}
+
+impl Core {
+    pub(crate) fn new(device: Arc<Device>, ports: Box<[Arc<Port>]>, bells: Box<[Arc<Doorbell>]>, stop_timeout: Duration) -> Core {
+        let info = device.info();
+        let name: Arc<str> = format!("{}:{}", info.kind.as_str(), info.ordinal).into();
+        Core {
+            arena: Mutex::new(Arena::new(0, device.arena_bytes())),
+            metrics: Metrics::new(&name, device.kinds()),
+            name,
+            ports,
+            bells,
+            device,
+            routes: Routes::default(),
+            stop_timeout,
+            actors: Mutex::new(BTreeMap::new()),
+            next_shard: AtomicU32::new(0),
+            phase: AtomicU8::new(RUNNING),
+            lost: OnceLock::new(),
+            dead_letters: AtomicU64::new(0),
+            answered_refusals: AtomicU64::new(0),
+            control: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn check_running(&self) -> Result<(), SpawnError> {
+        match (self.lost.get(), self.phase.load(Ordering::Acquire)) {
+            (Some(fault), _) => Err(SpawnError::Lost(fault.clone())),
+            (None, RUNNING) => Ok(()),
+            (None, _) => Err(SpawnError::Stopped),
+        }
+    }
+
+    /// A free row of the next shard that has one.
+    pub(crate) fn claim_row(&self) -> Option<(&Arc<Port>, RowId)> {
+        let shards = self.ports.len();
+        let first = self.next_shard.fetch_add(1, Ordering::Relaxed) as usize;
+        (0..shards).map(|i| &self.ports[(first + i) % shards]).find_map(|port| Some((port, port.claim()?)))
+    }
+
+    pub(crate) fn enter(&self, actor: &Arc<Incarnation>) {
+        self.actors.lock().insert(order(actor.actor.get_id()), actor.clone());
+        self.metrics.running(actor.kind_index, 1.0);
+    }
+
+    pub(crate) fn leave(&self, actor: &Incarnation) {
+        self.actors.lock().remove(&order(actor.actor.get_id()));
+        self.metrics.running(actor.kind_index, -1.0);
+    }
+
+    /// The actor with this id, if it is on this device.
+    pub(crate) fn find(&self, id: ActorId) -> Option<Arc<Incarnation>> {
+        self.actors.lock().get(&order(id)).cloned()
+    }
+
+    /// The actors, the last one started first.
+    pub(crate) fn newest_first(&self) -> Vec<Arc<Incarnation>> {
+        self.actors.lock().values().rev().cloned().collect()
+    }
+
+    pub(crate) fn running(&self) -> usize {
+        self.actors.lock().len()
+    }
+
+    /// A message that no one takes.
+    pub(crate) fn dead_letter(&self) {
+        self.dead_letters.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Messages that no one took: emitted without a living receiver, undeliverable, or refused by the device.
+    pub(crate) fn dead_letters(&self) -> u64 {
+        let refused: u64 = (0..self.ports.len() as u32).map(|shard| self.device.progress(shard).refused).sum();
+        self.dead_letters.load(Ordering::Relaxed) + refused.saturating_sub(self.answered_refusals.load(Ordering::Relaxed))
+    }
+
+    /// A caller heard that its frame was refused, so it is no dead letter.
+    pub(crate) fn answered_refusal(&self) {
+        self.answered_refusals.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// No actor is spawned from now on; false if that was said before.
+    pub(crate) fn begin_stop(&self) -> bool {
+        self.phase.compare_exchange(RUNNING, STOPPING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// The device has stopped: the pumps fetch the rest and end.
+    pub(crate) fn end(&self) {
+        self.phase.store(STOPPED, Ordering::Release);
+        for bell in &self.bells {
+            bell.ring();
+        }
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == STOPPED
+    }
+
+    /// Why the device is lost, if it is.
+    pub(crate) fn lost(&self) -> Option<&DeviceFault> {
+        self.lost.get()
+    }
+
+    /// Whether the device still answers: neither lost nor stopped.
+    pub(crate) fn answers(&self) -> bool {
+        self.lost.get().is_none() && !self.has_ended()
+    }
+
+    /// How the device is; a protocol violation that only the host has seen counts.
+    pub(crate) fn health(&self) -> Health {
+        match self.lost.get() {
+            Some(fault) => Health::Failed(fault.clone()),
+            None => self.device.health(),
+        }
+    }
+
+    /// The device is lost: its actors fail, and everything that waits ends.
+    pub(crate) fn lose(&self, fault: DeviceFault) {
+        tracing::error!(device = %self.name, class = ?fault.class, "device lost: {fault}");
+        if self.lost.set(fault.clone()).is_err() {
+            return;
+        }
+        let mut actors = Vec::new();
+        for port in &self.ports {
+            actors.append(&mut port.lose());
+        }
+        // A caller whose call ends finds the reason there already.
+        for actor in &actors {
+            actor.fail(FaultClass::DeviceLost, None, 0, fault.text.clone());
+        }
+        self.abandon();
+        for actor in &actors {
+            actor.stop_proxy();
+        }
+        if let Some(control) = self.control.get() {
+            // Gone already: then its supervisor has heard of it.
+            let _ = control.cast(DeviceMsg::Lost(fault));
+        }
+    }
+
+    /// The device has stopped and everything it said was heard: what still waits ends.
+    pub(crate) fn close(&self) {
+        for port in &self.ports {
+            port.lose();
+        }
+        self.abandon();
+    }
+
+    fn abandon(&self) {
+        for port in &self.ports {
+            port.abandon();
+        }
+    }
+}
+
+/// ractor counts local ids up, so an id says who started first.
+fn order(id: ActorId) -> u64 {
+    id.pid()
+}

@@ -1,0 +1,255 @@
+//! What can go wrong: one enum per operation, each text says what to do next.
+
+use std::fmt;
+use std::time::Duration;
+
+use ractor::{ActorErr, MessagingErr, RactorErr, SpawnErr};
+use resident_gpu::arena::ArenaError;
+use resident_gpu::device::DeviceFault;
+use resident_kernels::wire;
+use thiserror::Error;
+
+use crate::fault::GpuFault;
+
+/// Why a system did not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The device did not start.
+    #[error(transparent)]
+    Device(#[from] resident_gpu::device::StartError),
+    /// `Config::pump` asks for no thread.
+    #[error("`pump.threads` is 0: nobody would fetch replies; use 1 or more")]
+    NoPump,
+    /// The operating system gave no thread for a pump.
+    #[error("no thread for a pump: {0}; raise the limit on threads")]
+    Thread(#[source] std::io::Error),
+    /// The device's own actor did not start.
+    #[error("the device's actor did not start: {0}")]
+    Actor(#[source] SpawnErr),
+    /// The task that waited for the device was cancelled: the runtime is shutting down.
+    #[error("the runtime is shutting down: start a system while its runtime runs")]
+    Runtime,
+}
+
+/// Why an actor was not spawned.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// Another actor has the name.
+    #[error("the name `{0}` is taken by a living actor: choose another, or wait until that one has stopped")]
+    Name(String),
+    /// The device does not know the kind.
+    #[error("kind `{0}` is not exported: name it in its crate's `export!`, and depend on that crate")]
+    Kind(&'static str),
+    /// Every row of every shard is taken.
+    #[error("all {shards} shards of {rows} rows each are full: stop actors, or start with more `rows` or `shards`")]
+    Rows {
+        /// Shards.
+        shards: u32,
+        /// Rows of each.
+        rows: u32,
+    },
+    /// No room for the state.
+    #[error(transparent)]
+    State(#[from] ArenaError),
+    /// The system is stopping or has stopped.
+    #[error("the system has stopped: start another")]
+    Stopped,
+    /// The device has failed.
+    #[error("the device has failed: {0}")]
+    Lost(DeviceFault),
+    /// ractor refused: the supervisor is shutting down, or the actor was killed while it started.
+    #[error(transparent)]
+    Ractor(SpawnErr),
+}
+
+impl From<SpawnErr> for SpawnError {
+    fn from(error: SpawnErr) -> SpawnError {
+        match error {
+            SpawnErr::ActorAlreadyRegistered(name) => SpawnError::Name(name),
+            SpawnErr::StartupFailed(cause) => match cause.downcast::<SpawnError>() {
+                Ok(own) => *own,
+                Err(cause) => SpawnError::Ractor(SpawnErr::StartupFailed(cause)),
+            },
+            other => SpawnError::Ractor(other),
+        }
+    }
+}
+
+impl From<SpawnError> for SpawnErr {
+    fn from(error: SpawnError) -> SpawnErr {
+        match error {
+            SpawnError::Name(name) => SpawnErr::ActorAlreadyRegistered(name),
+            SpawnError::Ractor(error) => error,
+            own => SpawnErr::StartupFailed(Box::new(own)),
+        }
+    }
+}
+
+/// Why a message was not sent. It comes back in the error.
+#[derive(Error)]
+#[non_exhaustive]
+pub enum CastError<M> {
+    /// The shard's ring has no room.
+    #[error("the shard's ring is full: wait with `send`, or start with a larger `capacity`")]
+    Full(M),
+    /// The actor takes no messages any more: it stops, drains, has stopped or has failed.
+    #[error("the actor has stopped: spawn it again, or look it up by its name")]
+    Stopped(M),
+    /// The device has failed or was stopped.
+    #[error("the device no longer runs: start another system")]
+    Lost(M),
+}
+
+impl<M> CastError<M> {
+    /// The message.
+    pub fn into_message(self) -> M {
+        match self {
+            CastError::Full(msg) | CastError::Stopped(msg) | CastError::Lost(msg) => msg,
+        }
+    }
+
+    /// Whether another try may succeed.
+    pub fn is_full(&self) -> bool {
+        matches!(self, CastError::Full(_))
+    }
+}
+
+impl<M> fmt::Debug for CastError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CastError::Full(_) => "Full",
+            CastError::Stopped(_) => "Stopped",
+            CastError::Lost(_) => "Lost",
+        })
+    }
+}
+
+impl<M> From<CastError<M>> for MessagingErr<M> {
+    fn from(error: CastError<M>) -> MessagingErr<M> {
+        MessagingErr::SendErr(error.into_message())
+    }
+}
+
+impl<M> From<CastError<M>> for RactorErr<M> {
+    fn from(error: CastError<M>) -> RactorErr<M> {
+        RactorErr::Messaging(error.into())
+    }
+}
+
+/// Why a call through ractor's shape (`call!`, `call_t!`) got no answer at all.
+///
+/// Inside `call!` it becomes a `RactorErr`: a fault as `RactorErr::Actor(ActorErr::Failed(..))`, which holds the [`GpuFault`].
+#[derive(Error)]
+#[non_exhaustive]
+pub enum CallError<M> {
+    /// The call was not sent; the message is in the error.
+    #[error(transparent)]
+    Unsent(CastError<M>),
+    /// The actor failed before it answered.
+    #[error(transparent)]
+    Failed(Box<GpuFault>),
+}
+
+impl<M> fmt::Debug for CallError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::Unsent(error) => f.debug_tuple("Unsent").field(error).finish(),
+            CallError::Failed(fault) => f.debug_tuple("Failed").field(fault).finish(),
+        }
+    }
+}
+
+impl<M> From<CallError<M>> for RactorErr<M> {
+    fn from(error: CallError<M>) -> RactorErr<M> {
+        match error {
+            CallError::Unsent(error) => error.into(),
+            CallError::Failed(fault) => RactorErr::Actor(ActorErr::Failed(fault)),
+        }
+    }
+}
+
+/// Why [`ask`](crate::GpuRef::ask) or a [`Pipeline`](crate::Pipeline) got no reply.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// The shard's ring has no room; nothing was sent.
+    #[error("the shard's ring is full: ask again, or start with a larger `capacity`")]
+    Full,
+    /// The pipeline's window is full; nothing was sent.
+    #[error("all {0} requests of the pipeline's window are in flight: take a reply with `next`, or make the window larger")]
+    Window(usize),
+    /// Nothing is in flight.
+    #[error("no request is in flight: `submit` one first")]
+    Idle,
+    /// All reply lines are taken; nothing was sent.
+    #[error("no free reply lines: fewer callers or smaller windows, or start with more `reply_lines`")]
+    NoReplyLine,
+    /// The actor belongs to another system than the pipeline; nothing was sent.
+    #[error("the actor is on another system than this pipeline: make a pipeline for its system")]
+    OtherSystem,
+    /// The actor has stopped before it handled the request.
+    #[error("the actor has stopped: spawn it again, or look it up by its name")]
+    Stopped,
+    /// The actor failed.
+    #[error(transparent)]
+    Failed(Box<GpuFault>),
+    /// The device refused the request.
+    #[error("the device refused the request: {0}")]
+    Refused(Refusal),
+    /// No reply in time. The request may still be handled.
+    #[error("no reply within {0:?}: the handler is slow or its shard is busy; allow more time or use more shards")]
+    Timeout(Duration),
+    /// The device has failed or was stopped.
+    #[error("the device no longer runs: {0}; start another system")]
+    Lost(String),
+}
+
+/// Why the device refused a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The kind has no such message, or the message another size.
+    #[error("its kind has no such message of this size; rebuild the handler crate for host and GPU from the same source")]
+    Message,
+    /// The frame violates the protocol.
+    #[error("the frame violates the protocol; something else writes to the shared memory, start the system again")]
+    Protocol,
+    /// A reason that this version does not know.
+    #[error("reason {0}; use the same version of resident on both sides")]
+    Unknown(u16),
+}
+
+impl Refusal {
+    pub(crate) fn from_wire(reason: u16) -> Refusal {
+        match reason {
+            wire::REFUSED_MESSAGE => Refusal::Message,
+            wire::REFUSED_PROTOCOL => Refusal::Protocol,
+            other => Refusal::Unknown(other),
+        }
+    }
+}
+
+/// Why a route was not made.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RouteError {
+    /// Two types of emitted messages have the same number on the wire.
+    #[error("`{new}` has the same number on the wire as `{old}`, which is routed already: rename one of them")]
+    Collision {
+        /// The type routed before.
+        old: &'static str,
+        /// The type refused.
+        new: &'static str,
+    },
+}
+
+/// Why a caller could not change from the mailbox to the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum FenceError {
+    /// The actor has stopped.
+    #[error("the actor has stopped: spawn it again, or look it up by its name")]
+    Stopped,
+}

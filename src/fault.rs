@@ -1,0 +1,134 @@
+//! What a supervisor and a caller hear of an actor that failed.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use ractor::ActorId;
+use resident_kernels::actor::Actor;
+use resident_kernels::wire;
+
+/// Why an actor failed. A supervisor finds it in `ActorFailed`:
+///
+/// ```
+/// # use ractor::SupervisionEvent;
+/// use resident::{FaultClass, GpuFault};
+///
+/// fn is_panic(event: &SupervisionEvent) -> bool {
+///     match event {
+///         SupervisionEvent::ActorFailed(_, error) => {
+///             error.downcast_ref::<GpuFault>().is_some_and(|fault| fault.class == FaultClass::Panic)
+///         }
+///         _ => false,
+///     }
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct GpuFault {
+    /// What went wrong.
+    pub class: FaultClass,
+    /// The actor's kind.
+    pub kind: &'static str,
+    /// The actor.
+    pub actor: ActorId,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// The message being handled; empty if it failed outside a handler.
+    pub message: &'static str,
+    /// Messages it had handled before.
+    pub handled: u64,
+    /// The panic's message and location, or the reason given to `Ctx::fail`.
+    pub text: String,
+    /// The device it was on.
+    pub device: Arc<str>,
+    /// How many times that device's kernel had been launched.
+    pub incarnation: u64,
+    /// The actor's state as it was when it failed, where it could still be read; see [`state`](Self::state).
+    pub state: Option<Arc<[u8]>>,
+    /// Digest of the kind, so that `state` is read as nothing else.
+    pub(crate) fingerprint: u64,
+}
+
+/// Classes of faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FaultClass {
+    /// The handler panicked.
+    Panic,
+    /// The handler called `Ctx::fail`.
+    Failed,
+    /// The handler emitted more than a frame holds.
+    Emit,
+    /// The device refused the actor.
+    Refused,
+    /// The device did not acknowledge in time that the actor has stopped.
+    Hang,
+    /// The device failed, and with it all its actors.
+    DeviceLost,
+}
+
+impl FaultClass {
+    /// Every class.
+    pub(crate) const ALL: [FaultClass; 6] =
+        [Self::Panic, Self::Failed, Self::Emit, Self::Refused, Self::Hang, Self::DeviceLost];
+
+    /// The class of a fault frame; `None` if there is no such.
+    pub(crate) fn from_wire(class: u16) -> Option<FaultClass> {
+        match class {
+            wire::FAULT_PANIC => Some(Self::Panic),
+            wire::FAULT_FAILED => Some(Self::Failed),
+            wire::FAULT_EMIT => Some(Self::Emit),
+            _ => None,
+        }
+    }
+
+    /// The class as a metric's label.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Panic => "panic",
+            Self::Failed => "failed",
+            Self::Emit => "emit",
+            Self::Refused => "refused",
+            Self::Hang => "hang",
+            Self::DeviceLost => "device_lost",
+        }
+    }
+}
+
+impl fmt::Display for FaultClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Panic => "panicked",
+            Self::Failed => "failed",
+            Self::Emit => "emitted too much",
+            Self::Refused => "was refused by the device",
+            Self::Hang => "did not stop in time",
+            Self::DeviceLost => "lost its device",
+        })
+    }
+}
+
+impl GpuFault {
+    /// The actor's state when it failed, if it was read and belongs to an `A`.
+    pub fn state<A: Actor>(&self) -> Option<A> {
+        let bytes = self.state.as_deref()?;
+        (self.fingerprint == A::KIND.fingerprint && bytes.len() == size_of::<A>()).then(|| A::decode(bytes))
+    }
+}
+
+impl fmt::Display for GpuFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "actor `{name}` ({}) {}", self.kind, self.class)?,
+            None => write!(f, "actor {} ({}) {}", self.actor, self.kind, self.class)?,
+        }
+        if !self.message.is_empty() {
+            write!(f, " while handling `{}`", self.message)?;
+        }
+        write!(f, " after {} messages, on {}", self.handled, self.device)?;
+        if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", self.text) }
+    }
+}
+
+impl Error for GpuFault {}

@@ -1,0 +1,201 @@
+//! The handle of a resident actor: an ordinary `ActorRef` whose own `cast` and `call` go straight into the shard's ring.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::concurrency::oneshot;
+use ractor::rpc::CallResult;
+use ractor::{ActorCell, ActorRef, ActorStatus, MessagingErr, RpcReplyPort, registry};
+use resident_kernels::actor::{Handles, Message};
+use resident_kernels::ctx::Address;
+use resident_kernels::host::{Cross, Resident};
+
+use crate::ask;
+use crate::error::{AskError, CallError, CastError, FenceError};
+use crate::fault::GpuFault;
+use crate::incarnation::Incarnation;
+use crate::port::Path;
+use crate::system::System;
+
+/// A handle of a resident actor.
+///
+/// It dereferences to the actor's `ActorRef`, so whatever takes one takes this, and ractor's `cast!`, `call!` and `call_t!` used
+/// on it take the ring: they find the methods here first. Messages of one sender over one handle arrive in their order; those
+/// sent through a plain `ActorRef` pass a mailbox first and have an order of their own.
+pub struct GpuRef<A: Resident> {
+    actor: ActorRef<A::Msg>,
+    life: Arc<Incarnation>,
+}
+
+/// Where an actor lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ActorInfo {
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its device.
+    pub device: Arc<str>,
+    /// Its place on the device.
+    pub address: Address,
+}
+
+impl<A: Resident> GpuRef<A> {
+    pub(crate) fn new(actor: ActorRef<A::Msg>, life: Arc<Incarnation>) -> GpuRef<A> {
+        GpuRef { actor, life }
+    }
+
+    /// The living actor of this name, if it is an `A` on `system`.
+    pub fn where_is(name: impl AsRef<str>, system: &System) -> Option<GpuRef<A>> {
+        Self::of(registry::where_is(name)?, system)
+    }
+
+    /// The handle of a living actor, if it is an `A` on `system`.
+    pub fn of(actor: impl Into<ActorCell>, system: &System) -> Option<GpuRef<A>> {
+        let actor: ActorCell = actor.into();
+        let life = system.core().find(actor.get_id()).filter(|life| life.kind.fingerprint == A::KIND.fingerprint)?;
+        Some(GpuRef { actor: actor.into(), life })
+    }
+
+    /// Where the actor lives.
+    pub fn info(&self) -> ActorInfo {
+        let row = self.life.row;
+        ActorInfo {
+            kind: self.life.kind.name,
+            device: self.life.core.name.clone(),
+            address: Address { shard: self.life.port.shard, row: row.row, generation: row.generation },
+        }
+    }
+
+    /// Why the actor failed, if it has.
+    pub fn fault(&self) -> Option<&GpuFault> {
+        self.life.fault()
+    }
+
+    #[inline]
+    fn takes_messages(&self) -> bool {
+        self.actor.get_status() < ActorStatus::Draining
+    }
+
+    /// Sends a message, as ractor's `cast` does. A full ring gives the message back, as a stopped actor does; to tell them
+    /// apart use [`try_cast`](Self::try_cast), to wait use [`send`](Self::send).
+    #[inline]
+    pub fn cast(&self, msg: A::Msg) -> Result<(), MessagingErr<A::Msg>> {
+        self.try_cast(msg).map_err(MessagingErr::from)
+    }
+
+    /// Sends a message, or gives it back and says why.
+    #[inline]
+    pub fn try_cast(&self, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
+        if !self.takes_messages() {
+            return Err(CastError::Stopped(msg));
+        }
+        self.life.port.send::<A>(&self.life, Path::Ring, msg)
+    }
+
+    /// Sends a message, waiting while the ring is full.
+    pub async fn send(&self, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
+        if !self.takes_messages() {
+            return Err(CastError::Stopped(msg));
+        }
+        self.life.send::<A>(Path::Ring, msg).await
+    }
+
+    /// Calls the actor, as ractor's `call` does: `build` gets the reply port and makes the message. Waits while the ring is
+    /// full; `timeout` covers that too.
+    pub async fn call<R, B>(&self, build: B, timeout: Option<Duration>) -> Result<CallResult<R>, CallError<A::Msg>>
+    where
+        R: Send + 'static,
+        B: FnOnce(RpcReplyPort<R>) -> A::Msg,
+    {
+        let (reply, answer) = oneshot();
+        let msg = build(match timeout {
+            Some(limit) => (reply, limit).into(),
+            None => reply.into(),
+        });
+        let exchange = async {
+            self.send(msg).await.map_err(CallError::Unsent)?;
+            Ok(answer.await.ok())
+        };
+        let answer = match timeout {
+            None => exchange.await?,
+            Some(limit) => match ractor::concurrency::timeout(limit, exchange).await {
+                Ok(answer) => answer?,
+                Err(_) => return Ok(CallResult::Timeout),
+            },
+        };
+        match (answer, self.life.fault()) {
+            (Some(reply), _) => Ok(CallResult::Success(reply)),
+            (None, Some(fault)) => Err(CallError::Failed(Box::new(fault.clone()))),
+            (None, None) => Ok(CallResult::SenderError),
+        }
+    }
+
+    /// Changes from the mailbox to the ring: what this caller sent through a plain `ActorRef` before is in the ring when it
+    /// returns, so that what is sent through the handle comes behind.
+    pub async fn sender(&self) -> Result<GpuRef<A>, FenceError>
+    where
+        A::Msg: Cross,
+    {
+        let passed = self.life.fence();
+        self.actor.send_message(A::Msg::of_bytes(Vec::new())).map_err(|_| FenceError::Stopped)?;
+        passed.await.map_err(|_| FenceError::Stopped)?;
+        Ok(self.clone())
+    }
+
+    /// Sends `request` and waits on this thread for its reply, which the device writes to a line of the caller's own: the
+    /// shortest way there and back. Not for a thread that runs other tasks; those use `call!`.
+    pub fn ask<M: Message>(&self, request: &M, timeout: Duration) -> Result<M::Reply, AskError>
+    where
+        A: Handles<M>,
+    {
+        if !self.takes_messages() {
+            return Err(ask::ended(&self.life));
+        }
+        ask::ask::<A, M>(&self.life, request, timeout)
+    }
+
+    #[inline]
+    pub(crate) fn life(&self) -> &Arc<Incarnation> {
+        &self.life
+    }
+
+    #[inline]
+    pub(crate) fn is_taking(&self) -> bool {
+        self.takes_messages()
+    }
+}
+
+impl<A: Resident> Deref for GpuRef<A> {
+    type Target = ActorRef<A::Msg>;
+
+    #[inline]
+    fn deref(&self) -> &ActorRef<A::Msg> {
+        &self.actor
+    }
+}
+
+impl<A: Resident> Clone for GpuRef<A> {
+    fn clone(&self) -> Self {
+        GpuRef { actor: self.actor.clone(), life: self.life.clone() }
+    }
+}
+
+impl<A: Resident> fmt::Debug for GpuRef<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GpuRef").field("actor", &self.actor).field("kind", &self.life.kind.name).finish()
+    }
+}
+
+impl<A: Resident> From<GpuRef<A>> for ActorRef<A::Msg> {
+    fn from(handle: GpuRef<A>) -> Self {
+        handle.actor
+    }
+}
+
+impl<A: Resident> From<GpuRef<A>> for ActorCell {
+    fn from(handle: GpuRef<A>) -> Self {
+        handle.actor.get_cell()
+    }
+}

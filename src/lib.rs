@@ -1,0 +1,107 @@
+//! GPU-resident actors for ractor.
+//!
+//! The state and the handlers of a *resident actor* live in a kernel that is launched once and stays on the GPU. To the rest
+//! of a ractor application it is an ordinary actor: `cast!`, `call!`, names, groups, links, supervision. Without a GPU the same
+//! program runs the same engine on the CPU.
+//!
+//! Handlers stand in a crate of their own, which is compiled for the host and for the GPU ([`resident_kernels`] says how);
+//! the application needs `resident` and `ractor`:
+//!
+//! ```
+//! # use resident_kernels::prelude::*;
+//! # #[derive(State, Default)] #[repr(C)] pub struct Aircraft { pub flights: u32, pub delay: i64 }
+//! # #[derive(Message)] #[repr(C)] pub struct Landed { pub delay: i32 }
+//! # #[derive(Message)] #[reply(Totals)] #[repr(C)] pub struct Report;
+//! # #[derive(Reply)] #[repr(C)] pub struct Totals { pub flights: u32, pub delay: i64 }
+//! # #[actor]
+//! # impl Aircraft {
+//! #     fn landed(&mut self, msg: &Landed, _ctx: &mut Ctx) { self.flights += 1; self.delay += i64::from(msg.delay); }
+//! #     fn report(&mut self, _: &Report, _ctx: &mut Ctx) -> Totals { Totals { flights: self.flights, delay: self.delay } }
+//! # }
+//! # resident_kernels::export!(Aircraft);
+//! use ractor::{ActorRef, call, cast};
+//! use resident::prelude::*;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! # let config = Config { device: Choice::Cpu, ..Config::default() };
+//! # #[cfg(any())]
+//! let config = Config::default(); // the GPU if there is one, else the CPU device
+//! let system = System::start(config).await?;
+//! println!("running on {}", system.device());
+//!
+//! let (plane, join) = Aircraft::spawn(Some("N14228".into()), Aircraft::default(), &system).await?;
+//! cast!(plane, AircraftMsg::Landed(Landed { delay: 11 }))?; // ractor's own macros, straight into the ring
+//! cast!(plane, AircraftMsg::Landed(Landed { delay: 31 }))?;
+//! let totals = call!(plane, AircraftMsg::Report)?;
+//! assert_eq!((totals.flights, totals.delay), (2, 42));
+//!
+//! let same: ActorRef<AircraftMsg> = ActorRef::where_is("N14228").unwrap(); // and it is an ordinary actor
+//! same.stop(None);
+//! join.await?;
+//! system.stop().await;
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
+//! ```
+//!
+//! # Ways to send
+//!
+//! | | | |
+//! | --- | --- | --- |
+//! | [`GpuRef::cast`], [`GpuRef::call`], `cast!`, `call!` | into the ring | a full ring gives the message back; a call waits |
+//! | [`GpuRef::send`] | into the ring | waits for room |
+//! | [`GpuRef::ask`] | into the ring, the reply on a line that the caller watches | blocks the thread |
+//! | [`Pipeline`] | the same, many in flight | for a thread of its own |
+//! | `ActorRef`, from the registry, a group, a link | through the proxy's mailbox | as any ractor actor |
+//!
+//! - Messages of one sender to one actor by one of these ways are handled in the order in which they were sent. Rings and
+//!   mailbox are two ways; the first four rows are one.
+//! - Each call ends once: with its reply, a fault, a timeout, or the news that the actor has stopped.
+//! - `stop` lets the actor handle what its shard was sent; `drain` its mailbox too; `kill` revokes it at once.
+//! - A handler that panics fails its actor alone. Its supervisor hears `ActorFailed` with a [`GpuFault`], which holds the text,
+//!   the place and the state.
+//! - What reaches nobody is counted: [`System::dead_letters`].
+//!
+//! The metrics that a system reports are listed in [`metrics`].
+#![forbid(unsafe_code)]
+
+mod ask;
+mod clock;
+mod config;
+mod core;
+mod device;
+mod doorbell;
+mod error;
+mod fault;
+mod handle;
+mod incarnation;
+pub mod metrics;
+mod pending;
+mod pipeline;
+mod port;
+mod proxy;
+mod pump;
+mod route;
+mod spawn;
+mod stop;
+mod system;
+
+pub use config::{Config, Pump, Wait};
+pub use device::{DeviceMsg, Snapshot};
+pub use error::{AskError, CallError, CastError, FenceError, Refusal, RouteError, SpawnError, StartError};
+pub use fault::{FaultClass, GpuFault};
+pub use handle::{ActorInfo, GpuRef};
+pub use pipeline::Pipeline;
+pub use resident_gpu::Class;
+pub use resident_gpu::arena::ArenaError;
+pub use resident_gpu::device::{Choice, DeviceFault, DeviceInfo, DeviceKind, Health, StartError as DeviceStartError, StopError};
+pub use resident_kernels;
+pub use resident_kernels::ctx::Address;
+pub use spawn::Spawn;
+pub use stop::StopReport;
+pub use system::System;
+
+/// What most programs name.
+pub mod prelude {
+    pub use crate::{AskError, CastError, Choice, Config, FaultClass, GpuFault, GpuRef, Pipeline, Spawn, System};
+}

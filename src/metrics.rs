@@ -1,0 +1,155 @@
+//! What a system tells of itself through the `metrics` facade. Labels name the kind and the device, never an actor.
+//!
+//! | name | labels beside `device` | |
+//! | --- | --- | --- |
+//! | `gpu_actor_running` | `kind` | actors with a row |
+//! | `gpu_actor_messages_total` | `kind`, `path` = `ring`, `mailbox`, `direct` | messages sent |
+//! | `gpu_actor_call_seconds` | `kind` | from sending a call to its reply; of direct calls one in 64 |
+//! | `gpu_actor_queue_depth` | | slots of the rings to the device that are in use |
+//! | `gpu_actor_send_full_total` | | times a ring was full |
+//! | `gpu_actor_faults_total` | `class` | actors that failed |
+//! | `gpu_actor_dead_letters_total` | | messages that nobody took |
+//! | `gpu_device_incarnation` | | launches of the device's kernel |
+//! | `gpu_poller_lag_seconds` | | longest time since the last report that a frame lay in a ring before its pump took it |
+//!
+//! Handles are taken when a system starts, so install the recorder before that. Messages are counted under the lock that
+//! sending takes anyway, and reported four times a second.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use metrics::{Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use parking_lot::Mutex;
+use resident_kernels::actor::Kind;
+
+use crate::clock;
+use crate::core::Core;
+use crate::fault::FaultClass;
+use crate::port::Sent;
+
+/// How often counts are reported.
+pub(crate) const REPORT_EVERY: Duration = Duration::from_millis(250);
+const PATHS: [&str; 3] = ["ring", "mailbox", "direct"];
+
+/// A system's metrics.
+pub(crate) struct Metrics {
+    kinds: Box<[OfKind]>,
+    faults: [Counter; FaultClass::ALL.len()],
+    depth: Gauge,
+    full: Counter,
+    dead_letters: Counter,
+    incarnation: Gauge,
+    lag: Gauge,
+    /// Microseconds, the most since the last report.
+    longest_lag: AtomicU64,
+    told: Mutex<Told>,
+}
+
+struct OfKind {
+    running: Gauge,
+    messages: [Counter; 3],
+    call_seconds: Histogram,
+}
+
+/// What was reported, and room for the next report.
+struct Told {
+    dead_letters: u64,
+    sent: Vec<Sent>,
+    totals: Totals,
+}
+
+/// Sums since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub messages: u64,
+    pub full: u64,
+    pub depth: u64,
+}
+
+impl Metrics {
+    pub(crate) fn new(device: &str, kinds: &[&'static Kind]) -> Metrics {
+        describe();
+        let device = || device.to_owned();
+        let of_kind = |kind: &&'static Kind| OfKind {
+            running: gauge!("gpu_actor_running", "kind" => kind.name, "device" => device()),
+            messages: PATHS.map(|path| counter!("gpu_actor_messages_total", "kind" => kind.name, "device" => device(), "path" => path)),
+            call_seconds: histogram!("gpu_actor_call_seconds", "kind" => kind.name, "device" => device()),
+        };
+        Metrics {
+            kinds: kinds.iter().map(of_kind).collect(),
+            faults: FaultClass::ALL.map(|class| counter!("gpu_actor_faults_total", "device" => device(), "class" => class.label())),
+            depth: gauge!("gpu_actor_queue_depth", "device" => device()),
+            full: counter!("gpu_actor_send_full_total", "device" => device()),
+            dead_letters: counter!("gpu_actor_dead_letters_total", "device" => device()),
+            incarnation: gauge!("gpu_device_incarnation", "device" => device()),
+            lag: gauge!("gpu_poller_lag_seconds", "device" => device()),
+            longest_lag: AtomicU64::new(0),
+            told: Mutex::new(Told { dead_letters: 0, sent: vec![Sent::default(); kinds.len()], totals: Totals::default() }),
+        }
+    }
+
+    /// `by` actors more of this kind have a row.
+    pub(crate) fn running(&self, kind: u32, by: f64) {
+        self.kinds[kind as usize].running.increment(by);
+    }
+
+    /// An actor failed.
+    pub(crate) fn fault(&self, class: FaultClass) {
+        let index = FaultClass::ALL.iter().position(|c| *c == class).unwrap_or(0);
+        self.faults[index].increment(1);
+    }
+
+    /// A call was answered.
+    pub(crate) fn call(&self, kind: u32, since: Instant) {
+        if let Some(of) = self.kinds.get(kind as usize) {
+            of.call_seconds.record(since.elapsed().as_secs_f64());
+        }
+    }
+
+    /// A frame with this stamp was taken from its ring.
+    pub(crate) fn taken(&self, hlc: u64) {
+        let lag = clock::micros().saturating_sub(resident_kernels::clock::micros(hlc));
+        self.longest_lag.fetch_max(lag, Ordering::Relaxed);
+    }
+
+    /// Reports what was counted since the last time.
+    pub(crate) fn report(&self, core: &Core) -> Totals {
+        let mut told = self.told.lock();
+        let Told { sent, totals, dead_letters } = &mut *told;
+        sent.fill(Sent::default());
+        totals.depth = 0;
+        let mut full = 0;
+        for port in &core.ports {
+            let (more, depth) = port.tally(sent);
+            full += more;
+            totals.depth += depth;
+        }
+        for (of, sent) in self.kinds.iter().zip(sent) {
+            for (counter, n) in of.messages.iter().zip(sent.messages) {
+                counter.increment(n);
+                totals.messages += n;
+            }
+        }
+        totals.full += full;
+        self.full.increment(full);
+        self.depth.set(totals.depth as f64);
+        let letters = core.dead_letters();
+        self.dead_letters.increment(letters.saturating_sub(*dead_letters));
+        *dead_letters = letters.max(*dead_letters);
+        self.incarnation.set(core.device.launches() as f64);
+        self.lag.set(self.longest_lag.swap(0, Ordering::Relaxed) as f64 / 1e6);
+        *totals
+    }
+}
+
+fn describe() {
+    describe_gauge!("gpu_actor_running", "Actors that have a row on the device");
+    describe_counter!("gpu_actor_messages_total", "Messages sent to resident actors");
+    describe_histogram!("gpu_actor_call_seconds", metrics::Unit::Seconds, "From sending a call to its reply");
+    describe_gauge!("gpu_actor_queue_depth", "Slots of the rings to the device that are in use");
+    describe_counter!("gpu_actor_send_full_total", "Times a ring to the device was full");
+    describe_counter!("gpu_actor_faults_total", "Resident actors that failed");
+    describe_counter!("gpu_actor_dead_letters_total", "Messages that nobody took");
+    describe_gauge!("gpu_device_incarnation", "Launches of the device's resident kernel");
+    describe_gauge!("gpu_poller_lag_seconds", metrics::Unit::Seconds, "Longest time a frame lay in a ring before its pump took it");
+}

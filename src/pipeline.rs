@@ -1,0 +1,178 @@
+//! Many requests in flight from one thread, each reply on a line of the caller's own.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use resident_gpu::replies::ReplySlot;
+use resident_gpu::rows::RowId;
+use resident_kernels::actor::{Handles, Message};
+use resident_kernels::host::Resident;
+
+use crate::ask;
+use crate::clock;
+use crate::core::Core;
+use crate::error::AskError;
+use crate::handle::GpuRef;
+use crate::port::{Port, Unsent};
+use crate::system::System;
+
+/// Requests between two exchanges with the process's clock.
+const CLOCK_EVERY: u32 = 32;
+/// How long [`Pipeline::next`] waits unless told otherwise.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A window of requests in flight, to any number of actors of one kind. Replies come in the order of the requests.
+///
+/// It belongs to one thread, allocates nothing per request and waits for nobody: a request is a slot of the actor's ring, its
+/// reply a line that only this pipeline reads.
+///
+/// Its stamps are a clock of its own, merged with every reply and, every 32 requests, with the process's.
+pub struct Pipeline<A: Resident, M: Message> {
+    core: Arc<Core>,
+    flights: Box<[Flight]>,
+    /// The oldest place in flight.
+    first: usize,
+    /// Places in flight.
+    count: usize,
+    timeout: Duration,
+    /// The last stamp given out or received.
+    last: u64,
+    /// Requests until the process's clock is asked again.
+    fresh: u32,
+    of: PhantomData<fn(A, M)>,
+}
+
+/// One place of the window.
+struct Flight {
+    /// `None` after its reply did not come: those lines rest, and the next request takes new ones.
+    slot: Option<ReplySlot>,
+    tag: u16,
+    port: Option<Arc<Port>>,
+    row: RowId,
+}
+
+impl<A: Handles<M> + Resident, M: Message> Pipeline<A, M> {
+    /// A pipeline with at most `window` requests in flight on `system`.
+    pub fn new(system: &System, window: usize) -> Result<Pipeline<A, M>, AskError> {
+        let core = system.core().clone();
+        let flight = || {
+            let slot = ask::claim::<M::Reply>(core.device.replies())?;
+            Ok(Flight { slot: Some(slot), tag: 0, port: None, row: RowId { row: 0, generation: 0 } })
+        };
+        let flights = (0..window.max(1)).map(|_| flight()).collect::<Result<_, AskError>>()?;
+        Ok(Pipeline { core, flights, first: 0, count: 0, timeout: TIMEOUT, last: 0, fresh: 0, of: PhantomData })
+    }
+
+    /// How long [`next`](Self::next) waits for a reply; 30 s unless set.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
+    /// Requests whose reply was not taken yet.
+    pub fn in_flight(&self) -> usize {
+        self.count
+    }
+
+    /// Whether the window is full.
+    pub fn is_full(&self) -> bool {
+        self.count == self.flights.len()
+    }
+
+    /// Sends `request` to `to`. After an error nothing was sent.
+    #[inline]
+    pub fn submit(&mut self, to: &GpuRef<A>, request: &M) -> Result<(), AskError> {
+        let window = self.flights.len();
+        if self.is_full() {
+            return Err(AskError::Window(window));
+        }
+        let life = to.life();
+        if !Arc::ptr_eq(&life.core, &self.core) {
+            return Err(AskError::OtherSystem);
+        }
+        if !to.is_taking() {
+            return Err(ask::ended(life));
+        }
+        let hlc = self.stamp();
+        let place = if self.first + self.count < window { self.first + self.count } else { self.first + self.count - window };
+        let flight = &mut self.flights[place];
+        let slot = match &mut flight.slot {
+            Some(slot) => slot,
+            none => none.insert(ask::claim::<M::Reply>(self.core.device.replies())?),
+        };
+        let Some(tag) = slot.next_tag() else { return Err(AskError::NoReplyLine) };
+        if let Err(unsent) = life.port.direct::<A, M>(life, request, slot.index(), tag, hlc) {
+            slot.retract();
+            return Err(match unsent {
+                Unsent::Full => AskError::Full,
+                Unsent::Stopped | Unsent::Lost => ask::ended(life),
+            });
+        }
+        flight.tag = tag;
+        flight.row = life.row;
+        if !flight.port.as_ref().is_some_and(|port| Arc::ptr_eq(port, &life.port)) {
+            flight.port = Some(life.port.clone());
+        }
+        self.count += 1;
+        Ok(())
+    }
+}
+
+impl<A: Resident, M: Message> Pipeline<A, M> {
+    /// The reply of the oldest request in flight; waits for it.
+    ///
+    /// An error is that request's answer; the next call is about the request after it.
+    #[inline]
+    #[allow(clippy::should_implement_trait)] // an iterator would end, this one waits
+    pub fn next(&mut self) -> Result<M::Reply, AskError> {
+        match self.oldest(Some(self.timeout)) {
+            Some(reply) => reply,
+            None => Err(AskError::Idle),
+        }
+    }
+
+    /// The reply of the oldest request in flight if it is there; does not wait.
+    #[inline]
+    pub fn try_next(&mut self) -> Option<Result<M::Reply, AskError>> {
+        self.oldest(None)
+    }
+
+    #[inline]
+    fn oldest(&mut self, timeout: Option<Duration>) -> Option<Result<M::Reply, AskError>> {
+        if self.count == 0 {
+            return None;
+        }
+        let Flight { slot, tag, port, row } = &mut self.flights[self.first];
+        let (Some(line), Some(port)) = (slot.as_mut(), port.as_ref()) else { return Some(Err(AskError::Stopped)) };
+        let reply = match (ask::look(&self.core, port, *row, line, *tag), timeout) {
+            (Ok(Some(reply)), _) => Ok(reply),
+            (Ok(None), None) if self.core.answers() => return None,
+            (Ok(None), None) => ask::wait(&self.core, port, *row, line, *tag, Duration::ZERO),
+            (Ok(None), Some(timeout)) => ask::wait(&self.core, port, *row, line, *tag, timeout),
+            (Err(error), _) => Err(error),
+        };
+        if line.is_outstanding() {
+            *slot = None;
+        }
+        self.count -= 1;
+        self.first = if self.first + 1 < self.flights.len() { self.first + 1 } else { 0 };
+        Some(reply.map(|(reply, hlc)| {
+            self.last = self.last.max(hlc);
+            reply
+        }))
+    }
+
+    /// The next request's stamp.
+    #[inline]
+    fn stamp(&mut self) -> u64 {
+        if self.fresh == 0 {
+            self.fresh = CLOCK_EVERY;
+            clock::observe(self.last);
+            self.last = clock::tick();
+        } else {
+            self.fresh -= 1;
+            self.last += 1;
+        }
+        self.last
+    }
+}

@@ -1,0 +1,281 @@
+//! The way out of the device: a thread that takes replies, faults and emitted messages from the shards' rings and hands them
+//! to who waits for them.
+//!
+//! - **U-1 (once)** What waits for an answer is completed once.
+//! - **U-2 (fault first)** A failed actor's fault is recorded before the call that failed ends and before its proxy stops.
+//! - **U-3 (distrust)** A frame that the device can not have sent ends the device, not this thread.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use resident_gpu::Class;
+use resident_gpu::device::{DeviceFault, Health};
+use resident_gpu::ring::{Consumer, Frame};
+use resident_kernels::wire::{FaultInfo, OP_ACK, OP_EMIT, OP_FAULT, OP_REFUSED, OP_REPLY};
+
+use crate::clock;
+use crate::config::{Pump as Settings, Wait};
+use crate::core::Core;
+use crate::doorbell::Doorbell;
+use crate::fault::FaultClass;
+use crate::metrics::REPORT_EVERY;
+use crate::port::{Port, Waiting};
+
+/// Frames taken from one shard before the next has its turn.
+const TURN: usize = 256;
+/// How long a pump sleeps while the device is at work and brings nothing.
+const NAP: Duration = Duration::from_micros(50);
+/// How long it sleeps while nothing is to be done, before it looks after the device.
+const PARK: Duration = Duration::from_millis(50);
+/// How often the device's health is looked at.
+const HEALTH_EVERY: Duration = Duration::from_millis(10);
+
+/// Lets some time pass; nobody rings meanwhile.
+fn turn(pass: fn()) -> bool {
+    pass();
+    false
+}
+
+/// One shard's way out.
+struct Lane {
+    port: Arc<Port>,
+    consumer: Consumer,
+    /// The shard's ingress head when waiting senders were last told of room.
+    head: u64,
+}
+
+/// A pump.
+pub(crate) struct Pump {
+    core: Arc<Core>,
+    bell: Arc<Doorbell>,
+    lanes: Vec<Lane>,
+    settings: Settings,
+    /// Looks after the device and reports metrics.
+    leader: bool,
+    looked: Instant,
+    reported: Instant,
+}
+
+impl Pump {
+    /// Starts the pump of `consumers`, whose ports ring `bell`.
+    pub(crate) fn start(
+        core: Arc<Core>,
+        index: usize,
+        consumers: Vec<(Arc<Port>, Consumer)>,
+        settings: Settings,
+    ) -> std::io::Result<thread::JoinHandle<()>> {
+        let now = Instant::now();
+        let mut pump = Pump {
+            bell: core.bells[index].clone(),
+            core,
+            lanes: consumers.into_iter().map(|(port, consumer)| Lane { port, consumer, head: 0 }).collect(),
+            settings,
+            leader: index == 0,
+            looked: now,
+            reported: now,
+        };
+        thread::Builder::new().name(format!("resident-pump-{index}")).spawn(move || pump.run())
+    }
+
+    fn run(&mut self) {
+        self.bell.attend();
+        let mut idle_since: Option<Instant> = None;
+        loop {
+            let ending = self.core.has_ended();
+            clock::refresh();
+            if self.sweep() > 0 {
+                idle_since = None;
+                self.look_after(Instant::now());
+                continue;
+            }
+            if ending {
+                break;
+            }
+            let now = Instant::now();
+            self.look_after(now);
+            let idle = now - *idle_since.get_or_insert(now);
+            let rung = match self.settings.wait {
+                _ if idle < self.settings.spin => turn(std::hint::spin_loop),
+                _ if idle < self.settings.spin + self.settings.yield_for => turn(thread::yield_now),
+                Wait::Spin => turn(std::hint::spin_loop),
+                Wait::Yield => turn(thread::yield_now),
+                Wait::Park if self.is_quiet() => self.park(),
+                Wait::Park => self.bell.nap(NAP),
+            };
+            if rung {
+                idle_since = None;
+            }
+        }
+        if self.leader {
+            self.core.metrics.report(&self.core);
+        }
+        self.core.close();
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.port.is_quiet())
+    }
+
+    /// Sleeps until something comes; false if nothing did.
+    fn park(&mut self) -> bool {
+        let Pump { bell, lanes, core, .. } = self;
+        bell.park(PARK, || {
+            // The device has handled everything, so what it said is in the rings by now; there must be nothing.
+            lanes.iter().all(|lane| lane.port.is_quiet()) && !core.has_ended() && lanes.iter_mut().all(|lane| lane.take(core) == 0)
+        })
+    }
+
+    /// Takes what is there; the number of frames.
+    fn sweep(&mut self) -> usize {
+        let mut frames = 0;
+        for lane in &mut self.lanes {
+            frames += lane.take(&self.core);
+            lane.port.flush();
+            if lane.port.is_thirsty() {
+                let head = self.core.device.progress(lane.port.shard).ingress_head;
+                if head != lane.head || self.core.lost().is_some() {
+                    lane.head = head;
+                    lane.port.credit.notify_waiters();
+                }
+            }
+        }
+        frames
+    }
+
+    /// The device's health and the metrics, once in a while.
+    fn look_after(&mut self, now: Instant) {
+        if !self.leader {
+            return;
+        }
+        if now - self.looked >= HEALTH_EVERY {
+            self.looked = now;
+            if let Health::Failed(fault) = self.core.device.health()
+                && self.core.lost().is_none()
+            {
+                self.core.lose(fault);
+            }
+        }
+        if now - self.reported >= REPORT_EVERY {
+            self.reported = now;
+            self.core.metrics.report(&self.core);
+        }
+    }
+}
+
+impl Lane {
+    /// Takes up to a turn's frames; their number.
+    fn take(&mut self, core: &Core) -> usize {
+        if core.lost().is_some() {
+            return 0;
+        }
+        for n in 0..TURN {
+            let problem = match self.consumer.pop() {
+                Ok(Some(frame)) => {
+                    clock::observe(frame.hlc);
+                    if n == 0 {
+                        core.metrics.taken(frame.hlc);
+                    }
+                    match handle(core, &self.port, &frame) {
+                        Ok(()) => continue,
+                        Err(problem) => problem,
+                    }
+                }
+                Ok(None) => return n,
+                Err(corrupt) => corrupt.to_string(),
+            };
+            core.lose(DeviceFault { class: Class::Protocol, text: format!("shard {}: {problem}", self.port.shard) });
+            return n;
+        }
+        TURN
+    }
+}
+
+/// Hands one frame to who waits for it; an error says what the device can not have meant.
+fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
+    match frame.op {
+        OP_EMIT => {
+            if !core.routes.deliver(frame.correlation, frame.payload) {
+                core.dead_letter();
+            }
+            Ok(())
+        }
+        OP_FAULT => fault(core, port, frame),
+        OP_REPLY => match awaited(port, frame)? {
+            Waiting::Call(call) if frame.payload.len() == call.reply_bytes as usize => {
+                core.metrics.call(call.kind, call.since);
+                (call.complete)(frame.payload);
+                Ok(())
+            }
+            Waiting::Call(call) => Err(format!("a reply of {} bytes where {} belong", frame.payload.len(), call.reply_bytes)),
+            Waiting::Read(answer) => {
+                let _ = answer.send(Some(frame.payload.to_vec()));
+                Ok(())
+            }
+            _ => Err("a reply where an acknowledgement belongs".into()),
+        },
+        OP_ACK => match awaited(port, frame)? {
+            Waiting::Spawn(_) => Ok(()),
+            Waiting::Stop(actor, done) => {
+                actor.release();
+                if let Some(done) = done {
+                    let _ = done.send(());
+                }
+                Ok(())
+            }
+            Waiting::Call(_) | Waiting::Read(_) => Err("an acknowledgement where a reply belongs".into()),
+        },
+        OP_REFUSED => {
+            core.answered_refusal();
+            match awaited(port, frame)? {
+                // Its caller sees the port closed and finds the actor stopped or failed.
+                Waiting::Call(_) => {}
+                Waiting::Spawn(actor) => {
+                    actor.fail(FaultClass::Refused, None, 0, format!("the row was not free or the kind not known (reason {})", frame.message));
+                    actor.stop_proxy();
+                }
+                // The spawn before it was refused: nothing to free on the device.
+                Waiting::Stop(actor, done) => {
+                    actor.release();
+                    if let Some(done) = done {
+                        let _ = done.send(());
+                    }
+                }
+                Waiting::Read(answer) => {
+                    let _ = answer.send(None);
+                }
+            }
+            Ok(())
+        }
+        other => Err(format!("op {other} is not sent in this direction")),
+    }
+}
+
+fn awaited(port: &Port, frame: &Frame<'_>) -> Result<Waiting, String> {
+    port.take(frame.correlation).ok_or_else(|| format!("an answer (op {}) that nobody waits for", frame.op))
+}
+
+/// U-2.
+fn fault(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
+    let class = FaultClass::from_wire(frame.message).ok_or_else(|| format!("a fault of class {}", frame.message))?;
+    let Some((info, text)) = frame.payload.split_at_checked(size_of::<FaultInfo>()) else {
+        return Err(format!("a fault of {} bytes", frame.payload.len()));
+    };
+    let handled = u64::from_le_bytes(info[..8].try_into().map_err(|_| "a fault without a count")?);
+    let message = u32::from_le_bytes(info[8..12].try_into().map_err(|_| "a fault without a message")?);
+    let text = String::from_utf8_lossy(text).into_owned();
+    let actor = port.actor(frame.row, frame.generation);
+    if let Some(actor) = &actor {
+        actor.fail(class, Some(message), handled, text);
+    }
+    if frame.correlation != u32::MAX {
+        match awaited(port, frame)? {
+            Waiting::Call(call) => core.metrics.call(call.kind, call.since),
+            _ => return Err("a fault where an acknowledgement belongs".into()),
+        }
+    }
+    if let Some(actor) = actor {
+        actor.stop_proxy();
+    }
+    Ok(())
+}

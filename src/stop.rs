@@ -1,0 +1,103 @@
+//! How a system ends: its actors first, the newest before the oldest, then the device, then the pumps.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use futures_util::{StreamExt, stream};
+use parking_lot::Mutex;
+use resident_gpu::device::{DeviceFault, StopError};
+use tokio::sync::OnceCell;
+
+use crate::core::Core;
+use crate::incarnation::Incarnation;
+
+/// Actors that drain at a time.
+const WINDOW: usize = 64;
+
+/// How a system ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StopReport {
+    /// Actors that handled everything they were sent and stopped.
+    pub drained: usize,
+    /// Actors that did not within `Config::stop_timeout` and were killed.
+    pub killed: usize,
+    /// How the device stopped.
+    pub device: Result<(), StopError>,
+    /// Messages that nobody took, over the system's life.
+    pub dead_letters: u64,
+}
+
+/// Ends a system, once.
+pub(crate) struct Stopper {
+    pub core: Arc<Core>,
+    pumps: Mutex<Vec<JoinHandle<()>>>,
+    report: OnceCell<StopReport>,
+    abandoned: AtomicBool,
+}
+
+impl Stopper {
+    pub(crate) fn new(core: Arc<Core>, pumps: Vec<JoinHandle<()>>) -> Stopper {
+        Stopper { core, pumps: Mutex::new(pumps), report: OnceCell::new(), abandoned: AtomicBool::new(false) }
+    }
+
+    /// Stops everything in order; whoever comes later gets the same report.
+    pub(crate) async fn stop(&self) -> StopReport {
+        self.report.get_or_init(|| self.stop_now()).await.clone()
+    }
+
+    async fn stop_now(&self) -> StopReport {
+        self.core.begin_stop();
+        let (drained, killed) = self.drain().await;
+        let (core, pumps) = (self.core.clone(), std::mem::take(&mut *self.pumps.lock()));
+        let end = tokio::task::spawn_blocking(move || end(&core, pumps)).await;
+        // The task is cancelled only with its runtime; then `abandon` follows.
+        let device = end.unwrap_or(Ok(()));
+        StopReport { drained, killed, device, dead_letters: self.core.dead_letters() }
+    }
+
+    /// Drains the actors: how many drained, how many were killed.
+    pub(crate) async fn drain(&self) -> (usize, usize) {
+        let ends = stream::iter(self.core.newest_first()).map(|actor| self.drain_one(actor)).buffered(WINDOW);
+        ends.fold((0, 0), async |(drained, killed), gone| if gone { (drained + 1, killed) } else { (drained, killed + 1) }).await
+    }
+
+    async fn drain_one(&self, life: Arc<Incarnation>) -> bool {
+        let limit = Some(self.core.stop_timeout);
+        let drained = life.actor.drain_and_wait(limit).await.is_ok();
+        if !drained {
+            let _ = life.actor.kill_and_wait(limit).await;
+        }
+        drained
+    }
+
+    /// Stops the device at once, without waiting, unless it was stopped in order: its actors fail.
+    pub(crate) fn abandon(&self, why: DeviceFault) {
+        if self.report.initialized() || self.abandoned.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.core.begin_stop();
+        if self.core.lost().is_none() {
+            self.core.lose(why);
+        }
+        let (core, pumps) = (self.core.clone(), std::mem::take(&mut *self.pumps.lock()));
+        let end = thread::Builder::new().name("resident-stop".into()).spawn(move || drop(end(&core, pumps)));
+        if end.is_err() {
+            // No thread: the device's own drop tells it to stop.
+            self.core.end();
+        }
+    }
+}
+
+/// Stops the device, then lets the pumps fetch the rest and end.
+fn end(core: &Core, pumps: Vec<JoinHandle<()>>) -> Result<(), StopError> {
+    let stopped = core.device.stop(core.stop_timeout);
+    core.end();
+    for pump in pumps {
+        if pump.join().is_err() {
+            tracing::error!("a pump has panicked; this is an error of resident, please report it");
+        }
+    }
+    stopped
+}

@@ -1,0 +1,112 @@
+//! What the tests share: a system on the CPU device, a supervisor that keeps what it hears, and waiting for a condition.
+
+use std::time::{Duration, Instant};
+
+use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use resident::prelude::*;
+use tokio::sync::mpsc;
+
+/// How long a condition may take before a test gives up.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A system on the CPU device.
+pub async fn system() -> System {
+    start(Config::default()).await
+}
+
+/// A system on the CPU device, with one shard: what its actors are sent is handled in one order.
+pub async fn one_shard() -> System {
+    start(Config { shards: Some(1), ..Config::default() }).await
+}
+
+/// `config`, on the CPU device.
+pub async fn start(config: Config) -> System {
+    System::start(Config { device: Choice::Cpu, ..config }).await.expect("the CPU device starts everywhere")
+}
+
+/// Yields until `condition` holds.
+pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < PATIENCE, "{what} did not come true within {PATIENCE:?}");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Awaits `future`, within the test's patience.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("{what} did not come within {PATIENCE:?}"),
+    }
+}
+
+/// What a supervisor heard of a child.
+#[derive(Debug)]
+pub enum Event {
+    /// The child runs.
+    Started(ActorId),
+    /// The child ended, with a state or not, for a reason or none.
+    Terminated(ActorId, bool, Option<String>),
+    /// The child failed.
+    Failed(ActorId, ActorProcessingErr),
+}
+
+/// A supervisor that hands on what it hears.
+pub struct Supervisor(mpsc::UnboundedSender<Event>);
+
+#[ractor::actor(message = (), state = (), arguments = ())]
+impl Supervisor {
+    async fn pre_start(&self, _: ActorRef<()>, _: ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(&self, _: ActorRef<()>, event: SupervisionEvent, _: &mut ()) -> Result<(), ActorProcessingErr> {
+        let event = match event {
+            SupervisionEvent::ActorStarted(who) => Event::Started(who.get_id()),
+            SupervisionEvent::ActorTerminated(who, state, reason) => Event::Terminated(who.get_id(), state.is_some(), reason),
+            SupervisionEvent::ActorFailed(who, error) => Event::Failed(who.get_id(), error),
+            _ => return Ok(()),
+        };
+        let _ = self.0.send(event);
+        Ok(())
+    }
+}
+
+/// What a [`Supervisor`] hears.
+pub struct Heard(mpsc::UnboundedReceiver<Event>);
+
+impl Heard {
+    /// The next event but for starts.
+    pub async fn end(&mut self) -> Event {
+        loop {
+            match soon("an event of supervision", self.0.recv()).await {
+                Some(Event::Started(_)) => continue,
+                Some(event) => return event,
+                None => panic!("the supervisor has gone"),
+            }
+        }
+    }
+
+    /// The next end is a failure of a resident actor.
+    pub async fn fault(&mut self) -> (ActorId, GpuFault) {
+        match self.end().await {
+            Event::Failed(who, error) => (who, error.downcast_ref::<GpuFault>().expect("a resident actor's failure is a GpuFault").clone()),
+            other => panic!("expected a failure, heard {other:?}"),
+        }
+    }
+}
+
+/// Starts a [`Supervisor`].
+pub async fn supervisor() -> (ActorCell, Heard) {
+    let (send, heard) = mpsc::unbounded_channel();
+    let (supervisor, _) = Supervisor::spawn(None, Supervisor(send), ()).await.expect("an actor without a name starts");
+    (supervisor.get_cell(), Heard(heard))
+}
+
+/// A name that no other test uses.
+pub fn unique(name: &str) -> String {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}

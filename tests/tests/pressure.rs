@@ -1,0 +1,115 @@
+//! A full ring is back-pressure: the message comes back or its sender waits, and none is lost.
+
+use ractor::{ActorRef, call};
+use resident::prelude::*;
+use resident_test_actors::*;
+use resident_tests::*;
+
+/// The smallest rings.
+fn small() -> Config {
+    Config { shards: Some(1), capacity: 64, ..Config::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_ring_gives_the_message_back() {
+    let system = start(small()).await;
+    let (counter, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
+    let (mut sent, mut full) = (0, 0);
+    while full < 100 || sent < 10_000 {
+        match counter.try_cast(CounterMsg::Add(Add { amount: sent })) {
+            Ok(()) => sent += 1,
+            Err(CastError::Full(CounterMsg::Add(add))) => {
+                assert_eq!(add.amount, sent);
+                full += 1;
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    let count = call!(counter, CounterMsg::Get).unwrap();
+    assert_eq!((count.added, count.total), (sent, (0..sent).sum()));
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn senders_wait_for_room() {
+    const SENDERS: u64 = 8;
+    const EACH: u64 = 5000;
+    let system = start(small()).await;
+    let (counter, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
+    let senders: Vec<_> = (0..SENDERS)
+        .map(|_| {
+            let counter = counter.clone();
+            tokio::spawn(async move {
+                for _ in 0..EACH {
+                    counter.send(CounterMsg::Tick).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for sender in senders {
+        soon("a sender", sender).await.unwrap();
+    }
+    assert_eq!(call!(counter, CounterMsg::Get).unwrap().total, SENDERS * EACH);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mailbox_waits_for_room() {
+    let system = start(small()).await;
+    let (echo, _) = Echo::spawn(None, Echo::new(2), &system).await.unwrap();
+    let plain: ActorRef<EchoMsg> = echo.clone().into();
+    let mut expected = Echo::new(2);
+    for nonce in 0..10_000 {
+        expected.remember(nonce);
+        plain.cast(EchoMsg::Note(Note { nonce, words: words(nonce) })).unwrap();
+    }
+    let history = call!(plain, EchoMsg::Recall).unwrap();
+    assert_eq!((history.answered, history.history), (10_000, expected.history));
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_wait_for_room_and_large_frames_fit() {
+    let system = start(small()).await;
+    let (echo, _) = Echo::spawn(None, Echo::new(4), &system).await.unwrap();
+    let calls: Vec<_> = (0..500)
+        .map(|nonce| {
+            let echo = echo.clone();
+            tokio::spawn(async move {
+                let ask = AskLarge { nonce, words: words(nonce) };
+                let answer = call!(echo, EchoMsg::AskLarge, ask.clone()).unwrap();
+                assert_eq!(answer, Echo::new(4).answer_large(&ask));
+            })
+        })
+        .collect();
+    for call in calls {
+        soon("a call", call).await.unwrap();
+    }
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiting_sender_hears_of_the_end() {
+    let system = start(small()).await;
+    for _ in 0..20 {
+        let (panicker, join) = Panicker::spawn(None, Panicker::default(), &system).await.unwrap();
+        let senders: Vec<_> = (0..4)
+            .map(|_| {
+                let panicker = panicker.clone();
+                tokio::spawn(async move {
+                    loop {
+                        if panicker.send(PanickerMsg::Panic(Panic { how: 99, value: 0 })).await.is_err() {
+                            return;
+                        }
+                    }
+                })
+            })
+            .collect();
+        until("a message was sent", || panicker.try_cast(PanickerMsg::Panic(Panic { how: UNWRAP, value: 0 })).is_ok()).await;
+        for sender in senders {
+            soon("a sender", sender).await.unwrap();
+        }
+        soon("the end", join).await.unwrap();
+    }
+    system.stop().await;
+}
