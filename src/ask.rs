@@ -86,7 +86,7 @@ pub(crate) fn ask<A: Handles<M>, M: Message>(life: &Incarnation, request: &M, ti
         // A slot whose reply does not come in time is given up by the next call, and its lines rest until it does.
         let slot = kept.slot::<M::Reply>(life.core.device.replies())?;
         let tag = slot.next_tag().ok_or(AskError::NoReplyLine)?;
-        if let Err(unsent) = life.port.direct::<A, M>(life, request, slot.index(), tag, clock::tick()) {
+        if let Err(unsent) = life.port.direct::<A, M>(life, request, slot.index(), tag, 0) {
             slot.retract();
             return Err(match unsent {
                 Unsent::Full => AskError::Full,
@@ -94,7 +94,7 @@ pub(crate) fn ask<A: Handles<M>, M: Message>(life: &Incarnation, request: &M, ti
             });
         }
         let (reply, hlc) = wait::<M::Reply>(&life.core, &life.port, life.row, slot, tag, timeout)?;
-        clock::observe(hlc);
+        clock::merge(hlc);
         if let Some(since) = since {
             life.core.metrics.call(life.kind_index, since);
         }
@@ -112,7 +112,14 @@ pub(crate) fn ended(life: &Incarnation) -> AskError {
 }
 
 /// Waits for the answer with `tag`: the reply and its stamp.
-pub(crate) fn wait<R: Plain>(core: &Core, port: &Port, row: RowId, slot: &mut ReplySlot, tag: u16, timeout: Duration) -> Result<(R, u64), AskError> {
+pub(crate) fn wait<R: Plain>(
+    core: &Core,
+    port: &Port,
+    row: RowId,
+    slot: &mut ReplySlot,
+    tag: u16,
+    timeout: Duration,
+) -> Result<(R, u64), AskError> {
     for _ in 0..LOOKS {
         if let Some(reply) = look(core, port, row, slot, tag)? {
             return Ok(reply);

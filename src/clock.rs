@@ -1,35 +1,54 @@
-//! The process's hybrid logical clock: one atomic word that every stamp of every system here comes from.
+//! The process's hybrid logical clock, in two words: one of the process, one of each thread.
 //!
-//! The word holds the last stamp. A send adds one to it; the pumps raise it to the system's time while they are awake, and
-//! whoever finds them asleep does so himself. So a stamp costs one atomic addition and no system call.
+//! The process's word holds the greatest stamp received, and the system's time as the pumps look at it. A thread's word holds
+//! its last stamp. A send is stamped above both and above the last stamp of its ring, so stamps rise along each thread, along
+//! each ring, and from what was received to what is sent; and sending writes no word that another thread reads. Two threads'
+//! sends to two shards are ordered by the system's time, to some microseconds.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use resident_kernels::clock::stamp;
 
+/// What the process's word may lag behind the system's time, in microseconds, so that senders keep it in their caches.
+const COARSE: u64 = 4;
+
 #[repr(align(128))]
 struct Word(AtomicU64);
 
-static LAST: Word = Word(AtomicU64::new(0));
+static SEEN: Word = Word(AtomicU64::new(0));
 
-/// The stamp of a send. Stamps order themselves by the atomic word alone, so no other memory hangs on their ordering.
+thread_local!(static LAST: Cell<u64> = const { Cell::new(0) });
+
+/// The stamp of a send into a ring whose last stamp is `ring`. Nothing else hangs on the order of these words.
 #[inline]
-pub(crate) fn tick() -> u64 {
-    LAST.0.fetch_add(1, Relaxed) + 1
+pub(crate) fn tick(ring: u64) -> u64 {
+    let stamp = ring.max(LAST.get()).max(SEEN.0.load(Relaxed)) + 1;
+    LAST.set(stamp);
+    stamp
 }
 
-/// Merges a stamp received: every later one is greater.
+/// Merges a stamp that this thread received: its later ones are greater.
+#[inline]
+pub(crate) fn merge(stamp: u64) {
+    LAST.set(LAST.get().max(stamp));
+}
+
+/// Merges a stamp that is handed on to other threads: every later one of the process is greater.
 #[inline]
 pub(crate) fn observe(stamp: u64) {
-    if LAST.0.load(Relaxed) < stamp {
-        LAST.0.fetch_max(stamp, Relaxed);
+    if SEEN.0.load(Relaxed) < stamp {
+        SEEN.0.fetch_max(stamp, Relaxed);
     }
 }
 
 /// Raises the clock to the system's time. It never goes back, whatever the system's does.
 pub(crate) fn refresh() {
-    observe(stamp(micros(), 0));
+    let now = micros();
+    if stamp(now, 0) >= SEEN.0.load(Relaxed) + stamp(COARSE, 0) {
+        SEEN.0.fetch_max(stamp(now, 0), Relaxed);
+    }
 }
 
 /// The system's microseconds since the Unix epoch; 0 if its clock stands before that.
@@ -42,13 +61,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stamps_rise_and_follow_what_was_received() {
+    fn stamps_rise_along_threads_and_rings_and_from_what_was_received() {
         refresh();
-        let first = tick();
-        assert!(tick() > first);
-        observe(first + 1_000_000);
-        assert!(tick() > first + 1_000_000);
+        let first = tick(0);
+        assert!(tick(0) > first);
+        assert!(tick(first + 50) > first + 50);
+        merge(first + 1000);
+        assert!(tick(0) > first + 1000);
+        let ring = tick(0);
+        observe(ring + 1_000_000);
+        let other = std::thread::spawn(move || (tick(ring), tick(0)));
+        let (behind_ring, next) = other.join().unwrap();
+        assert!(behind_ring > ring + 1_000_000 && next > behind_ring);
         refresh();
-        assert!(tick() > first + 1_000_000);
+        assert!(tick(0) > ring + 1_000_000);
     }
 }

@@ -90,12 +90,12 @@ impl Core {
 
     pub(crate) fn enter(&self, actor: &Arc<Incarnation>) {
         self.actors.lock().insert(order(actor.actor.get_id()), actor.clone());
-        self.metrics.running(actor.kind_index, 1.0);
+        self.metrics.running(actor.kind_index, 1);
     }
 
     pub(crate) fn leave(&self, actor: &Incarnation) {
         self.actors.lock().remove(&order(actor.actor.get_id()));
-        self.metrics.running(actor.kind_index, -1.0);
+        self.metrics.running(actor.kind_index, -1);
     }
 
     /// The actor with this id, if it is on this device.

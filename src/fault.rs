@@ -70,8 +70,7 @@ pub enum FaultClass {
 
 impl FaultClass {
     /// Every class.
-    pub(crate) const ALL: [FaultClass; 6] =
-        [Self::Panic, Self::Failed, Self::Emit, Self::Refused, Self::Hang, Self::DeviceLost];
+    pub(crate) const ALL: [FaultClass; 6] = [Self::Panic, Self::Failed, Self::Emit, Self::Refused, Self::Hang, Self::DeviceLost];
 
     /// The class of a fault frame; `None` if there is no such.
     pub(crate) fn from_wire(class: u16) -> Option<FaultClass> {

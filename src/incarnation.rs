@@ -13,9 +13,7 @@ use resident_gpu::arena::Cell;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 use resident_kernels::host::Resident;
-use resident_kernels::wire::{
-    INIT_STATE_BYTES, MAX_PAYLOAD, OP_INIT, OP_READ, OP_SPAWN, SPAWN_STATE_BYTES, SpawnRow,
-};
+use resident_kernels::wire::{INIT_STATE_BYTES, MAX_PAYLOAD, OP_INIT, OP_READ, OP_SPAWN, SPAWN_STATE_BYTES, SpawnRow};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 

@@ -50,12 +50,13 @@
 //! | --- | --- | --- |
 //! | [`GpuRef::cast`], [`GpuRef::call`], `cast!`, `call!` | into the ring | a full ring gives the message back; a call waits |
 //! | [`GpuRef::send`] | into the ring | waits for room |
+//! | [`GpuRef::cast_many`] | into the ring, many at once | says how many there was room for |
 //! | [`GpuRef::ask`] | into the ring, the reply on a line that the caller watches | blocks the thread |
 //! | [`Pipeline`] | the same, many in flight | for a thread of its own |
 //! | `ActorRef`, from the registry, a group, a link | through the proxy's mailbox | as any ractor actor |
 //!
 //! - Messages of one sender to one actor by one of these ways are handled in the order in which they were sent. Rings and
-//!   mailbox are two ways; the first four rows are one.
+//!   mailbox are two ways; the first five rows are one.
 //! - Each call ends once: with its reply, a fault, a timeout, or the news that the actor has stopped.
 //! - `stop` lets the actor handle what its shard was sent; `drain` its mailbox too; `kill` revokes it at once.
 //! - A handler that panics fails its actor alone. Its supervisor hears `ActorFailed` with a [`GpuFault`], which holds the text,
@@ -83,6 +84,7 @@ mod proxy;
 mod pump;
 mod route;
 mod spawn;
+mod spinlock;
 mod stop;
 mod system;
 

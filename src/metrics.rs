@@ -13,9 +13,9 @@
 //! | `gpu_poller_lag_seconds` | | longest time since the last report that a frame lay in a ring before its pump took it |
 //!
 //! Handles are taken when a system starts, so install the recorder before that. Messages are counted under the lock that
-//! sending takes anyway, and reported four times a second.
+//! sending takes anyway; counts and gauges are reported four times a second.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -46,6 +46,8 @@ pub(crate) struct Metrics {
 }
 
 struct OfKind {
+    /// Actors that have a row.
+    count: AtomicI64,
     running: Gauge,
     messages: [Counter; 3],
     call_seconds: Histogram,
@@ -71,6 +73,7 @@ impl Metrics {
         describe();
         let device = || device.to_owned();
         let of_kind = |kind: &&'static Kind| OfKind {
+            count: AtomicI64::new(0),
             running: gauge!("gpu_actor_running", "kind" => kind.name, "device" => device()),
             messages: PATHS.map(|path| counter!("gpu_actor_messages_total", "kind" => kind.name, "device" => device(), "path" => path)),
             call_seconds: histogram!("gpu_actor_call_seconds", "kind" => kind.name, "device" => device()),
@@ -89,8 +92,8 @@ impl Metrics {
     }
 
     /// `by` actors more of this kind have a row.
-    pub(crate) fn running(&self, kind: u32, by: f64) {
-        self.kinds[kind as usize].running.increment(by);
+    pub(crate) fn running(&self, kind: u32, by: i64) {
+        self.kinds[kind as usize].count.fetch_add(by, Ordering::Relaxed);
     }
 
     /// An actor failed.
@@ -125,6 +128,7 @@ impl Metrics {
             totals.depth += depth;
         }
         for (of, sent) in self.kinds.iter().zip(sent) {
+            of.running.set(of.count.load(Ordering::Relaxed) as f64);
             for (counter, n) in of.messages.iter().zip(sent.messages) {
                 counter.increment(n);
                 totals.messages += n;

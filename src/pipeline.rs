@@ -14,11 +14,11 @@ use crate::clock;
 use crate::core::Core;
 use crate::error::AskError;
 use crate::handle::GpuRef;
-use crate::port::{Port, Unsent};
+use crate::port::Unsent;
 use crate::system::System;
 
 /// Requests between two exchanges with the process's clock.
-const CLOCK_EVERY: u32 = 32;
+const CLOCK_EVERY: u64 = 32;
 /// How long [`Pipeline::next`] waits unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -39,7 +39,7 @@ pub struct Pipeline<A: Resident, M: Message> {
     /// The last stamp given out or received.
     last: u64,
     /// Requests until the process's clock is asked again.
-    fresh: u32,
+    fresh: u64,
     of: PhantomData<fn(A, M)>,
 }
 
@@ -48,7 +48,7 @@ struct Flight {
     /// `None` after its reply did not come: those lines rest, and the next request takes new ones.
     slot: Option<ReplySlot>,
     tag: u16,
-    port: Option<Arc<Port>>,
+    shard: u32,
     row: RowId,
 }
 
@@ -58,7 +58,7 @@ impl<A: Handles<M> + Resident, M: Message> Pipeline<A, M> {
         let core = system.core().clone();
         let flight = || {
             let slot = ask::claim::<M::Reply>(core.device.replies())?;
-            Ok(Flight { slot: Some(slot), tag: 0, port: None, row: RowId { row: 0, generation: 0 } })
+            Ok(Flight { slot: Some(slot), tag: 0, shard: 0, row: RowId { row: 0, generation: 0 } })
         };
         let flights = (0..window.max(1)).map(|_| flight()).collect::<Result<_, AskError>>()?;
         Ok(Pipeline { core, flights, first: 0, count: 0, timeout: TIMEOUT, last: 0, fresh: 0, of: PhantomData })
@@ -82,8 +82,15 @@ impl<A: Handles<M> + Resident, M: Message> Pipeline<A, M> {
     /// Sends `request` to `to`. After an error nothing was sent.
     #[inline]
     pub fn submit(&mut self, to: &GpuRef<A>, request: &M) -> Result<(), AskError> {
+        self.submit_many(to, std::slice::from_ref(request)).map(drop)
+    }
+
+    /// Sends `requests` to `to` in their order, as many as window and ring take: how many, at least one. Cheaper than one by one:
+    /// the ring is locked once. After an error nothing was sent.
+    #[inline]
+    pub fn submit_many(&mut self, to: &GpuRef<A>, requests: &[M]) -> Result<usize, AskError> {
         let window = self.flights.len();
-        if self.is_full() {
+        if self.is_full() && !requests.is_empty() {
             return Err(AskError::Window(window));
         }
         let life = to.life();
@@ -93,28 +100,48 @@ impl<A: Handles<M> + Resident, M: Message> Pipeline<A, M> {
         if !to.is_taking() {
             return Err(ask::ended(life));
         }
-        let hlc = self.stamp();
-        let place = if self.first + self.count < window { self.first + self.count } else { self.first + self.count - window };
-        let flight = &mut self.flights[place];
-        let slot = match &mut flight.slot {
-            Some(slot) => slot,
-            none => none.insert(ask::claim::<M::Reply>(self.core.device.replies())?),
-        };
-        let Some(tag) = slot.next_tag() else { return Err(AskError::NoReplyLine) };
-        if let Err(unsent) = life.port.direct::<A, M>(life, request, slot.index(), tag, hlc) {
-            slot.retract();
-            return Err(match unsent {
-                Unsent::Full => AskError::Full,
-                Unsent::Stopped | Unsent::Lost => ask::ended(life),
-            });
+        let hlc = self.stamps(requests.len() as u64);
+        let (mut place, mut count) = (self.first + self.count, self.count);
+        let mut why = None;
+        let unsent = life.port.direct_many::<A, M>(life, requests, hlc, |push| {
+            if count == window {
+                return Ok(false);
+            }
+            if place >= window {
+                place -= window;
+            }
+            let flight = &mut self.flights[place];
+            let slot = match &mut flight.slot {
+                Some(slot) => slot,
+                none => match ask::claim::<M::Reply>(self.core.device.replies()) {
+                    Ok(slot) => none.insert(slot),
+                    Err(error) => {
+                        why = Some(error);
+                        return Ok(false);
+                    }
+                },
+            };
+            let Some(tag) = slot.next_tag() else {
+                why = Some(AskError::NoReplyLine);
+                return Ok(false);
+            };
+            if let Err(unsent) = push(slot.index(), tag) {
+                slot.retract();
+                return Err(unsent);
+            }
+            (flight.tag, flight.shard, flight.row) = (tag, life.port.shard, life.row);
+            place += 1;
+            count += 1;
+            Ok(true)
+        });
+        let sent = count - self.count;
+        self.count = count;
+        match (sent, why, unsent) {
+            (0, Some(error), _) => Err(error),
+            (0, None, Some(Unsent::Full)) => Err(AskError::Full),
+            (0, None, Some(Unsent::Stopped | Unsent::Lost)) => Err(ask::ended(life)),
+            _ => Ok(sent),
         }
-        flight.tag = tag;
-        flight.row = life.row;
-        if !flight.port.as_ref().is_some_and(|port| Arc::ptr_eq(port, &life.port)) {
-            flight.port = Some(life.port.clone());
-        }
-        self.count += 1;
-        Ok(())
     }
 }
 
@@ -142,8 +169,8 @@ impl<A: Resident, M: Message> Pipeline<A, M> {
         if self.count == 0 {
             return None;
         }
-        let Flight { slot, tag, port, row } = &mut self.flights[self.first];
-        let (Some(line), Some(port)) = (slot.as_mut(), port.as_ref()) else { return Some(Err(AskError::Stopped)) };
+        let Flight { slot, tag, shard, row } = &mut self.flights[self.first];
+        let (Some(line), Some(port)) = (slot.as_mut(), self.core.ports.get(*shard as usize)) else { return Some(Err(AskError::Stopped)) };
         let reply = match (ask::look(&self.core, port, *row, line, *tag), timeout) {
             (Ok(Some(reply)), _) => Ok(reply),
             (Ok(None), None) if self.core.answers() => return None,
@@ -162,17 +189,15 @@ impl<A: Resident, M: Message> Pipeline<A, M> {
         }))
     }
 
-    /// The next request's stamp.
+    /// The first of so many stamps.
     #[inline]
-    fn stamp(&mut self) -> u64 {
-        if self.fresh == 0 {
-            self.fresh = CLOCK_EVERY;
-            clock::observe(self.last);
-            self.last = clock::tick();
-        } else {
-            self.fresh -= 1;
-            self.last += 1;
+    fn stamps(&mut self, count: u64) -> u64 {
+        if self.fresh < count {
+            self.fresh = CLOCK_EVERY.max(count);
+            self.last = clock::tick(self.last) - 1;
         }
-        self.last
+        self.fresh -= count;
+        self.last += count;
+        self.last - count + 1
     }
 }

@@ -6,7 +6,9 @@
 //!
 //! Locks are taken in this order: `waiting`, `link`, `actors`.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
@@ -25,7 +27,10 @@ use crate::error::CastError;
 use crate::fault::GpuFault;
 use crate::incarnation::Incarnation;
 use crate::pending::Table;
+use crate::spinlock::SpinLock;
 
+/// Messages pushed under one lock.
+const TURN: usize = 32;
 /// Faults that a shard remembers after their actors have gone, for callers that come to ask late.
 const REMEMBERED: usize = 128;
 
@@ -34,7 +39,7 @@ pub(crate) struct Port {
     pub shard: u32,
     bell: Arc<Doorbell>,
     waiting: Mutex<Table<Waiting>>,
-    link: Mutex<Link>,
+    link: Line<SpinLock<Link>>,
     actors: Mutex<Actors>,
     /// Tasks that wait for room in the ring.
     pub credit: Notify,
@@ -42,6 +47,24 @@ pub(crate) struct Port {
     thirsty: AtomicU32,
     /// `link.backlog` holds something.
     behind: AtomicBool,
+}
+
+/// Keeps what senders write off the lines that others read.
+#[repr(align(128))]
+struct Line<T>(T);
+
+impl<T> Deref for Line<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+thread_local! {
+    /// Where this thread's messages become bytes, outside of any lock.
+    static BUFFER: RefCell<[u8; MAX_PAYLOAD]> = const { RefCell::new([0; MAX_PAYLOAD]) };
 }
 
 /// What waits for an answer.
@@ -84,7 +107,8 @@ pub(crate) struct Sent {
 /// The ring's writing end and what belongs under its lock.
 struct Link {
     producer: Producer,
-    buffer: Box<[u8; MAX_PAYLOAD]>,
+    /// The last stamp pushed.
+    hlc: u64,
     backlog: VecDeque<Control>,
     /// The device no longer runs.
     lost: bool,
@@ -137,15 +161,9 @@ impl From<PushError> for Unsent {
 }
 
 impl Link {
-    /// Pushes a message whose payload `encode` writes.
+    /// Pushes a message; the frame's stamp is filled in if it is 0.
     #[inline]
-    fn message(
-        &mut self,
-        to: &Incarnation,
-        path: Path,
-        frame: Frame<'_>,
-        encode: impl FnOnce(&mut [u8; MAX_PAYLOAD]) -> usize,
-    ) -> Result<(), Unsent> {
+    fn message(&mut self, to: &Incarnation, path: Path, frame: Frame<'_>) -> Result<(), Unsent> {
         if !to.is_open() {
             return Err(if self.lost { Unsent::Lost } else { Unsent::Stopped });
         }
@@ -157,9 +175,11 @@ impl Link {
             self.full += 1;
             return Err(Unsent::Full);
         }
-        let bytes = encode(&mut self.buffer);
-        let payload = &self.buffer[..bytes];
-        match self.producer.push(&Frame { row: to.row.row, generation: to.row.generation, payload, ..frame }) {
+        if frame.hlc == 0 {
+            self.hlc = clock::tick(self.hlc);
+        }
+        let hlc = if frame.hlc == 0 { self.hlc } else { frame.hlc };
+        match self.producer.push(&Frame { row: to.row.row, generation: to.row.generation, hlc, ..frame }) {
             Ok(()) => {
                 self.sent[to.kind_index as usize].messages[path as usize] += 1;
                 Ok(())
@@ -174,19 +194,12 @@ impl Link {
 
 impl Port {
     pub(crate) fn new(shard: u32, producer: Producer, rows: u32, kinds: usize, bell: Arc<Doorbell>) -> Port {
-        let link = Link {
-            producer,
-            buffer: Box::new([0; MAX_PAYLOAD]),
-            backlog: VecDeque::new(),
-            lost: false,
-            sent: vec![Sent::default(); kinds].into(),
-            full: 0,
-        };
+        let link = Link { producer, hlc: 0, backlog: VecDeque::new(), lost: false, sent: vec![Sent::default(); kinds].into(), full: 0 };
         Port {
             shard,
             bell,
             waiting: Mutex::new(Table::new()),
-            link: Mutex::new(link),
+            link: Line(SpinLock::new(link)),
             actors: Mutex::new(Actors { rows: Rows::new(rows), live: Vec::new(), faults: VecDeque::new() }),
             credit: Notify::new(),
             thirsty: AtomicU32::new(0),
@@ -200,8 +213,12 @@ impl Port {
         if A::wants_reply(&msg) {
             return self.call::<A>(to, path, msg);
         }
-        let frame = Frame { op: OP_CAST, message: A::index(&msg), correlation: u32::MAX, hlc: clock::tick(), ..Frame::default() };
-        let pushed = self.link.lock().message(to, path, frame, |out| <A as Resident>::encode(&msg, out));
+        let pushed = BUFFER.with_borrow_mut(|buffer| {
+            let bytes = <A as Resident>::encode(&msg, buffer);
+            let payload = &buffer[..bytes];
+            let frame = Frame { op: OP_CAST, message: A::index(&msg), correlation: u32::MAX, payload, ..Frame::default() };
+            self.link.lock().message(to, path, frame)
+        });
         match pushed {
             Ok(()) => {
                 self.bell.pushed();
@@ -218,8 +235,11 @@ impl Port {
         {
             let mut waiting = self.waiting.lock();
             let Some(correlation) = waiting.next() else { return Err(CastError::Full(msg)) };
-            let frame = Frame { op: OP_CALL, message, correlation, hlc: clock::tick(), ..Frame::default() };
-            let pushed = self.link.lock().message(to, path, frame, |out| <A as Resident>::encode(&msg, out));
+            let pushed = BUFFER.with_borrow_mut(|buffer| {
+                let bytes = <A as Resident>::encode(&msg, buffer);
+                let frame = Frame { op: OP_CALL, message, correlation, payload: &buffer[..bytes], ..Frame::default() };
+                self.link.lock().message(to, path, frame)
+            });
             if let Err(unsent) = pushed {
                 return Err(unsent.with(msg));
             }
@@ -232,7 +252,7 @@ impl Port {
         Ok(())
     }
 
-    /// Pushes a request whose reply goes to the caller's own line.
+    /// Pushes a request whose reply goes to the caller's own line; its stamp is `hlc`, or the thread's next if that is 0.
     #[inline]
     pub(crate) fn direct<A: Handles<M>, M: Message>(
         &self,
@@ -242,13 +262,68 @@ impl Port {
         reply_tag: u16,
         hlc: u64,
     ) -> Result<(), Unsent> {
-        let frame = Frame { op: OP_CALL_DIRECT, message: A::INDEX, correlation: line, reply_tag, hlc, ..Frame::default() };
-        self.link.lock().message(to, Path::Direct, frame, |out| {
-            request.encode(out);
-            size_of::<M>()
+        BUFFER.with_borrow_mut(|buffer| {
+            request.encode(buffer);
+            let payload = &buffer[..size_of::<M>()];
+            let frame = Frame { op: OP_CALL_DIRECT, message: A::INDEX, correlation: line, reply_tag, hlc, payload, ..Frame::default() };
+            self.link.lock().message(to, Path::Direct, frame)
         })?;
         self.bell.pushed();
         Ok(())
+    }
+
+    /// Pushes requests to one actor under one lock, stamped from `hlc` on. For each, `place` is given what pushes it to a reply line
+    /// with a tag, and says whether to go on. Why it ended early, if the ring was the reason.
+    #[inline]
+    pub(crate) fn direct_many<A: Handles<M>, M: Message>(
+        &self,
+        to: &Incarnation,
+        requests: &[M],
+        hlc: u64,
+        mut place: impl FnMut(&mut dyn FnMut(u32, u16) -> Result<(), Unsent>) -> Result<bool, Unsent>,
+    ) -> Option<Unsent> {
+        let why = BUFFER.with_borrow_mut(|buffer| {
+            let mut link = None;
+            for (request, hlc) in requests.iter().zip(hlc..) {
+                request.encode(buffer);
+                let payload = &buffer[..size_of::<M>()];
+                let link = link.get_or_insert_with(|| self.link.lock());
+                let pushed = place(&mut |correlation, reply_tag| {
+                    let frame = Frame { op: OP_CALL_DIRECT, message: A::INDEX, correlation, reply_tag, hlc, payload, ..Frame::default() };
+                    link.message(to, Path::Direct, frame)
+                });
+                match pushed {
+                    Ok(true) => {}
+                    Ok(false) => return None,
+                    Err(unsent) => return Some(unsent),
+                }
+            }
+            None
+        });
+        self.bell.pushed();
+        why
+    }
+
+    /// Pushes casts to one actor, a turn's worth under one lock; how many, and why not the next one.
+    pub(crate) fn cast_many<A: Handles<M>, M: Message>(&self, to: &Incarnation, messages: &[M]) -> (usize, Option<Unsent>) {
+        let mut pushed = 0;
+        let why = BUFFER.with_borrow_mut(|buffer| {
+            for turn in messages.chunks(TURN) {
+                let mut link = self.link.lock();
+                for message in turn {
+                    message.encode(buffer);
+                    let payload = &buffer[..size_of::<M>()];
+                    let frame = Frame { op: OP_CAST, message: A::INDEX, correlation: u32::MAX, payload, ..Frame::default() };
+                    if let Err(unsent) = link.message(to, Path::Ring, frame) {
+                        return Some(unsent);
+                    }
+                    pushed += 1;
+                }
+            }
+            None
+        });
+        self.bell.pushed();
+        (pushed, why)
     }
 
     /// Pushes a control frame, at once or as soon as there is room; false if the device no longer runs.
@@ -445,12 +520,13 @@ impl Link {
             },
             None => u32::MAX,
         };
+        self.hlc = clock::tick(self.hlc);
         let frame = Frame {
             op: control.op,
             row: control.row,
             generation: control.generation,
             correlation,
-            hlc: clock::tick(),
+            hlc: self.hlc,
             payload: &control.payload,
             ..Frame::default()
         };

@@ -32,7 +32,11 @@ impl<A> Drop for Proxy<A> {
 
 #[ractor::actor(message = A::Msg, state = Arc<Incarnation>, arguments = (Vec<u8>, Arc<Core>))]
 impl<A: Resident> Proxy<A> {
-    async fn pre_start(&self, myself: ActorRef<A::Msg>, (payload, core): (Vec<u8>, Arc<Core>)) -> Result<Arc<Incarnation>, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<A::Msg>,
+        (payload, core): (Vec<u8>, Arc<Core>),
+    ) -> Result<Arc<Incarnation>, ActorProcessingErr> {
         let life = Incarnation::claim::<A>(&core, myself.get_cell())?;
         let _ = self.life.set(life.clone());
         life.spawn(payload);

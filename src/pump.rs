@@ -28,12 +28,14 @@ const TURN: usize = 256;
 const NAP: Duration = Duration::from_micros(50);
 /// How long it sleeps while nothing is to be done, before it looks after the device.
 const PARK: Duration = Duration::from_millis(50);
+/// Turns between looks at the system's time while nothing comes.
+const CLOCK_EVERY: u64 = 8;
 /// How often the device's health is looked at.
 const HEALTH_EVERY: Duration = Duration::from_millis(10);
 
 /// Lets some time pass; nobody rings meanwhile.
-fn turn(pass: fn()) -> bool {
-    pass();
+fn pass(time: fn()) -> bool {
+    time();
     false
 }
 
@@ -81,9 +83,12 @@ impl Pump {
     fn run(&mut self) {
         self.bell.attend();
         let mut idle_since: Option<Instant> = None;
-        loop {
+        for turn in 0u64.. {
             let ending = self.core.has_ended();
-            clock::refresh();
+            // Not each time: the clock's word is the senders' too.
+            if turn.is_multiple_of(CLOCK_EVERY) || idle_since.is_none() {
+                clock::refresh();
+            }
             if self.sweep() > 0 {
                 idle_since = None;
                 self.look_after(Instant::now());
@@ -96,10 +101,10 @@ impl Pump {
             self.look_after(now);
             let idle = now - *idle_since.get_or_insert(now);
             let rung = match self.settings.wait {
-                _ if idle < self.settings.spin => turn(std::hint::spin_loop),
-                _ if idle < self.settings.spin + self.settings.yield_for => turn(thread::yield_now),
-                Wait::Spin => turn(std::hint::spin_loop),
-                Wait::Yield => turn(thread::yield_now),
+                _ if idle < self.settings.spin => pass(std::hint::spin_loop),
+                _ if idle < self.settings.spin + self.settings.yield_for => pass(thread::yield_now),
+                Wait::Spin => pass(std::hint::spin_loop),
+                Wait::Yield => pass(thread::yield_now),
                 Wait::Park if self.is_quiet() => self.park(),
                 Wait::Park => self.bell.nap(NAP),
             };
@@ -231,7 +236,12 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
                 // Its caller sees the port closed and finds the actor stopped or failed.
                 Waiting::Call(_) => {}
                 Waiting::Spawn(actor) => {
-                    actor.fail(FaultClass::Refused, None, 0, format!("the row was not free or the kind not known (reason {})", frame.message));
+                    actor.fail(
+                        FaultClass::Refused,
+                        None,
+                        0,
+                        format!("the row was not free or the kind not known (reason {})", frame.message),
+                    );
                     actor.stop_proxy();
                 }
                 // The spawn before it was refused: nothing to free on the device.
@@ -278,4 +288,31 @@ fn fault(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
         actor.stop_proxy();
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use resident_gpu::device::{Choice, Device, Options};
+
+    /// U-3.
+    #[test]
+    fn frames_that_no_device_sends_are_told() {
+        let device = Device::start(Options { device: Choice::Cpu, shards: Some(1), ..Options::default() }).unwrap();
+        let (producer, _consumer) = device.take_ports(0).unwrap();
+        let bell = Arc::new(Doorbell::default());
+        let port = Arc::new(Port::new(0, producer, 1, 0, bell.clone()));
+        let core = Core::new(device, Box::new([port.clone()]), Box::new([bell]), Duration::from_secs(1));
+        let told = |frame: Frame<'_>| handle(&core, &port, &frame).unwrap_err();
+        for op in [OP_REPLY, OP_ACK, OP_REFUSED] {
+            assert!(told(Frame { op, correlation: 7, ..Frame::default() }).contains("nobody waits for"));
+        }
+        assert!(told(Frame { op: 99, ..Frame::default() }).contains("not sent in this direction"));
+        assert!(told(Frame { op: OP_FAULT, message: 1, payload: &[0; 15], ..Frame::default() }).contains("15 bytes"));
+        assert!(told(Frame { op: OP_FAULT, message: 99, payload: &[0; 16], ..Frame::default() }).contains("class 99"));
+        let stray = Frame { op: OP_FAULT, message: 1, correlation: 3, payload: &[0; 16], ..Frame::default() };
+        assert!(told(stray).contains("nobody waits for"));
+        assert!(handle(&core, &port, &Frame { op: OP_EMIT, ..Frame::default() }).is_ok());
+        assert_eq!(core.dead_letters(), 1);
+    }
 }

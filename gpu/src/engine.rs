@@ -61,7 +61,7 @@ impl Plan {
     /// Takes memory, links and loads: everything that could block once a resident kernel runs.
     pub(crate) fn open(self, options: &Options, region: &Arc<Region>) -> Result<Box<dyn Engine>, WorkerError> {
         Ok(match self {
-            Plan::Cpu(_) => Box::new(cpu::Cpu::open(region, options.cpu_threads)),
+            Plan::Cpu(_) => Box::new(cpu::Cpu::open(region, options.cpu_threads)?),
             Plan::Cuda(found, ptx, _) => Box::new(cuda::Cuda::open(region, options, &found, ptx)?),
         })
     }

@@ -20,7 +20,7 @@ use crate::frame::{Ops, Slot};
 use crate::replies::{self, Answers, ReplyLines};
 use crate::ring::{self, Consumer, MAX_CAPACITY_LOG2, Producer};
 use crate::words::{ControlWords, HeaderWords, ProgressWords, Shape};
-use resident_kernels::wire::{self, MAX_FRAME_SLOTS, REGION_MAGIC, SLOT_BYTES};
+use resident_kernels::wire::{self, LINE_STRIDE, MAX_FRAME_SLOTS, REGION_MAGIC, SLOT_BYTES};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{MapFlags, ProtFlags};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
@@ -131,10 +131,11 @@ impl Geometry {
         if arena_bytes > MAX_ARENA_BYTES {
             return Err(RegionError::Arena(arena_bytes));
         }
-        let rings = shards as u64 * capacity as u64 * SLOT_BYTES as u64;
+        let ring_stride = capacity as u64 * SLOT_BYTES as u64 + LINE_STRIDE as u64;
+        let (lines, rings) = (shards as u64 * LINE_STRIDE as u64, shards as u64 * ring_stride);
         let parts = [
-            shards as u64 * size_of::<wire::ShardControl>() as u64,
-            shards as u64 * size_of::<wire::ShardProgress>() as u64,
+            lines,
+            lines,
             rings,
             rings,
             reply_lines as u64 * SLOT_BYTES as u64,
@@ -155,6 +156,7 @@ impl Geometry {
             reply_lines,
             arena_bytes,
             offsets,
+            ring_stride,
         })
     }
 }
@@ -279,7 +281,7 @@ impl Region {
     /// If there is no such shard.
     pub fn control(&self, shard: u32) -> &ControlWords {
         // SAFETY: (region) `part` is within the control lines, which are words only.
-        unsafe { self.part(0, shard, size_of::<ControlWords>() as u64).cast().as_ref() }
+        unsafe { self.part(0, shard, LINE_STRIDE as u64).cast().as_ref() }
     }
 
     /// A shard's progress line.
@@ -289,7 +291,7 @@ impl Region {
     /// If there is no such shard.
     pub fn progress(&self, shard: u32) -> &ProgressWords {
         // SAFETY: (region) `part` is within the progress lines, which are words only.
-        unsafe { self.part(1, shard, size_of::<ProgressWords>() as u64).cast().as_ref() }
+        unsafe { self.part(1, shard, LINE_STRIDE as u64).cast().as_ref() }
     }
 
     /// Element `shard` of part `part`, whose elements are `bytes` long.
@@ -338,9 +340,9 @@ impl Region {
     /// Both ends of a shard's ingress and egress ring.
     fn rings(self: &Arc<Self>, shard: u32) -> ((Producer, Consumer), (Producer, Consumer)) {
         let log2 = self.shape.capacity_log2;
-        let bytes = (SLOT_BYTES as u64) << log2;
+        let stride = self.shape.ring_stride;
         let ring = |part, head, ops| {
-            let slots = self.part(part, shard, bytes).cast::<Slot>();
+            let slots = self.part(part, shard, stride).cast::<Slot>();
             // SAFETY: (place) the layout has that many slots there, the head is in a line of the shard's, and the
             // region stays mapped for the ends' `Arc`.
             unsafe { ring::at(slots, head, log2, ops, self.clone()) }
@@ -387,6 +389,7 @@ fn check(shape: &Shape, bytes: u64) -> Result<(), RegionError> {
         ("ingress", shape.offsets[2], expected.offsets[2]),
         ("egress", shape.offsets[3], expected.offsets[3]),
         ("replies", shape.offsets[4], expected.offsets[4]),
+        ("ring_stride", shape.ring_stride, expected.ring_stride),
         ("bytes", shape.bytes, expected.bytes),
         ("bytes", shape.bytes, bytes),
     ];

@@ -34,6 +34,7 @@ pub struct HeaderWords {
     progress: AtomicU64,
     ingress: AtomicU64,
     egress: AtomicU64,
+    ring_stride: AtomicU64,
     replies: AtomicU64,
     clock_offset: AtomicI64,
     nest_bytes: AtomicU32,
@@ -92,7 +93,7 @@ macro_rules! same_layout {
     };
 }
 same_layout!(HeaderWords, RegionHeader, magic fingerprint bytes shards capacity_log2 rows reply_lines arena_bytes control
-    progress ingress egress replies clock_offset nest_bytes command status text_bytes launches clock_ask
+    progress ingress egress ring_stride replies clock_offset nest_bytes command status text_bytes launches clock_ask
     clock_answer clock_nanos text);
 same_layout!(ControlWords, ShardControl, egress_head command kill kill_row kill_generation);
 same_layout!(ProgressWords, ShardProgress, ingress_head handled refused faults queued swap kill_done running hlc);
@@ -110,6 +111,8 @@ pub(crate) struct Shape {
     pub(crate) arena_bytes: u64,
     /// Offsets of control, progress, ingress, egress and replies.
     pub(crate) offsets: [u64; 5],
+    /// Bytes from one ring to the next.
+    pub(crate) ring_stride: u64,
 }
 
 impl Default for HeaderWords {
@@ -127,6 +130,7 @@ impl Default for HeaderWords {
             progress: AtomicU64::new(0),
             ingress: AtomicU64::new(0),
             egress: AtomicU64::new(0),
+            ring_stride: AtomicU64::new(0),
             replies: AtomicU64::new(0),
             clock_offset: AtomicI64::new(0),
             nest_bytes: AtomicU32::new(0),
@@ -153,6 +157,7 @@ impl HeaderWords {
         self.rows.store(shape.rows, Relaxed);
         self.reply_lines.store(shape.reply_lines, Relaxed);
         self.arena_bytes.store(shape.arena_bytes, Relaxed);
+        self.ring_stride.store(shape.ring_stride, Relaxed);
         let offsets = [&self.control, &self.progress, &self.ingress, &self.egress, &self.replies];
         for (word, offset) in offsets.into_iter().zip(shape.offsets) {
             word.store(offset, Relaxed);
@@ -172,6 +177,7 @@ impl HeaderWords {
             arena_bytes: self.arena_bytes.load(Relaxed),
             offsets: [&self.control, &self.progress, &self.ingress, &self.egress, &self.replies]
                 .map(|word| word.load(Relaxed)),
+            ring_stride: self.ring_stride.load(Relaxed),
         }
     }
 

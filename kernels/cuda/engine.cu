@@ -4,15 +4,29 @@
 #include "gpu.h"
 #include "engine.h"
 
-constexpr u32 HANDLER_THREAD = POLLERS * LANES;
-constexpr u32 BLOCK_THREADS = HANDLER_THREAD + LANES;
+constexpr u32 HANDLER_THREAD = LANES;       // the first of the second warp; the poller is the first warp
+constexpr u32 BLOCK_THREADS = 2 * LANES;
 
 __shared__ Block shared_block;
-ENGINE_FN Block& block() { return shared_block; }
+// Its address is worked out once and then kept, since that is a matter of many cycles.
+ENGINE_FN Block& block() {
+    Block* b = &shared_block;
+    asm volatile("" : "+l"(b));
+    __builtin_assume(__isShared(b));
+    return *b;
+}
 ENGINE_FN void while_waiting(Block&) {}
 
 __device__ __noinline__ void handle_until_told_to_leave() {
-    struct { ENGINE_FN bool operator()(Block& b) const { return !peek(&b.leaving); } } spin;
+    struct {
+        ENGINE_FN bool operator()(Block& b, const Chunk* chunk, u32 tag) const {
+            for (;;) {
+                for (u32 turn = 0; turn < 8; ++turn)
+                    if (is_staged(load_staged(chunk), tag)) return true;
+                if (peek(&b.leaving)) return false;
+            }
+        }
+    } spin;
     handle(block(), spin);
 }
 
@@ -37,9 +51,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1) resident_engine(E
     __syncthreads();
     const u32 thread = threadIdx.x;
     if (thread < HANDLER_THREAD) {
-        if (thread >= LANES) pause_ns(700);     // half a bus round trip behind the other poller
         Poller poller = start_polling(b);
-        for (u32 turn = 0; !peek(&b.leaving); ++turn) poll(b, poller, thread < LANES && turn % LOOK_EVERY == 0);
+        for (u32 turn = 0; !peek(&b.leaving); ++turn) poll(b, poller, turn % LOOK_EVERY == 0);
     } else if (thread == HANDLER_THREAD) {
         b.stack_base = stack_mark();
         handle_until_told_to_leave();

@@ -1,9 +1,10 @@
-// The engine of one shard: what its pollers and its handler do. The same text for the GPU (gpu.h) and the CPU (host.h).
+// The engine of one shard: what its poller and its handler do. The same text for the GPU (gpu.h) and the CPU (host.h).
 //
-// A shard is one thread block. Two *pollers* watch the next slots of the ingress ring and stage complete ones in shared
-// memory; one *handler* takes staged slots in ring order, runs the message's handler and writes replies and emitted messages
-// to the host. On the GPU a poller is a warp and the handler a thread of its own; on the CPU one thread does both in turn, or
-// three threads do as on the GPU.
+// A shard is one thread block. A *poller* watches the next slots of the ingress ring and stages complete ones in shared memory;
+// a *handler* takes staged slots in ring order, runs the message's handler and writes replies and emitted messages to the host.
+// On the GPU the poller is a warp and the handler a thread of its own; on the CPU one thread does both in turn, or two threads
+// do as on the GPU. One poller, since loads of one line of host memory are served one after another, however many wait: two
+// pollers see each other's line no more often than one does (docs/design.md, what the bus does).
 //
 //   E-1 (order)    Frames of a shard are handled in ring order, one at a time.
 //   E-2 (answers)  Every call is answered exactly once: a reply, a fault, a refusal. Spawn, stop and fence are acknowledged.
@@ -14,13 +15,12 @@
 #include "wire.h"
 
 constexpr u32 CHUNKS = 4;
-constexpr u32 STAGE = 64;               // slots staged at most; a power of two, more than the largest frame and two bursts
+constexpr u32 STAGE = 64;               // slots staged at most; a power of two, more than the largest frame and a burst
 constexpr u32 BURST = 7;                // slots a poller reads at once while messages flow; with the control line, a warp's worth
-constexpr u32 POLLERS = 2;              // more pollers of one line slow each other down
-constexpr u32 LOOK_EVERY = 4;           // polls of the first poller between looks at the control line and the clock
+constexpr u32 LOOK_EVERY = 8;           // polls between looks at the control line and the clock
 constexpr u32 GIVE_BACK = 8;            // staged slots handled before the pollers may use them again
 constexpr u32 NO_CORRELATION = ~0u;
-static_assert(STAGE >= MAX_FRAME_SLOTS + POLLERS * BURST + GIVE_BACK, "a frame must fit the stage");
+static_assert(STAGE >= MAX_FRAME_SLOTS + BURST + GIVE_BACK, "a frame must fit the stage");
 
 // From the handler crate (Rust), see resident-kernels.
 extern "C" {
@@ -37,13 +37,14 @@ struct Head {
 
 // One shard's working memory: shared memory on the GPU.
 struct Block {
-    // Where things are; set once before the pollers start.
+    // Where things are; set once before the poller starts.
     const Chunk* ingress;
     Chunk* egress;
     Chunk* replies;
     const ShardControl* control;
     ShardProgress* progress;
     Row* rows;
+    u64* counts;
     ShardState* saved;
     u8* arena;
     u64 arena_bytes;
@@ -52,8 +53,8 @@ struct Block {
     u32 shard, row_count, capacity_log2, reply_lines, nest_bytes;
     Dispatch dispatch[MAX_KINDS];
 
-    // Between pollers and handler.
-    u64 claimed;                        // next slot that no poller has taken
+    // Between poller and handler.
+    u64 staged;                         // next slot the poller has not staged
     u64 done;                           // next slot whose place on the stage may not be used again
     u64 now;                            // host microseconds
     u64 egress_head;                    // egress slots the host has consumed, as far as known
@@ -81,9 +82,9 @@ ENGINE_FN u32 low(u64 v) { return (u32)v; }
 ENGINE_FN u32 high(u64 v) { return (u32)(v >> 32); }
 ENGINE_FN u64 pair(u32 low, u32 high) { return (u64)high << 32 | low; }
 
-// ---- pollers ---------------------------------------------------------------------------------------------------------
+// ---- poller ----------------------------------------------------------------------------------------------------------
 
-// Carries out a kill: the row is revoked, and what is queued for it will be refused. One poller does so, or kills would mix.
+// Carries out a kill: the row is revoked, and what is queued for it will be refused.
 ENGINE_CALL void revoke(Block& b, u32 kill) {
     // SYNC kill: pairs with the host's release store of `kill`, written after row and generation.
     if (take(&b.control->kill) != kill) return;
@@ -104,23 +105,27 @@ ENGINE_FN void obey(Block& b, Chunk control) {
     if (high(control.hi) != peek(&b.kill)) revoke(b, high(control.hi));
 }
 
-// One poller, in registers: where it looks next. All that can be read while a load from the host is on its way is read then.
+// The actor of a staged message will be asked for soon: its row and the beginning of its state come closer meanwhile.
+ENGINE_FN void fetch_ahead(Block& b, u32 row) {
+    if (row < b.row_count) touch(b.arena + look(&b.rows[row].state_offset));
+}
+
+// The poller, in registers: all that can be known before a load from the host is on its way.
 struct Poller {
     const Chunk* ingress;
     const Chunk* control;
-    u64 mask, base;                     // `base`: the first slot that no poller had claimed
+    u64 mask, base;                     // `base`: the first slot not staged
     u32 log2, want;                     // `want`: how many slots to look at, as far as the stage has room
 };
 
 ENGINE_FN Poller start_polling(const Block& b) {
-    return {b.ingress, (const Chunk*)b.control, (1ull << b.capacity_log2) - 1, first_lane(peek(&b.claimed)), b.capacity_log2, 1};
+    return {b.ingress, (const Chunk*)b.control, (1ull << b.capacity_log2) - 1, b.staged, b.capacity_log2, 1};
 }
 
-// Looks at the next slots, claims those that are complete and stages them; with `look`, at the control line too, in the same
-// breath. Called by all lanes of a poller; returns how many slots were staged.
+// Looks at the next slots and stages those that are complete; with `look`, at the control line too, in the same breath. Called
+// by all lanes of the poller; returns how many slots were staged.
 ENGINE_FN u32 poll(Block& b, Poller& p, bool look) {
     constexpr u32 ITEMS = (BURST * CHUNKS + LANES - 1) / LANES;     // chunks that one lane holds
-    const u64 base = p.base;
     const u32 want = p.want;
     Chunk held[ITEMS];
     const bool looks = look && lane() == LANES - 1;
@@ -129,42 +134,38 @@ ENGINE_FN u32 poll(Block& b, Poller& p, bool look) {
     for (u32 i = 0; i < ITEMS; ++i) {
         const u32 item = i * LANES + lane(), slot = item / CHUNKS;
         if (slot < want || (LANES > 1 && looks))
-            held[i] = load_chunk(slot < want ? p.ingress + ((base + slot) & p.mask) * CHUNKS + item % CHUNKS : p.control);
+            held[i] = load_chunk(slot < want ? p.ingress + ((p.base + slot) & p.mask) * CHUNKS + item % CHUNKS : p.control);
         if (LANES > 1) continue;
-        if (slot >= want || high(held[i].hi) >> 16 != lap(base + slot, p.log2)) break;
+        if (slot >= want || high(held[i].hi) >> 16 != lap(p.base + slot, p.log2)) break;
         complete |= 1u << item;
     }
-    u64 next = first_lane(peek(&b.claimed));
     // SYNC stage-free: pairs with the handler's `pass(&b.done)`.
-    const u64 free_to = first_lane(receive(&b.done)) + STAGE;
+    const u64 free_to = receive(&b.done) + STAGE;
     if (LANES > 1) {
         const u32 slot = lane() / CHUNKS;
-        complete = any_lane(slot < want && high(held[0].hi) >> 16 == lap(base + slot, p.log2) ? 1u << lane() : 0);
+        complete = which_lanes(slot < want && high(held[0].hi) >> 16 == lap(p.base + slot, p.log2));
         if (looks) obey(b, held[0]);
+        if (complete == 0) {
+            p.want = free_to != p.base;
+            return 0;
+        }
     }
     // One bit a slot, where all four chunks are there; then the run of ones from slot 0.
     u32 whole = complete & complete >> 1;
     whole = whole & whole >> 2 & 0x11111111u;
-    u32 n = first_zero(whole | ~0x11111111u) / CHUNKS, most = 1;
-    if (n) {
-        u32 won = 0;
-        if (lane() == 0) won = claim(&b.claimed, base, base + n);
-        if (first_lane(won)) {
-            for (u32 i = 0; i < ITEMS; ++i) {
-                const u32 item = i * LANES + lane(), slot = item / CHUNKS;
-                // SYNC staged: pairs with the handler's loads.
-                if (slot < n) store_staged(&b.stage[(base + slot) % STAGE][item % CHUNKS], held[i]);
-            }
-            next = base + n;
-            most = BURST;
-        } else {
-            n = 0;
-            next = first_lane(peek(&b.claimed));
-        }
+    const u32 n = first_zero(whole | ~0x11111111u) / CHUNKS;
+    for (u32 i = 0; i < ITEMS; ++i) {
+        const u32 item = i * LANES + lane(), slot = item / CHUNKS;
+        if (slot >= n) continue;
+        // SYNC staged: pairs with the handler's loads.
+        store_staged(&b.stage[(p.base + slot) % STAGE][item % CHUNKS], held[i]);
+        if (item % CHUNKS == 0) fetch_ahead(b, low(held[i].lo));
     }
-    p.base = next;
-    const u64 room = free_to - next;
-    p.want = room < most ? (u32)room : most;
+    p.base += n;
+    if (n && lane() == 0) note(&b.staged, p.base);
+    const u64 room = free_to - p.base;
+    const u32 most = n ? BURST : 1;
+    p.want = first_lane(room < most ? (u32)room : most);
     return n;
 }
 
@@ -261,7 +262,7 @@ ENGINE_CALL void fail(Block& b, u32 fault, const u8* text, u32 text_bytes) {
     if (text_bytes > MAX_FAULT_TEXT) text_bytes = MAX_FAULT_TEXT;
     put(&b.row->status, (u32)ROW_FAILED);
     ++b.faults;
-    *(FaultInfo*)b.reply = {b.row->handled, b.head.message, b.depth};
+    *(FaultInfo*)b.reply = {counted(b.counts + b.head.row), b.head.message, b.depth};
     copy(b.reply + sizeof(FaultInfo), text, text_bytes);
     if (b.head.op == OP_CALL_DIRECT) answer(b, OP_FAULT, fault, 0);
     send(b, OP_FAULT, fault, b.head.op == OP_CALL ? b.head.correlation : NO_CORRELATION, b.reply, sizeof(FaultInfo) + text_bytes);
@@ -280,7 +281,6 @@ ENGINE_FN void emit(Block& b, u32 type, const u8* payload, u32 bytes) {
 ENGINE_FN void message(Block& b, const Head& h, Row* row) {
     const u32 status = look(&row->status), generation = row->generation, kind = row->kind;
     u8* const state = b.arena + row->state_offset;
-    const u64 handled = row->handled;
     b.row = row;
     CtxRaw& ctx = b.ctx;
     ctx.hlc = b.hlc;
@@ -303,7 +303,7 @@ ENGINE_FN void message(Block& b, const Head& h, Row* row) {
         if (bytes <= INLINE_BYTES) reply_short(b, h, bytes);
         else answer(b, OP_REPLY, h.message, bytes);
     }
-    row->handled = handled + 1;
+    count_one(b.counts + h.row);
 }
 
 ENGINE_FN bool within(const Block& b, u64 offset, u64 bytes) { return bytes <= b.arena_bytes && offset <= b.arena_bytes - bytes; }
@@ -320,9 +320,9 @@ ENGINE_FN void spawn(Block& b) {
     copy(b.arena + s.state_offset, b.payload + sizeof(SpawnRow), carried);
     Row& row = b.rows[h.row];
     row.kind = s.kind;
-    row.state_offset = s.state_offset;
+    put(&row.state_offset, s.state_offset);
     row.state_bytes = s.state_bytes;
-    row.handled = 0;
+    count_from(b.counts + h.row, 0);
     put(&row.generation, h.generation);
     put(&row.status, (u32)ROW_LIVE);
     answer(b, OP_ACK, 0, 0);
@@ -383,7 +383,7 @@ ENGINE_CALL bool fetch_more(Block& b, u64 cursor, u32 length) {
         const u32 tag = lap(cursor + k, b.capacity_log2);
         u32* const p = (u32*)b.payload + INLINE_BYTES / 4 + (k - 1) * (MORE_BYTES / 4);
         for (u32 i = 0; i < CHUNKS; ++i) {
-            // SYNC staged: pairs with the pollers' stores.
+            // SYNC staged: pairs with the poller's stores.
             Chunk c = load_staged(&b.stage[(cursor + k) % STAGE][i]);
             while (!is_staged(c, tag)) {
                 if (peek(&b.leaving)) return false;
@@ -404,7 +404,7 @@ ENGINE_CALL void progress(Block& b) {
     publish(&p->refused, b.refused);
     publish(&p->faults, b.faults);
     publish(&p->hlc, b.hlc);
-    publish(&p->queued, (u32)(peek(&b.claimed) - b.cursor));
+    publish(&p->queued, (u32)(peek(&b.staged) - b.cursor));
     // SYNC slot-free (ingress): pairs with the host producer's load.
     publish(&p->ingress_head, b.cursor);
     b.published = b.cursor;
@@ -418,20 +418,20 @@ ENGINE_FN void finish(Block& b, u64 cursor) {
     if (cursor - b.published >= (1ull << b.capacity_log2) / 4) progress(b);
 }
 
-// Handles frames in ring order. With nothing staged it asks `wait` whether to go on; it returns when that says no, or at the
-// next frame when the shard is to leave.
+// Handles frames in ring order. With nothing staged it calls `wait` with the chunk to wait for; it returns when that says so,
+// or at the next frame when the shard is to leave.
 template <class Wait> ENGINE_FN void handle(Block& b, Wait& wait) {
     Row* const rows = b.rows;
     const u32 row_count = b.row_count, log2 = b.capacity_log2;
     for (u64 cursor = b.cursor;;) {
         const Chunk* const at = b.stage[cursor % STAGE];
-        const u32 tag = lap(cursor, log2), leaving = peek(&b.leaving);
-        // SYNC staged: pairs with the pollers' stores.
-        const Chunk c0 = load_staged(at), c1 = load_staged(at + 1), c2 = load_staged(at + 2), c3 = load_staged(at + 3);
-        if (leaving) return;
+        const u32 tag = lap(cursor, log2);
+        if (peek(&b.leaving)) return;
+        // SYNC staged: pairs with the poller's stores.
+        const Chunk c3 = load_staged(at + 3), c0 = load_staged(at), c1 = load_staged(at + 1), c2 = load_staged(at + 2);
         if (!is_staged(c0, tag) || !is_staged(c1, tag) || !is_staged(c2, tag) || !is_staged(c3, tag)) {
             if (b.published != cursor) progress(b);
-            if (!wait(b)) return;
+            if (!wait(b, at + 3, tag)) return;
             continue;
         }
         const u32 length = high(c1.hi) & 0xffff;
@@ -458,13 +458,13 @@ template <class Wait> ENGINE_FN void handle(Block& b, Wait& wait) {
 
 ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     const RegionHeader& h = *(const RegionHeader*)p.region;
-    const u64 ring = (u64)SLOT_BYTES << h.capacity_log2;
-    b.ingress = (const Chunk*)(p.region + h.ingress + shard * ring);
-    b.egress = (Chunk*)(p.region + h.egress + shard * ring);
+    b.ingress = (const Chunk*)(p.region + h.ingress + shard * h.ring_stride);
+    b.egress = (Chunk*)(p.region + h.egress + shard * h.ring_stride);
     b.replies = (Chunk*)(p.region + h.replies);
-    b.control = (const ShardControl*)(p.region + h.control) + shard;
-    b.progress = (ShardProgress*)(p.region + h.progress) + shard;
+    b.control = (const ShardControl*)(p.region + h.control + (u64)shard * LINE_STRIDE);
+    b.progress = (ShardProgress*)(p.region + h.progress + (u64)shard * LINE_STRIDE);
     b.rows = (Row*)p.rows + (u64)shard * h.rows;
+    b.counts = (u64*)p.counts + (u64)shard * h.rows;
     b.saved = (ShardState*)p.shards + shard;
     b.arena = (u8*)p.arena;
     b.arena_bytes = h.arena_bytes;
@@ -475,7 +475,7 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     b.reply_lines = h.reply_lines;
     b.nest_bytes = h.nest_bytes;
     const ShardState& s = *b.saved;
-    b.claimed = b.done = b.cursor = b.published = s.ingress;
+    b.staged = b.done = b.cursor = b.published = s.ingress;
     b.egress_tail = s.egress;
     b.egress_head = take(&b.control->egress_head);
     b.hlc = s.hlc;

@@ -37,11 +37,6 @@ ENGINE_FN u64 receive(const u64* word) { u64 v; asm volatile("ld.acquire.cta.sha
 ENGINE_FN void pass(u32* word, u32 v) { asm volatile("st.release.cta.shared.u32 [%0], %1;" ::"r"(shared(word)), "r"(v) : "memory"); }
 ENGINE_FN void pass(u64* word, u64 v) { asm volatile("st.release.cta.shared.u64 [%0], %1;" ::"r"(shared(word)), "l"(v) : "memory"); }
 ENGINE_FN void note(u64* word, u64 v) { asm volatile("st.relaxed.cta.shared.u64 [%0], %1;" ::"r"(shared(word)), "l"(v) : "memory"); }
-ENGINE_FN bool claim(u64* word, u64 expected, u64 value) {
-    u64 found;
-    asm volatile("atom.relaxed.cta.shared.cas.b64 %0, [%1], %2, %3;" : "=l"(found) : "r"(shared(word)), "l"(expected), "l"(value) : "memory");
-    return found == expected;
-}
 
 // A staged chunk: like a chunk in a ring, one access of 16 aligned bytes, and its tag says whether it is there.
 ENGINE_FN Chunk load_staged(const Chunk* from) {
@@ -53,15 +48,22 @@ ENGINE_FN void store_staged(Chunk* to, Chunk c) {
     asm volatile("st.volatile.shared.v2.u64 [%0], {%1, %2};" ::"r"(shared(to)), "l"(c.lo), "l"(c.hi) : "memory");
 }
 
-// Words of a row, in device memory, between this shard's pollers and its handler.
-ENGINE_FN u32 look(const u32* word) { return __nv_atomic_load_n(const_cast<u32*>(word), __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_BLOCK); }
-ENGINE_FN void put(u32* word, u32 value) { __nv_atomic_store_n(word, value, __NV_ATOMIC_RELEASE, __NV_THREAD_SCOPE_BLOCK); }
+// Words of a row, in device memory, between this shard's poller and its handler.
+template <class T> ENGINE_FN T look(const T* word) { return __nv_atomic_load_n(const_cast<T*>(word), __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_BLOCK); }
+template <class T> ENGINE_FN void put(T* word, T value) { __nv_atomic_store_n(word, value, __NV_ATOMIC_RELEASE, __NV_THREAD_SCOPE_BLOCK); }
+
+// Has memory fetched without waiting for it.
+ENGINE_FN void touch(const u8* memory) { asm volatile("prefetch.global.L1 [%0];" ::"l"(memory)); }
+
+// Counts of messages handled, in device memory: added to without waiting for what was there.
+ENGINE_FN void count_one(u64* count) { asm volatile("red.relaxed.gpu.global.add.u64 [%0], 1;" ::"l"(count) : "memory"); }
+ENGINE_FN void count_from(u64* count, u64 value) { __nv_atomic_store_n(count, value, __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_DEVICE); }
+ENGINE_FN u64 counted(u64* count) { return __nv_atomic_load_n(count, __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_DEVICE); }
 
 ENGINE_FN u32 lane() { return threadIdx.x % LANES; }
-ENGINE_FN u32 any_lane(u32 bits) { return __reduce_or_sync(~0u, bits); }
+ENGINE_FN u32 which_lanes(bool yes) { return __ballot_sync(~0u, yes); }
 template <class T> ENGINE_FN T first_lane(T value) { return __shfl_sync(~0u, value, 0); }
 ENGINE_FN u32 first_zero(u32 bits) { return (u32)__ffs((int)~bits) - 1; }     // 32 if there is none is never asked for
-ENGINE_FN void meet_lanes() { __syncwarp(); }
 
 ENGINE_FN u64 clock_micros() {
     u64 ns;

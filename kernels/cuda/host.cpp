@@ -1,5 +1,5 @@
-// The engine as the CPU device runs it: a shard is a thread that polls and handles in turn, or, as on the GPU, two polling
-// threads and a handling one.
+// The engine as the CPU device runs it: a shard is a thread that polls and handles in turn, or, as on the GPU, one
+// thread that polls and one that handles.
 #include <memory>
 #include <thread>
 #include "host.h"
@@ -27,12 +27,12 @@ class Idle {
     u32 turns = 0;
 };
 
-void poll_until_leaving(Block& b, bool first) {
+void poll_until_leaving(Block& b) {
     Idle idle;
     current = &b;
     Poller poller = start_polling(b);
     while (!peek(&b.leaving)) {
-        if (poll(b, poller, first)) idle.reset();
+        if (poll(b, poller, true)) idle.reset();
         else idle.wait();
     }
 }
@@ -41,7 +41,7 @@ void handle_until_leaving(Block& b) {
     struct {
         Idle idle;
         u64 cursor = 0;
-        bool operator()(Block& b) {
+        bool operator()(Block& b, const Chunk*, u32) {
             if (cursor != b.cursor) { cursor = b.cursor; idle.reset(); }
             idle.wait();
             return true;
@@ -51,7 +51,7 @@ void handle_until_leaving(Block& b) {
 }
 
 void poll_and_handle_until_leaving(Block& b) {
-    struct { bool operator()(Block&) const { return false; } } not_at_all;
+    struct { bool operator()(Block&, const Chunk*, u32) const { return false; } } not_at_all;
     Idle idle;
     bool look = true;
     Poller poller = start_polling(b);
@@ -75,17 +75,16 @@ inline void while_waiting(Block& b) {
 
 extern "C" void resident_emit(CtxRaw*, u32 type, const u8* payload, u32 length) { emit(block(), type, payload, length); }
 
-// Runs shard `shard` until it is told to leave; with `threads` its pollers and its handler are threads of their own.
+// Runs shard `shard` until it is told to leave; with `threads` its poller is a thread of its own.
 extern "C" void resident_host_shard(const EngineParams* params, u32 shard, u32 threads) {
     const auto b = std::make_unique<Block>();
     current = b.get();
     fused = nullptr;
     enter(*b, *params, shard);
     if (threads) {
-        std::thread pollers[POLLERS];
-        for (auto& p : pollers) p = std::thread(poll_until_leaving, std::ref(*b), &p == pollers);
+        std::thread poller(poll_until_leaving, std::ref(*b));
         handle_until_leaving(*b);
-        for (auto& p : pollers) p.join();
+        poller.join();
     } else {
         poll_and_handle_until_leaving(*b);
     }

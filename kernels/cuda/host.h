@@ -29,20 +29,20 @@ template <class T> T peek(const T* word) { return __atomic_load_n(word, __ATOMIC
 template <class T> T receive(const T* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 template <class T> void pass(T* word, T value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
 template <class T> void note(T* word, T value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
-inline bool claim(u64* word, u64 expected, u64 value) {
-    return __atomic_compare_exchange_n(word, &expected, value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-}
-
 inline Chunk load_staged(const Chunk* from) { return load_chunk(from); }
 inline void store_staged(Chunk* to, Chunk c) { store_chunk(to, c); }
-inline u32 look(const u32* word) { return peek(word); }
-inline void put(u32* word, u32 value) { pass(word, value); }
+template <class T> T look(const T* word) { return peek(word); }
+inline void touch(const u8* memory) { __builtin_prefetch(memory); }
+template <class T> void put(T* word, T value) { pass(word, value); }
+
+inline void count_one(u64* count) { ++*count; }
+inline void count_from(u64* count, u64 value) { *count = value; }
+inline u64 counted(const u64* count) { return *count; }
 
 inline u32 lane() { return 0; }
-inline u32 any_lane(u32 bits) { return bits; }
+inline u32 which_lanes(bool yes) { return yes; }
 template <class T> T first_lane(T value) { return value; }
 inline u32 first_zero(u32 bits) { return (u32)__builtin_ctz(~bits); }
-inline void meet_lanes() {}
 
 inline u64 clock_micros() {
     timespec t;

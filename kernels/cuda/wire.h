@@ -11,10 +11,11 @@ constexpr u32 MAX_FRAME_SLOTS = 21;
 constexpr u32 MAX_STATE = 65536;
 constexpr u32 MAX_FAULT_TEXT = 240;
 constexpr u32 MAX_KINDS = 64;
+constexpr u32 LINE_STRIDE = 4096;
 constexpr u32 DISPATCH_UNKNOWN = 4294967295u;
 constexpr u32 DISPATCH_FAILED = 4294967294u;
 constexpr u64 REGION_MAGIC = 0x746e656469736572ull;
-constexpr u64 WIRE_FINGERPRINT = 0xda58a1e190113a51ull;
+constexpr u64 WIRE_FINGERPRINT = 0xa915d1e7f0f76e6aull;
 
 constexpr u32 OP_CAST = 1;
 constexpr u32 OP_CALL = 2;
@@ -60,6 +61,7 @@ struct alignas(64) RegionHeader {
     u64 progress;
     u64 ingress;
     u64 egress;
+    u64 ring_stride;
     u64 replies;
     i64 clock_offset;
     u32 nest_bytes;
@@ -85,17 +87,18 @@ static_assert(__builtin_offsetof(RegionHeader, control) == 48, "RegionHeader.con
 static_assert(__builtin_offsetof(RegionHeader, progress) == 56, "RegionHeader.progress");
 static_assert(__builtin_offsetof(RegionHeader, ingress) == 64, "RegionHeader.ingress");
 static_assert(__builtin_offsetof(RegionHeader, egress) == 72, "RegionHeader.egress");
-static_assert(__builtin_offsetof(RegionHeader, replies) == 80, "RegionHeader.replies");
-static_assert(__builtin_offsetof(RegionHeader, clock_offset) == 88, "RegionHeader.clock_offset");
-static_assert(__builtin_offsetof(RegionHeader, nest_bytes) == 96, "RegionHeader.nest_bytes");
-static_assert(__builtin_offsetof(RegionHeader, command) == 100, "RegionHeader.command");
-static_assert(__builtin_offsetof(RegionHeader, status) == 104, "RegionHeader.status");
-static_assert(__builtin_offsetof(RegionHeader, text_bytes) == 108, "RegionHeader.text_bytes");
-static_assert(__builtin_offsetof(RegionHeader, launches) == 112, "RegionHeader.launches");
-static_assert(__builtin_offsetof(RegionHeader, clock_ask) == 120, "RegionHeader.clock_ask");
-static_assert(__builtin_offsetof(RegionHeader, clock_answer) == 128, "RegionHeader.clock_answer");
-static_assert(__builtin_offsetof(RegionHeader, clock_nanos) == 136, "RegionHeader.clock_nanos");
-static_assert(__builtin_offsetof(RegionHeader, text) == 144, "RegionHeader.text");
+static_assert(__builtin_offsetof(RegionHeader, ring_stride) == 80, "RegionHeader.ring_stride");
+static_assert(__builtin_offsetof(RegionHeader, replies) == 88, "RegionHeader.replies");
+static_assert(__builtin_offsetof(RegionHeader, clock_offset) == 96, "RegionHeader.clock_offset");
+static_assert(__builtin_offsetof(RegionHeader, nest_bytes) == 104, "RegionHeader.nest_bytes");
+static_assert(__builtin_offsetof(RegionHeader, command) == 108, "RegionHeader.command");
+static_assert(__builtin_offsetof(RegionHeader, status) == 112, "RegionHeader.status");
+static_assert(__builtin_offsetof(RegionHeader, text_bytes) == 116, "RegionHeader.text_bytes");
+static_assert(__builtin_offsetof(RegionHeader, launches) == 120, "RegionHeader.launches");
+static_assert(__builtin_offsetof(RegionHeader, clock_ask) == 128, "RegionHeader.clock_ask");
+static_assert(__builtin_offsetof(RegionHeader, clock_answer) == 136, "RegionHeader.clock_answer");
+static_assert(__builtin_offsetof(RegionHeader, clock_nanos) == 144, "RegionHeader.clock_nanos");
+static_assert(__builtin_offsetof(RegionHeader, text) == 152, "RegionHeader.text");
 
 struct alignas(128) ShardControl {
     u64 egress_head;
@@ -139,7 +142,6 @@ struct alignas(32) Row {
     u64 state_offset;
     u32 state_bytes;
     u32 status;
-    u64 handled;
 };
 static_assert(sizeof(Row) == 32, "Row");
 static_assert(__builtin_offsetof(Row, kind) == 0, "Row.kind");
@@ -147,7 +149,6 @@ static_assert(__builtin_offsetof(Row, generation) == 4, "Row.generation");
 static_assert(__builtin_offsetof(Row, state_offset) == 8, "Row.state_offset");
 static_assert(__builtin_offsetof(Row, state_bytes) == 16, "Row.state_bytes");
 static_assert(__builtin_offsetof(Row, status) == 20, "Row.status");
-static_assert(__builtin_offsetof(Row, handled) == 24, "Row.handled");
 
 struct alignas(64) ShardState {
     u64 ingress;
@@ -220,11 +221,13 @@ static_assert(__builtin_offsetof(CtxRaw, text) == 44, "CtxRaw.text");
 struct alignas(8) EngineParams {
     u64 region;
     u64 rows;
+    u64 counts;
     u64 shards;
     u64 arena;
 };
-static_assert(sizeof(EngineParams) == 32, "EngineParams");
+static_assert(sizeof(EngineParams) == 40, "EngineParams");
 static_assert(__builtin_offsetof(EngineParams, region) == 0, "EngineParams.region");
 static_assert(__builtin_offsetof(EngineParams, rows) == 8, "EngineParams.rows");
-static_assert(__builtin_offsetof(EngineParams, shards) == 16, "EngineParams.shards");
-static_assert(__builtin_offsetof(EngineParams, arena) == 24, "EngineParams.arena");
+static_assert(__builtin_offsetof(EngineParams, counts) == 16, "EngineParams.counts");
+static_assert(__builtin_offsetof(EngineParams, shards) == 24, "EngineParams.shards");
+static_assert(__builtin_offsetof(EngineParams, arena) == 32, "EngineParams.arena");

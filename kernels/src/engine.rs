@@ -15,7 +15,7 @@ pub const KERNEL: &str = "resident_engine";
 /// Name of the clock kernel in [`PTX`], by which a worker calibrates: parameters `ask` and `answer`.
 pub const CLOCK_KERNEL: &str = "resident_clock";
 /// Threads of a block of [`KERNEL`].
-pub const BLOCK_THREADS: u32 = 96;
+pub const BLOCK_THREADS: u32 = 64;
 
 /// Every kind of this program: the handler crates' kinds one after another. The engine knows a kind by its place here, which
 /// for a program with one handler crate is its place in `export!`.
@@ -33,8 +33,8 @@ mod native {
     }
 }
 
-/// Runs shard `shard` of a CPU device on this thread until the host's control line tells it to stop. With `threads` its two
-/// pollers and its handler are threads of their own, as on the GPU.
+/// Runs shard `shard` of a CPU device on this thread until the host's control line tells it to stop. With `threads` its
+/// poller is a thread of its own, as on the GPU.
 ///
 /// # Safety
 ///

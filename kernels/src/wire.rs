@@ -46,6 +46,9 @@ pub const SPAWN_STATE_BYTES: usize = MAX_PAYLOAD - size_of::<SpawnRow>();
 pub const INIT_STATE_BYTES: usize = MAX_PAYLOAD - 8;
 /// The largest text of a fault, in bytes; longer ones are cut.
 pub const MAX_FAULT_TEXT: usize = 240;
+/// Bytes from one shard's control or progress line to the next, and between rings beyond their own: lines of many shards that
+/// lie close together, or a large power of two apart, are served one after another when a GPU reads them.
+pub const LINE_STRIDE: usize = 4096;
 /// The most kinds of actor in one program.
 pub const MAX_KINDS: usize = 64;
 /// First word of a region: "resident" in ASCII.
@@ -219,14 +222,16 @@ layouts! {
         reply_lines: u32,
         /// Bytes of the state arena in device memory.
         arena_bytes: u64,
-        /// Offset of the first [`ShardControl`].
+        /// Offset of the first [`ShardControl`]; the others follow, [`LINE_STRIDE`] apart.
         control: u64,
-        /// Offset of the first [`ShardProgress`].
+        /// Offset of the first [`ShardProgress`]; the others follow, [`LINE_STRIDE`] apart.
         progress: u64,
-        /// Offset of shard 0's ingress ring; the others follow.
+        /// Offset of shard 0's ingress ring; the others follow, `ring_stride` apart.
         ingress: u64,
-        /// Offset of shard 0's egress ring; the others follow.
+        /// Offset of shard 0's egress ring; the others follow, `ring_stride` apart.
         egress: u64,
+        /// Bytes from one ring to the next: the ring's own, and [`LINE_STRIDE`].
+        ring_stride: u64,
         /// Offset of reply line 0.
         replies: u64,
         /// Microseconds to add to the device's clock for the host's; written by the worker before launch.
@@ -299,8 +304,6 @@ layouts! {
         state_bytes: u32,
         /// `ROW_FREE`, `ROW_LIVE` or `ROW_FAILED`.
         status: u32,
-        /// Messages handled.
-        handled: u64,
     }
 
     /// What a shard keeps from one launch to the next, in device memory.
@@ -378,6 +381,8 @@ layouts! {
         region: u64,
         /// `shards * rows` of [`Row`].
         rows: u64,
+        /// As many 64-bit counts of messages handled: beside the rows, which are read for every message and rarely written.
+        counts: u64,
         /// `shards` of [`ShardState`].
         shards: u64,
         /// The state arena.
@@ -447,6 +452,7 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         ("MAX_STATE", MAX_STATE),
         ("MAX_FAULT_TEXT", MAX_FAULT_TEXT),
         ("MAX_KINDS", MAX_KINDS),
+        ("LINE_STRIDE", LINE_STRIDE),
     ] {
         writeln!(out, "constexpr u32 {name} = {value};")?;
     }

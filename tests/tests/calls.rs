@@ -1,7 +1,7 @@
 //! Every call ends exactly once, whatever happens to its actor; and the direct ways to call.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ractor::rpc::CallResult;
@@ -128,6 +128,13 @@ async fn pipelined_in_order_to_many_actors() {
             }
             assert_eq!(pipeline.in_flight(), 0);
             assert!(pipeline.try_next().is_none());
+            let asks: Vec<_> = (0..100).map(|nonce| Ask { nonce, words: words(nonce) }).collect();
+            assert_eq!(pipeline.submit_many(&echoes[3], &asks).unwrap(), 64, "the window's worth");
+            for ask in &asks[..64] {
+                assert_eq!(pipeline.next().unwrap(), expected[3].answer(ask));
+                expected[3].remember(ask.nonce);
+            }
+            assert!(matches!(pipeline.next(), Err(AskError::Idle)));
         }
     });
     soon("the pipeline", piping).await.unwrap();

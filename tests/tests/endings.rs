@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ractor::{ActorRef, ActorStatus, RactorErr, call, cast};
-use resident::prelude::*;
 use resident::SpawnError;
+use resident::prelude::*;
 use resident_test_actors::*;
 use resident_tests::*;
 

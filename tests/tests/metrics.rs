@@ -28,7 +28,11 @@ async fn metrics_tell_what_happened() {
     call!(plain, CounterMsg::Get).unwrap();
     let asking = tokio::task::spawn_blocking({
         let counter = counter.clone();
-        move || (0..128).for_each(|_| drop(counter.ask(&Get, Duration::from_secs(60)).unwrap()))
+        move || {
+            for _ in 0..128 {
+                counter.ask(&Get, Duration::from_secs(60)).unwrap();
+            }
+        }
     });
     soon("the asking", asking).await.unwrap();
     cast!(panicker, PanickerMsg::Panic(Panic { how: EXPLICIT, value: 1 })).unwrap();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ractor::{ActorRef, ActorStatus, MessagingErr, SpawnErr, call, call_t, cast, forward, pg, registry};
-use resident::prelude::*;
 use resident::SpawnError;
+use resident::prelude::*;
 use resident_test_actors::*;
 use resident_tests::*;
 
@@ -170,7 +170,10 @@ async fn a_dead_actor_gives_the_message_back() {
 async fn a_wrong_type_through_the_cell_is_refused() {
     let system = system().await;
     let (counter, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
-    assert!(matches!(counter.get_cell().send_message(EchoMsg::Recall(ractor::concurrency::oneshot().0.into())), Err(MessagingErr::InvalidActorType)));
+    assert!(matches!(
+        counter.get_cell().send_message(EchoMsg::Recall(ractor::concurrency::oneshot().0.into())),
+        Err(MessagingErr::InvalidActorType)
+    ));
     system.stop().await;
 }
 

@@ -113,3 +113,25 @@ async fn a_waiting_sender_hears_of_the_end() {
     }
     system.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_in_their_order() {
+    let system = start(small()).await;
+    let (echo, _) = Echo::spawn(None, Echo::new(6), &system).await.unwrap();
+    let notes: Vec<_> = (0..10_000).map(|nonce| Note { nonce, words: words(nonce) }).collect();
+    let mut expected = Echo::new(6);
+    notes.iter().for_each(|note| expected.remember(note.nonce));
+    let (mut sent, mut cut) = (0, 0);
+    while sent < notes.len() {
+        let more = echo.cast_many(&notes[sent..]).unwrap();
+        sent += more;
+        cut += u32::from(sent < notes.len());
+        tokio::task::yield_now().await;
+    }
+    assert!(cut > 0, "no more goes in than the ring holds");
+    let history = call!(echo, EchoMsg::Recall).unwrap();
+    assert_eq!((history.answered, history.history), (10_000, expected.history));
+    echo.stop_and_wait(None, None).await.unwrap();
+    assert!(matches!(echo.cast_many(&notes), Err(CastError::Stopped(()))));
+    system.stop().await;
+}

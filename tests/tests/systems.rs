@@ -33,6 +33,25 @@ async fn sizes_that_can_not_be_are_refused_with_advice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_a_gpu_it_says_what_is_missing() {
+    let missing = match System::start(Config { device: Choice::Cuda(9999), ..Config::default() }).await {
+        Err(StartError::Device(
+            DeviceStartError::NoDriver(text)
+            | DeviceStartError::OldDriver(text)
+            | DeviceStartError::NoDevice(text)
+            | DeviceStartError::NoHandlers(text),
+        )) => text,
+        other => panic!("{other:?}"),
+    };
+    assert!(!missing.is_empty());
+    let system = System::start(Config::default()).await.unwrap();
+    assert!(!system.device().reason.is_empty());
+    let (counter, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
+    assert_eq!(call!(counter, CounterMsg::AddAndGet, AddAndGet { amount: 2 }).unwrap(), 2);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_way_for_a_pump_to_wait() {
     for (wait, threads) in [(Wait::Spin, 1), (Wait::Yield, 2), (Wait::Park, 3)] {
         let pump = Pump { threads, spin: Duration::ZERO, yield_for: Duration::ZERO, wait };

@@ -1,12 +1,12 @@
 //! The engine on the CPU: the same source, compiled for the host, a thread per shard.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use resident_kernels::engine::run_host_shard;
 use resident_kernels::wire::{EngineParams, Row, ShardState};
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 use super::Engine;
 use crate::fault::{Class, WorkerError};
@@ -20,9 +20,9 @@ pub(crate) struct Cpu {
 }
 
 impl Cpu {
-    pub(crate) fn open(region: &Arc<Region>, threads: bool) -> Cpu {
+    pub(crate) fn open(region: &Arc<Region>, threads: bool) -> Result<Cpu, WorkerError> {
         region.header().set_clock_offset(0);
-        Cpu { memory: Arc::new(Memory::new(region)), threads, shards: Vec::new() }
+        Ok(Cpu { memory: Arc::new(Memory::new(region)?), threads, shards: Vec::new() })
     }
 }
 
@@ -52,12 +52,12 @@ impl Engine for Cpu {
     }
 }
 
-/// Rows, shard states and arena, zeroed.
+/// Rows, shard states, counts and arena, zeroed: pages of the system's, which take memory once they are used.
 struct Memory {
     region: Arc<Region>,
     params: EngineParams,
     base: NonNull<u8>,
-    layout: Layout,
+    bytes: usize,
 }
 
 // SAFETY: `base` is owned; shards touch their own rows and the states of their actors, which are disjoint.
@@ -66,22 +66,35 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    fn new(region: &Arc<Region>) -> Memory {
+    fn new(region: &Arc<Region>) -> Result<Memory, WorkerError> {
         let geometry = region.geometry();
-        let rows = geometry.shards as usize * geometry.rows as usize * size_of::<Row>();
-        let saved = geometry.shards as usize * size_of::<ShardState>();
-        let layout = Layout::from_size_align(rows + saved + geometry.arena_bytes as usize, 4096).expect("a geometry that a region accepted fits the address space");
-        // SAFETY: the layout is not empty, a region has at least one shard and one row.
-        let Some(base) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
+        let rows = geometry.shards as usize * geometry.rows as usize;
+        let shards_at = rows * size_of::<Row>();
+        let counts_at = shards_at + geometry.shards as usize * size_of::<ShardState>();
+        let arena_at = (counts_at + rows * size_of::<u64>()).next_multiple_of(256);
+        let bytes = arena_at + geometry.arena_bytes as usize;
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new mapping, wherever the system likes.
+        let base = unsafe { mmap_anonymous(ptr::null_mut(), bytes, access, MapFlags::PRIVATE) };
+        let base = base.ok().and_then(|base| NonNull::new(base.cast::<u8>())).ok_or_else(|| {
+            WorkerError::new(Class::Memory, format!("the system has no {bytes} bytes for rows and state; lower `arena_bytes` or `rows`"))
+        })?;
         let at = base.as_ptr() as u64;
-        let params = EngineParams { region: region.base().as_ptr() as u64, rows: at, shards: at + rows as u64, arena: at + (rows + saved) as u64 };
-        Memory { region: region.clone(), params, base, layout }
+        let params = EngineParams {
+            region: region.base().as_ptr() as u64,
+            rows: at,
+            shards: at + shards_at as u64,
+            counts: at + counts_at as u64,
+            arena: at + arena_at as u64,
+        };
+        Ok(Memory { region: region.clone(), params, base, bytes })
     }
 }
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: allocated in `new` with this layout; every shard thread holds an `Arc`, so none is left.
-        unsafe { dealloc(self.base.as_ptr(), self.layout) };
+        // SAFETY: mapped in `new` with these bytes; every shard thread holds an `Arc`, so none is left. It can only fail for a
+        // range that was never mapped.
+        let _ = unsafe { munmap(self.base.as_ptr().cast(), self.bytes) };
     }
 }

@@ -7,7 +7,7 @@ mod memory;
 use std::ffi::{CString, c_void};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use std::{mem, ptr};
+use std::ptr;
 
 use cudarc::driver::sys::{self, CUdeviceptr, CUfunction, CUresult, CUstream};
 use resident_kernels::engine::{BLOCK_THREADS, CLOCK_KERNEL, KERNEL, PTX, kinds};
@@ -66,8 +66,9 @@ impl Drop for Context {
 impl Cuda {
     pub(crate) fn open(region: &Arc<Region>, options: &Options, found: &Found, handlers: &str) -> Result<Cuda, WorkerError> {
         let shards = region.geometry().shards;
-        let rows_bytes = u64::from(shards) * u64::from(region.geometry().rows) * mem::size_of::<Row>() as u64;
-        let saved_bytes = u64::from(shards) * mem::size_of::<ShardState>() as u64;
+        let rows = u64::from(shards) * u64::from(region.geometry().rows);
+        let (rows_bytes, counts_bytes) = (rows * size_of::<Row>() as u64, rows * size_of::<u64>() as u64);
+        let saved_bytes = u64::from(shards) * size_of::<ShardState>() as u64;
         // SAFETY: plain driver calls with valid out-pointers; the context stays current on this thread, the only one that uses it.
         let context = unsafe {
             let mut context = ptr::null_mut();
@@ -85,17 +86,19 @@ impl Cuda {
         // SAFETY: valid out-pointer.
         check(unsafe { sys::cuStreamCreate(&mut stream, sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32) }, "cuStreamCreate")?;
         check_table(module, stream)?;
-        let memory = Exported::new(found.device, rows_bytes + saved_bytes + region.geometry().arena_bytes)?;
+        let tables_bytes = (rows_bytes + counts_bytes + saved_bytes).next_multiple_of(256);
+        let memory = Exported::new(found.device, tables_bytes + region.geometry().arena_bytes)?;
         let registered = Registered::new(region)?;
         let params = EngineParams {
             region: registered.address(),
             rows: memory.address(),
             shards: memory.address() + rows_bytes,
-            arena: memory.address() + rows_bytes + saved_bytes,
+            counts: memory.address() + rows_bytes + saved_bytes,
+            arena: memory.address() + tables_bytes,
         };
         let cuda = Cuda { region: region.clone(), engine, stream, params, _memory: memory, _registered: registered, context };
         // SAFETY: the range lies within the memory just taken, which nothing uses yet.
-        check(unsafe { sys::cuMemsetD8Async(params.rows, 0, (rows_bytes + saved_bytes) as usize, stream) }, "clearing rows")?;
+        check(unsafe { sys::cuMemsetD8Async(params.rows, 0, tables_bytes as usize, stream) }, "clearing rows")?;
         cuda.wait("clearing rows")?;
         region.header().set_clock_offset(cuda.calibrate(clock)?);
         region.header().set_nest_bytes(options.stack_bytes / 2);
