@@ -17,7 +17,8 @@ use crate::clock;
 use crate::core::Core;
 use crate::error::{AskError, Refusal};
 use crate::incarnation::Incarnation;
-use crate::port::{Port, Unsent};
+use crate::link::Unsent;
+use crate::port::Port;
 
 /// Looks before the first look at the clock: a few microseconds.
 const LOOKS: u32 = 2000;
@@ -159,7 +160,7 @@ pub(crate) fn look<R: Plain>(core: &Core, port: &Port, row: RowId, slot: &mut Re
         Ok((Answer::Refused(reason), _)) => {
             core.answered_refusal();
             Err(match reason {
-                REFUSED_STALE => port.fault(row).map_or(AskError::Stopped, |fault| AskError::Failed(Box::new(fault))),
+                REFUSED_STALE => port.tenants().fault(row).map_or(AskError::Stopped, |fault| AskError::Failed(Box::new(fault))),
                 REFUSED_FAILED => failed(core, port, row),
                 other => AskError::Refused(Refusal::from_wire(other)),
             })
@@ -174,7 +175,7 @@ fn failed(core: &Core, port: &Port, row: RowId) -> AskError {
     port.wake_pump();
     let started = Instant::now();
     loop {
-        if let Some(fault) = port.fault(row) {
+        if let Some(fault) = port.tenants().fault(row) {
             return AskError::Failed(Box::new(fault));
         }
         if !core.answers() {

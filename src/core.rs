@@ -85,7 +85,7 @@ impl Core {
     pub(crate) fn claim_row(&self) -> Option<(&Arc<Port>, RowId)> {
         let shards = self.ports.len();
         let first = self.next_shard.fetch_add(1, Ordering::Relaxed) as usize;
-        (0..shards).map(|i| &self.ports[(first + i) % shards]).find_map(|port| Some((port, port.claim()?)))
+        (0..shards).map(|i| &self.ports[(first + i) % shards]).find_map(|port| Some((port, port.tenants().claim()?)))
     }
 
     pub(crate) fn enter(&self, actor: &Arc<Incarnation>) {

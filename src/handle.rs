@@ -16,7 +16,7 @@ use crate::ask;
 use crate::error::{AskError, CallError, CastError, FenceError};
 use crate::fault::GpuFault;
 use crate::incarnation::Incarnation;
-use crate::port::{Path, Unsent};
+use crate::link::{Path, Unsent};
 use crate::system::System;
 
 /// A handle of a resident actor.

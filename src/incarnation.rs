@@ -20,7 +20,8 @@ use tokio::time::timeout;
 use crate::core::Core;
 use crate::error::{CastError, SpawnError};
 use crate::fault::{FaultClass, GpuFault};
-use crate::port::{Control, Path, Port, Waiting};
+use crate::link::{Control, Path, Waiting};
+use crate::port::Port;
 
 /// Messages are taken.
 const OPEN: u8 = 0;
@@ -79,7 +80,7 @@ impl Incarnation {
             fences: Mutex::new(VecDeque::new()),
             released: AtomicBool::new(false),
         });
-        port.enter(&incarnation);
+        port.tenants().enter(&incarnation);
         core.enter(&incarnation);
         Ok(incarnation)
     }
@@ -231,7 +232,7 @@ impl Incarnation {
     /// The device has no more to do with it: row and state are free. Once.
     pub(crate) fn release(&self) {
         if !self.released.swap(true, Ordering::AcqRel) {
-            self.port.leave(self);
+            self.port.tenants().leave(self);
             self.core.arena.lock().free(self.state);
             self.core.leave(self);
         }

@@ -76,6 +76,7 @@ mod error;
 mod fault;
 mod handle;
 mod incarnation;
+mod link;
 pub mod metrics;
 mod pending;
 mod pipeline;
@@ -87,6 +88,7 @@ mod spawn;
 mod spinlock;
 mod stop;
 mod system;
+mod tenants;
 
 pub use config::{Config, Pump, Wait};
 pub use device::{DeviceMsg, Snapshot};

@@ -25,7 +25,7 @@ use resident_kernels::actor::Kind;
 use crate::clock;
 use crate::core::Core;
 use crate::fault::FaultClass;
-use crate::port::Sent;
+use crate::link::Sent;
 
 /// How often counts are reported.
 pub(crate) const REPORT_EVERY: Duration = Duration::from_millis(250);

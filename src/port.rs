@@ -4,35 +4,31 @@
 //! - **P-2 (last)** A stop is the last frame of its actor: the actor is closed under the lock under which its stop is pushed.
 //! - **P-3 (once)** What waits is taken out of the table once: by its answer, or by the device's end.
 //!
-//! Locks are taken in this order: `waiting`, `link`, `actors`.
+//! Locks are taken in this order: `waiting`, `link`, `tenants`.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
-use parking_lot::Mutex;
-use resident_gpu::ring::{Frame, Producer, PushError};
-use resident_gpu::rows::{RowId, Rows};
+use parking_lot::{Mutex, MutexGuard};
+use resident_gpu::ring::{Frame, Producer};
 use resident_kernels::actor::{Handles, Message};
-use resident_kernels::host::{Completion, Resident};
+use resident_kernels::host::Resident;
 use resident_kernels::wire::{MAX_PAYLOAD, OP_CALL, OP_CALL_DIRECT, OP_CAST};
 use tokio::sync::{Notify, oneshot};
 
-use crate::clock;
 use crate::doorbell::Doorbell;
 use crate::error::CastError;
-use crate::fault::GpuFault;
 use crate::incarnation::Incarnation;
+use crate::link::{Call, Control, Link, Path, Sent, Unsent, Waiting};
 use crate::pending::Table;
 use crate::spinlock::SpinLock;
+use crate::tenants::Tenants;
 
 /// Messages pushed under one lock.
 const TURN: usize = 32;
-/// Faults that a shard remembers after their actors have gone, for callers that come to ask late.
-const REMEMBERED: usize = 128;
 
 /// The way into one shard.
 pub(crate) struct Port {
@@ -40,7 +36,7 @@ pub(crate) struct Port {
     bell: Arc<Doorbell>,
     waiting: Mutex<Table<Waiting>>,
     link: Line<SpinLock<Link>>,
-    actors: Mutex<Actors>,
+    tenants: Mutex<Tenants>,
     /// Tasks that wait for room in the ring.
     pub credit: Notify,
     /// How many they are.
@@ -67,140 +63,14 @@ thread_local! {
     static BUFFER: RefCell<[u8; MAX_PAYLOAD]> = const { RefCell::new([0; MAX_PAYLOAD]) };
 }
 
-/// What waits for an answer.
-pub(crate) enum Waiting {
-    /// A call's reply of so many bytes.
-    Call(Call),
-    /// The acknowledgement of a spawn.
-    Spawn(Arc<Incarnation>),
-    /// The acknowledgement of a stop, after which the actor's row and state are free.
-    Stop(Arc<Incarnation>, Option<oneshot::Sender<()>>),
-    /// A piece of state.
-    Read(oneshot::Sender<Option<Vec<u8>>>),
-}
-
-pub(crate) struct Call {
-    pub complete: Completion,
-    pub reply_bytes: u32,
-    pub kind: u32,
-    pub since: Instant,
-}
-
-/// How a message came to the ring.
-#[derive(Clone, Copy)]
-pub(crate) enum Path {
-    /// A `GpuRef`.
-    Ring = 0,
-    /// An `ActorRef` and the proxy's mailbox.
-    Mailbox = 1,
-    /// `ask` or a pipeline.
-    Direct = 2,
-}
-
-/// What was pushed since the last look, for the metrics.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Sent {
-    /// By [`Path`].
-    pub messages: [u64; 3],
-}
-
-/// The ring's writing end and what belongs under its lock.
-struct Link {
-    producer: Producer,
-    /// The last stamp pushed.
-    hlc: u64,
-    backlog: VecDeque<Control>,
-    /// The device no longer runs.
-    lost: bool,
-    sent: Box<[Sent]>,
-    full: u64,
-}
-
-/// A frame that is no message.
-pub(crate) struct Control {
-    pub op: u16,
-    pub row: u32,
-    pub generation: u32,
-    pub payload: Vec<u8>,
-    pub waiting: Option<Waiting>,
-}
-
-/// Rows of the shard, and who lives there.
-struct Actors {
-    rows: Rows,
-    live: Vec<Option<Arc<Incarnation>>>,
-    faults: VecDeque<(RowId, GpuFault)>,
-}
-
-/// Why a frame was not pushed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Unsent {
-    Full,
-    Stopped,
-    Lost,
-}
-
-impl Unsent {
-    pub(crate) fn with<M>(self, msg: M) -> CastError<M> {
-        match self {
-            Unsent::Full => CastError::Full(msg),
-            Unsent::Stopped => CastError::Stopped(msg),
-            Unsent::Lost => CastError::Lost(msg),
-        }
-    }
-}
-
-impl From<PushError> for Unsent {
-    fn from(error: PushError) -> Unsent {
-        match error {
-            PushError::Full => Unsent::Full,
-            // `TooLarge` can not be: a message fits in a frame by its type, a frame in a ring by the least capacity.
-            PushError::TooLarge { .. } | PushError::Corrupt(_) => Unsent::Lost,
-        }
-    }
-}
-
-impl Link {
-    /// Pushes a message; the frame's stamp is filled in if it is 0.
-    #[inline]
-    fn message(&mut self, to: &Incarnation, path: Path, frame: Frame<'_>) -> Result<(), Unsent> {
-        if !to.is_open() {
-            return Err(if self.lost { Unsent::Lost } else { Unsent::Stopped });
-        }
-        if self.lost {
-            return Err(Unsent::Lost);
-        }
-        if !self.backlog.is_empty() {
-            // P-1: the spawn of this very actor may be among what waits.
-            self.full += 1;
-            return Err(Unsent::Full);
-        }
-        if frame.hlc == 0 {
-            self.hlc = clock::tick(self.hlc);
-        }
-        let hlc = if frame.hlc == 0 { self.hlc } else { frame.hlc };
-        match self.producer.push(&Frame { row: to.row.row, generation: to.row.generation, hlc, ..frame }) {
-            Ok(()) => {
-                self.sent[to.kind_index as usize].messages[path as usize] += 1;
-                Ok(())
-            }
-            Err(error) => {
-                self.full += u64::from(error == PushError::Full);
-                Err(error.into())
-            }
-        }
-    }
-}
-
 impl Port {
     pub(crate) fn new(shard: u32, producer: Producer, rows: u32, kinds: usize, bell: Arc<Doorbell>) -> Port {
-        let link = Link { producer, hlc: 0, backlog: VecDeque::new(), lost: false, sent: vec![Sent::default(); kinds].into(), full: 0 };
         Port {
             shard,
             bell,
             waiting: Mutex::new(Table::new()),
-            link: Line(SpinLock::new(link)),
-            actors: Mutex::new(Actors { rows: Rows::new(rows), live: Vec::new(), faults: VecDeque::new() }),
+            link: Line(SpinLock::new(Link::new(producer, kinds))),
+            tenants: Mutex::new(Tenants::new(rows)),
             credit: Notify::new(),
             thirsty: AtomicU32::new(0),
             behind: AtomicBool::new(false),
@@ -444,56 +314,15 @@ impl Port {
         (std::mem::take(&mut link.full), link.producer.depth().unwrap_or(0))
     }
 
-    /// Takes a row; `None` while there is none.
-    pub(crate) fn claim(&self) -> Option<RowId> {
-        self.actors.lock().rows.claim()
-    }
-
-    /// An actor moves into its row.
-    pub(crate) fn enter(&self, actor: &Arc<Incarnation>) {
-        let mut actors = self.actors.lock();
-        let row = actor.row.row as usize;
-        if actors.live.len() <= row {
-            actors.live.resize(row + 1, None);
-        }
-        actors.live[row] = Some(actor.clone());
-    }
-
-    /// An actor has left its row.
-    pub(crate) fn leave(&self, actor: &Incarnation) {
-        let mut actors = self.actors.lock();
-        if let Some(place) = actors.live.get_mut(actor.row.row as usize) {
-            *place = None;
-        }
-        actors.rows.release(actor.row);
-        if let Some(fault) = actor.fault() {
-            if actors.faults.len() == REMEMBERED {
-                actors.faults.pop_front();
-            }
-            actors.faults.push_back((actor.row, fault.clone()));
-        }
-    }
-
-    /// The actor at `row` and `generation`.
-    pub(crate) fn actor(&self, row: u32, generation: u32) -> Option<Arc<Incarnation>> {
-        let actors = self.actors.lock();
-        actors.live.get(row as usize)?.as_ref().filter(|actor| actor.row.generation == generation).cloned()
-    }
-
-    /// Why the actor at `id` failed, also shortly after it has gone.
-    pub(crate) fn fault(&self, id: RowId) -> Option<GpuFault> {
-        let actors = self.actors.lock();
-        let live = actors.live.get(id.row as usize).and_then(|actor| actor.as_ref()).filter(|actor| actor.row == id);
-        if let Some(actor) = live {
-            return actor.fault().cloned();
-        }
-        actors.faults.iter().rev().find(|(row, _)| *row == id).map(|(_, fault)| fault.clone())
+    /// The rows of the shard, and who lives there.
+    pub(crate) fn tenants(&self) -> MutexGuard<'_, Tenants> {
+        self.tenants.lock()
     }
 
     /// The device no longer runs: nothing is pushed any more. Hands out the actors that lived on it.
     pub(crate) fn lose(&self) -> Vec<Arc<Incarnation>> {
         self.link.lock().lost = true;
-        self.actors.lock().live.iter().flatten().cloned().collect()
+        self.tenants().all()
     }
 
     /// Ends everything that waits, after [`lose`](Self::lose): callers see their ports closed.
@@ -507,38 +336,6 @@ impl Port {
             }
         }
         self.credit.notify_waiters();
-    }
-}
-
-impl Link {
-    /// Pushes a control frame; gives it back if the ring is full.
-    fn control(&mut self, waiting: &mut Table<Waiting>, mut control: Control) -> Option<Control> {
-        let correlation = match &control.waiting {
-            Some(_) => match waiting.next() {
-                Some(correlation) => correlation,
-                None => return Some(control),
-            },
-            None => u32::MAX,
-        };
-        self.hlc = clock::tick(self.hlc);
-        let frame = Frame {
-            op: control.op,
-            row: control.row,
-            generation: control.generation,
-            correlation,
-            hlc: self.hlc,
-            payload: &control.payload,
-            ..Frame::default()
-        };
-        match self.producer.push(&frame) {
-            Ok(()) => {
-                if let Some(waits) = control.waiting.take() {
-                    waiting.insert(waits);
-                }
-                None
-            }
-            Err(_) => Some(control),
-        }
     }
 }
 

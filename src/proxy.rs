@@ -11,7 +11,7 @@ use resident_kernels::host::Resident;
 use crate::core::Core;
 use crate::error::CastError;
 use crate::incarnation::Incarnation;
-use crate::port::Path;
+use crate::link::Path;
 
 /// The proxy of an `A`.
 pub(crate) struct Proxy<A> {

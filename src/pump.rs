@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use resident_gpu::Class;
 use resident_gpu::device::{DeviceFault, Health};
 use resident_gpu::ring::{Consumer, Frame};
+use resident_gpu::rows::RowId;
 use resident_kernels::wire::{FaultInfo, OP_ACK, OP_EMIT, OP_FAULT, OP_REFUSED, OP_REPLY};
 
 use crate::clock;
@@ -19,8 +20,9 @@ use crate::config::{Pump as Settings, Wait};
 use crate::core::Core;
 use crate::doorbell::Doorbell;
 use crate::fault::FaultClass;
+use crate::link::Waiting;
 use crate::metrics::REPORT_EVERY;
-use crate::port::{Port, Waiting};
+use crate::port::Port;
 
 /// Frames taken from one shard before the next has its turn.
 const TURN: usize = 256;
@@ -274,7 +276,7 @@ fn fault(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
     let handled = u64::from_le_bytes(info[..8].try_into().map_err(|_| "a fault without a count")?);
     let message = u32::from_le_bytes(info[8..12].try_into().map_err(|_| "a fault without a message")?);
     let text = String::from_utf8_lossy(text).into_owned();
-    let actor = port.actor(frame.row, frame.generation);
+    let actor = port.tenants().actor(RowId { row: frame.row, generation: frame.generation }).cloned();
     if let Some(actor) = &actor {
         actor.fail(class, Some(message), handled, text);
     }

@@ -1,9 +1,9 @@
 // The engine of one shard: what its poller and its handler do. The same text for the GPU (gpu.h) and the CPU (host.h).
 //
 // A shard is one thread block. A *poller* watches the next slots of the ingress ring and stages complete ones in shared memory;
-// a *handler* takes staged slots in ring order, runs the message's handler and writes replies and emitted messages to the host.
-// On the GPU the poller is a warp and the handler a thread of its own; on the CPU one thread does both in turn, or two threads
-// do as on the GPU. One poller, since loads of one line of host memory are served one after another, however many wait: two
+// a *handler* takes staged slots in ring order, runs the message's handler and hands replies and emitted messages to a *writer*,
+// which stores them to the host. On the GPU poller and writer are warps and the handler is a thread of its own; on the CPU one
+// thread does all in turn, or the poller is a second one. One poller, since loads of one line of host memory are served one after another, however many wait: two
 // pollers see each other's line no more often than one does (docs/design.md, what the bus does).
 //
 //   E-1 (order)    Frames of a shard are handled in ring order, one at a time.
@@ -17,6 +17,7 @@
 constexpr u32 CHUNKS = 4;
 constexpr u32 STAGE = 64;               // slots staged at most; a power of two, more than the largest frame and a burst
 constexpr u32 BURST = 7;                // slots a poller reads at once while messages flow; with the control line, a warp's worth
+constexpr u32 OUTBOX = 16;              // slots between handler and writer at most; a power of two
 constexpr u32 LOOK_EVERY = 8;           // polls between looks at the control line and the clock
 constexpr u32 GIVE_BACK = 8;            // staged slots handled before the pollers may use them again
 constexpr u32 NO_CORRELATION = ~0u;
@@ -59,7 +60,14 @@ struct Block {
     u64 now;                            // host microseconds
     u64 egress_head;                    // egress slots the host has consumed, as far as known
     u32 leaving;                        // leave at the next message boundary
+    u32 left;                           // the handler has left
     u32 kill;                           // last kill carried out
+
+    // Between handler and writer.
+    u64 posted;                         // slots handed to the writer, in all
+    u64 written;                        // slots the writer has stored, in all
+    Chunk* out_to[OUTBOX];              // where each goes
+    alignas(16) Chunk out[OUTBOX][CHUNKS];
 
     // The handler's own. It may never return from a message (a panic on the GPU), so what must survive stands here.
     u64 cursor, published, egress_tail, hlc, handled, refused, faults;
@@ -75,6 +83,7 @@ struct Block {
 
 ENGINE_FN Block& block();               // this shard's
 ENGINE_FN void while_waiting(Block&);   // what the handler does while it waits for a slot or for room
+ENGINE_FN void post(Block&, Chunk* to, Chunk, Chunk, Chunk, Chunk);   // a slot for the host: stored by the writer
 
 ENGINE_FN u32 lap(u64 index, u32 capacity_log2) { return (u32)((index >> capacity_log2) + 1) & 0xffffu; }
 ENGINE_FN u32 slots_for(u32 bytes) { return bytes <= INLINE_BYTES ? 1 : 1 + (bytes - INLINE_BYTES + MORE_BYTES - 1) / MORE_BYTES; }
@@ -171,18 +180,17 @@ ENGINE_FN u32 poll(Block& b, Poller& p, bool look) {
 
 // ---- handler: towards the host ---------------------------------------------------------------------------------------
 
-// Writes slot `k` of a frame of `bytes` bytes. The words of the payload are aligned; what stands behind its end in the last
-// one does not matter.
-ENGINE_FN void write_first(Chunk* to, u32 tag, u32 op, u32 message, u32 row, u32 generation, u32 correlation, u64 hlc, const u32* words, u32 bytes) {
+// Posts slot `k` of a frame of `bytes` bytes. The words of the payload are aligned; what stands behind its end in the last one
+// does not matter.
+ENGINE_FN void post_first(Block& b, Chunk* to, u32 tag, u32 op, u32 message, u32 row, u32 generation, u32 correlation, u64 hlc, const u32* words, u32 bytes) {
     tag <<= 16;
-    store_chunk(to + 0, {pair(row, generation), pair(correlation, message | tag)});
-    store_chunk(to + 1, {hlc, pair(words[0], bytes | tag)});
-    store_chunk(to + 2, {pair(words[1], words[2]), pair(words[3], tag)});
-    store_chunk(to + 3, {pair(words[4], words[5]), pair(words[6], op | tag)});
+    post(b, to, {pair(row, generation), pair(correlation, message | tag)}, {hlc, pair(words[0], bytes | tag)},
+         {pair(words[1], words[2]), pair(words[3], tag)}, {pair(words[4], words[5]), pair(words[6], op | tag)});
 }
-ENGINE_FN void write_more(Chunk* to, u32 tag, u32 k, const u32* words) {
-    words += INLINE_BYTES / 4 + (k - 1) * (MORE_BYTES / 4);
-    for (u32 c = 0; c < CHUNKS; ++c) store_chunk(to + c, {pair(words[3 * c], words[3 * c + 1]), pair(words[3 * c + 2], tag << 16)});
+ENGINE_FN void post_more(Block& b, Chunk* to, u32 tag, u32 k, const u32* words) {
+    const u32* w = words + INLINE_BYTES / 4 + (k - 1) * (MORE_BYTES / 4);
+    tag <<= 16;
+    post(b, to, {pair(w[0], w[1]), pair(w[2], tag)}, {pair(w[3], w[4]), pair(w[5], tag)}, {pair(w[6], w[7]), pair(w[8], tag)}, {pair(w[9], w[10]), pair(w[11], tag)});
 }
 
 // Waits until the egress ring has room. A shard that was told to leave gives up when the host takes nothing any more.
@@ -211,8 +219,8 @@ ENGINE_CALL void send(Block& b, u32 op, u32 message, u32 correlation, const u8* 
     if (!has_room(b, slots)) { ++b.refused; return; }
     const u64 tail = b.egress_tail, mask = (1ull << log2) - 1;
     const u32* words = (const u32*)payload;
-    write_first(b.egress + (tail & mask) * CHUNKS, lap(tail, log2), op, message, b.head.row, b.head.generation, correlation, next_stamp(b), words, bytes);
-    for (u32 k = 1; k < slots; ++k) write_more(b.egress + ((tail + k) & mask) * CHUNKS, lap(tail + k, log2), k, words);
+    post_first(b, b.egress + (tail & mask) * CHUNKS, lap(tail, log2), op, message, b.head.row, b.head.generation, correlation, next_stamp(b), words, bytes);
+    for (u32 k = 1; k < slots; ++k) post_more(b, b.egress + ((tail + k) & mask) * CHUNKS, lap(tail + k, log2), k, words);
     b.egress_tail = tail + slots;
 }
 
@@ -225,8 +233,8 @@ ENGINE_CALL void answer(Block& b, u32 op, u32 message, u32 bytes) {
     Chunk* to = b.replies + h.correlation * (u64)CHUNKS;
     const u32* words = (const u32*)b.reply;
     // SYNC reply-ready: the caller watches these lines itself.
-    write_first(to, h.reply_tag, op, message, h.row, h.generation, h.correlation, next_stamp(b), words, bytes);
-    for (u32 k = 1; k < slots; ++k) write_more(to + k * CHUNKS, h.reply_tag, k, words);
+    post_first(b, to, h.reply_tag, op, message, h.row, h.generation, h.correlation, next_stamp(b), words, bytes);
+    for (u32 k = 1; k < slots; ++k) post_more(b, to + k * CHUNKS, h.reply_tag, k, words);
 }
 
 // The same for a reply of one slot, without a detour.
@@ -235,13 +243,13 @@ ENGINE_FN void reply_short(Block& b, const Head& h, u32 bytes) {
     const u64 stamp = next_stamp(b);
     if (h.op == OP_CALL_DIRECT) {
         if (h.correlation >= b.reply_lines) { ++b.refused; return; }
-        write_first(b.replies + h.correlation * (u64)CHUNKS, h.reply_tag, OP_REPLY, h.message, h.row, h.generation, h.correlation, stamp, words, bytes);
+        post_first(b, b.replies + h.correlation * (u64)CHUNKS, h.reply_tag, OP_REPLY, h.message, h.row, h.generation, h.correlation, stamp, words, bytes);
         return;
     }
     if (!has_room(b, 1)) { ++b.refused; return; }
     const u64 tail = b.egress_tail;
     const u32 log2 = b.capacity_log2;
-    write_first(b.egress + (tail & ((1ull << log2) - 1)) * CHUNKS, lap(tail, log2), OP_REPLY, h.message, h.row, h.generation, h.correlation, stamp, words, bytes);
+    post_first(b, b.egress + (tail & ((1ull << log2) - 1)) * CHUNKS, lap(tail, log2), OP_REPLY, h.message, h.row, h.generation, h.correlation, stamp, words, bytes);
     b.egress_tail = tail + 1;
 }
 
@@ -483,7 +491,8 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     b.refused = s.refused;
     b.faults = s.faults;
     b.kill = s.kill;
-    b.leaving = 0;
+    b.posted = b.written = 0;
+    b.leaving = b.left = 0;
     b.depth = 0;
     b.now = clock_micros() + (u64)h.clock_offset;
     for (u32 i = 0; i < STAGE; ++i) clear(b, b.cursor + i, lap(b.cursor + i, b.capacity_log2));
@@ -492,12 +501,15 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     publish(&b.progress->running, 1u);
 }
 
-// E-5: everything a next launch needs. `swap` asks the worker for that launch.
+// E-5: everything a next launch needs, once the writer has nothing left. `swap` asks the worker for that launch.
 ENGINE_CALL void leave(Block& b, u32 swap) {
+    pass(&b.leaving, 1u);
+    // SYNC written: pairs with the writer's store; what it stored for the host is seen before `running` is 0.
+    while (receive(&b.written) != b.posted) {}
     progress(b);
     *b.saved = {b.cursor, b.egress_tail, b.hlc, b.handled, b.refused, b.faults, peek(&b.kill)};
     publish(&b.progress->swap, swap);
     // SYNC running: pairs with the host's load.
     publish_last(&b.progress->running, 0u);
-    pass(&b.leaving, 1u);
+    pass(&b.left, 1u);
 }
