@@ -89,7 +89,7 @@ pub(crate) fn run(options: Options, hello: SyncSender<Result<Hello, WorkerError>
     }
 }
 
-fn described(panic: &(dyn std::any::Any + Send)) -> &str {
+pub(crate) fn described(panic: &(dyn std::any::Any + Send)) -> &str {
     panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
 }
 

@@ -381,7 +381,7 @@ ENGINE_FN bool is_staged(Chunk c, u32 tag) { return high(c.hi) >> 16 == tag; }
 
 // Takes a slot off the stage: no tag that its place will be asked for stands there any more.
 ENGINE_FN void clear(Block& b, u64 index, u32 tag) {
-    for (u32 c = 0; c < CHUNKS; ++c) note(&b.stage[index % STAGE][c].hi, (u64)(tag ^ 0x8000) << 48);
+    for (u32 c = 0; c < CHUNKS; ++c) unstage(&b.stage[index % STAGE][c], (u64)(tag ^ 0x8000) << 48);
 }
 
 // Fetches the further slots of a frame; false if the shard is to leave before they are all there.

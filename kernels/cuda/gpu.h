@@ -48,6 +48,8 @@ ENGINE_FN void store_staged(Chunk* to, Chunk c) {
     asm volatile("st.volatile.shared.v2.u64 [%0], {%1, %2};" ::"r"(shared(to)), "l"(c.lo), "l"(c.hi) : "memory");
 }
 
+ENGINE_FN void unstage(Chunk* at, u64 mark) { note(&at->hi, mark); }
+
 // Words of a row, in device memory, between this shard's poller and its handler.
 template <class T> ENGINE_FN T look(const T* word) { return __nv_atomic_load_n(const_cast<T*>(word), __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_BLOCK); }
 template <class T> ENGINE_FN void put(T* word, T value) { __nv_atomic_store_n(word, value, __NV_ATOMIC_RELEASE, __NV_THREAD_SCOPE_BLOCK); }

@@ -7,7 +7,13 @@
 
 namespace {
 
-thread_local Block* current = nullptr;
+struct HostBlock : Block {
+#ifdef ENGINE_WATCH
+    u8 bytes[STAGE * CHUNKS];           // one for each staged chunk (watch.h)
+#endif
+};
+
+thread_local HostBlock* current = nullptr;
 thread_local Poller* fused = nullptr;       // set while this thread polls and handles in turn
 
 // With nothing to do, first stay close, then let others run, then sleep: the CPU device shares its cores with the application.
@@ -27,7 +33,7 @@ class Idle {
     u32 turns = 0;
 };
 
-void poll_until_leaving(Block& b) {
+void poll_until_leaving(HostBlock& b) {
     Idle idle;
     current = &b;
     Poller poller = start_polling(b);
@@ -68,6 +74,9 @@ void poll_and_handle_until_leaving(Block& b) {
 }  // namespace
 
 inline Block& block() { return *current; }
+#ifdef ENGINE_WATCH
+u8& byte_for(const Chunk* staged) { return current->bytes[staged - current->stage[0]]; }
+#endif
 inline void post(Block&, Chunk* to, Chunk c0, Chunk c1, Chunk c2, Chunk c3) {
     store_chunk(to, c0), store_chunk(to + 1, c1), store_chunk(to + 2, c2), store_chunk(to + 3, c3);
 }
@@ -80,7 +89,7 @@ extern "C" void resident_emit(CtxRaw*, u32 type, const u8* payload, u32 length) 
 
 // Runs shard `shard` until it is told to leave; with `threads` its poller is a thread of its own.
 extern "C" void resident_host_shard(const EngineParams* params, u32 shard, u32 threads) {
-    const auto b = std::make_unique<Block>();
+    const auto b = std::make_unique<HostBlock>();
     current = b.get();
     fused = nullptr;
     enter(*b, *params, shard);

@@ -3,6 +3,7 @@
 #include <ctime>
 #include <sched.h>
 #include "types.h"
+#include "watch.h"
 
 #define ENGINE_FN inline
 #define ENGINE_CALL inline
@@ -26,11 +27,32 @@ template <class T> void publish(T* word, T value) { __atomic_store_n(word, value
 template <class T> void publish_last(T* word, T value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
 
 template <class T> T peek(const T* word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
-template <class T> T receive(const T* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
-template <class T> void pass(T* word, T value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+template <class T> T receive(const T* word) {
+    if (weakened("stage-free/load")) return peek(word);
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
 template <class T> void note(T* word, T value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
-inline Chunk load_staged(const Chunk* from) { return load_chunk(from); }
-inline void store_staged(Chunk* to, Chunk c) { store_chunk(to, c); }
+template <class T> void pass(T* word, T value) {
+    if (weakened("stage-free/store")) return note(word, value);
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+inline Chunk load_staged(const Chunk* from) {
+    if (weakened("staged/load")) {
+        const u64 hi = peek(&from->hi);
+        return {peek(&from->lo), hi};
+    }
+    return load_chunk(from);
+}
+inline void store_staged(Chunk* to, Chunk c) {
+    chunk_is_written(to);
+    if (!weakened("staged/store")) return store_chunk(to, c);
+    note(&to->lo, c.lo);
+    note(&to->hi, c.hi);
+}
+inline void unstage(Chunk* at, u64 mark) {
+    chunk_is_read(at);
+    note(&at->hi, mark);
+}
 template <class T> T look(const T* word) { return peek(word); }
 inline void touch(const u8* memory) { __builtin_prefetch(memory); }
 template <class T> void put(T* word, T value) { pass(word, value); }

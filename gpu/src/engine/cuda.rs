@@ -223,3 +223,35 @@ fn compare_table(table: &[u8]) -> Result<(), WorkerError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(modules: &[Module]) -> String {
+        let error = handlers(modules).expect_err("no PTX to run");
+        assert_eq!(error.class, Class::NoHandlers);
+        error.text
+    }
+
+    #[test]
+    fn one_module_with_ptx_and_no_other() {
+        let module = |krate, ptx| Module { krate, kinds: &[], ptx };
+        assert_eq!(handlers(&[module("planes", Gpu::Ptx("text"))]), Ok("text"));
+        assert!(refused(&[]).contains("links no handler crate"));
+        let missing = refused(&[module("planes", Gpu::Missing("run `rustup target add nvptx64-nvidia-cuda`"))]);
+        assert!(missing.contains("`planes`") && missing.contains("rustup target add"), "{missing}");
+        let several = refused(&[module("planes", Gpu::Ptx("text")), module("trains", Gpu::Ptx("text"))]);
+        assert!(several.contains("planes, trains") && several.contains("from one crate"), "{several}");
+    }
+
+    #[test]
+    fn a_table_of_other_layouts_is_refused() {
+        let table = |magic: u64, wire: u64, count: u64| [magic, wire, count].map(u64::to_le_bytes).concat();
+        assert_eq!(compare_table(&table(REGION_MAGIC, FINGERPRINT, 0)), Ok(()), "this program has no kinds");
+        for wrong in [table(0, FINGERPRINT, 0), table(REGION_MAGIC, !FINGERPRINT, 0), table(REGION_MAGIC, FINGERPRINT, 2), vec![0; 5], vec![]] {
+            let error = compare_table(&wrong).expect_err("another table");
+            assert!(error.class == Class::Link && error.text.contains("rebuild the handler crate"), "{error}");
+        }
+    }
+}

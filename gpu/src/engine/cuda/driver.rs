@@ -1,8 +1,11 @@
 //! The CUDA driver, looked for at run time: nothing links to it, and a machine without it gets an error that says so.
 
+use std::panic::catch_unwind;
+
 use cudarc::driver::sys::{self, CUdevice, CUdevice_attribute, CUresult};
 
 use crate::fault::{Class, WorkerError};
+use crate::worker::described;
 
 /// CUDA 12.4, whose PTX (8.4) the engine is written in.
 const OLDEST_DRIVER: i32 = 12_040;
@@ -38,6 +41,14 @@ pub(crate) struct Found {
 
 /// Finds device `ordinal`, or says what is missing.
 pub(crate) fn find(ordinal: u32) -> Result<Found, WorkerError> {
+    // The driver's library is opened by name and each call looked up when it is first made; one that is not there panics.
+    catch_unwind(|| look(ordinal)).unwrap_or_else(|panic| {
+        let what = described(&*panic);
+        Err(WorkerError::new(Class::Driver, format!("libcuda.so.1 is no CUDA driver that resident can use ({what}); install NVIDIA's driver anew, or choose the CPU device")))
+    })
+}
+
+fn look(ordinal: u32) -> Result<Found, WorkerError> {
     // SAFETY: only tries to open the library.
     if !unsafe { sys::is_culib_present() } {
         return Err(WorkerError::new(Class::NoDriver, "no CUDA driver: libcuda.so.1 was not found; install NVIDIA's driver 550 (CUDA 12.4) or newer, or choose the CPU device"));
@@ -46,7 +57,7 @@ pub(crate) fn find(ordinal: u32) -> Result<Found, WorkerError> {
     unsafe {
         match sys::cuInit(0) {
             CUresult::CUDA_ERROR_NO_DEVICE => return Err(no_device(ordinal, 0)),
-            other => check(other, "cuInit")?,
+            other => check(other, "cuInit").map_err(|error| WorkerError::new(error.class, format!("{error}; see what `nvidia-smi` says, or choose the CPU device")))?,
         }
         let mut driver = 0;
         check(sys::cuDriverGetVersion(&mut driver), "cuDriverGetVersion")?;

@@ -1,0 +1,163 @@
+//! A month of flights: one resident actor per aircraft, on the GPU if there is one, and CPU actors beside them.
+//!
+//! ```text
+//!   input -> Reader --- Flight --> Aircraft (one per tail number) --- Late --> Alerts
+//!               |                     |                                          |
+//!               +---------------- Supervisor ------------------------------------+
+//! ```
+
+mod alerts;
+mod fold;
+mod input;
+mod reader;
+mod report;
+mod rows;
+mod supervisor;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use clap::{Parser, ValueEnum};
+use flights_actors::Late;
+use indicatif::{ProgressBar, ProgressStyle};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use ractor::{Actor, ActorProcessingErr, ActorRef, call};
+use resident::prelude::*;
+use tokio::sync::oneshot;
+
+use crate::alerts::{AlertMsg, Alerts};
+use crate::input::Input;
+use crate::reader::{Reader, ReaderMsg};
+use crate::report::{Report, Run};
+use crate::supervisor::Supervisor;
+
+/// How long the supervisor may take to say who has failed.
+const LAST_WORD: Duration = Duration::from_secs(10);
+
+/// Sums up a file of flights with one resident actor per aircraft.
+#[derive(Parser)]
+struct Args {
+    /// File of flights, plain or .gz; `-` is standard input [default: New York in January 2013, which the program carries]
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// Where the aircraft live
+    #[arg(long, value_enum, default_value = "auto")]
+    device: Device,
+    /// Serve metrics for Prometheus at this address, as 127.0.0.1:9000, while the program runs
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<SocketAddr>,
+    /// Keep aircraft and metrics up for so many seconds after the report
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    hold: u64,
+    /// End with one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A choice of device.
+#[derive(Clone, Copy, ValueEnum)]
+enum Device {
+    /// The first GPU if it can be used, else the CPU
+    Auto,
+    /// The CPU
+    Cpu,
+    /// The first GPU
+    Cuda,
+}
+
+impl From<Device> for Choice {
+    fn from(device: Device) -> Choice {
+        match device {
+            Device::Auto => Choice::Auto,
+            Device::Cpu => Choice::Cpu,
+            Device::Cuda => Choice::Cuda(0),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether the actors have counted as the fold has.
+#[tokio::main]
+async fn run(args: &Args) -> anyhow::Result<bool> {
+    let input = Input::find(args.input.as_deref())?;
+    if let Some(address) = args.metrics {
+        // Before the system starts, which takes hold of its metrics then.
+        let exporter = PrometheusBuilder::new().with_http_listener(address);
+        exporter.install().with_context(|| format!("can not serve metrics at {address}; choose another address with --metrics"))?;
+    }
+    let system = System::start(Config { device: args.device.into(), ..Config::default() }).await?;
+    eprintln!("{input} on {}", system.device());
+
+    let run = count(&system, &input).await;
+    let report = match run {
+        Ok(run) => Report::new(system.device(), run, &fold::fold(&input)?),
+        Err(error) => {
+            system.stop().await;
+            return Err(error);
+        }
+    };
+    println!("{report}");
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    }
+    tokio::time::sleep(Duration::from_secs(args.hold)).await;
+    system.stop().await;
+    Ok(report.is_equal())
+}
+
+/// Has the actors count `input`; ends with the first of them that fails.
+async fn count(system: &System, input: &Input) -> anyhow::Result<Run> {
+    let bar = progress_bar(input);
+    let (end, mut failure) = oneshot::channel();
+    let (supervisor, _) = Supervisor::spawn(None, Supervisor, end).await?;
+    system.control().link(supervisor.get_cell());
+    let (alerts, _) =
+        Alerts::spawn_linked(Some(alerts::NAME.into()), Alerts { bar: bar.clone() }, (), supervisor.get_cell()).await?;
+    system.route::<Late, AlertMsg>(alerts::NAME)?;
+    let reader = Reader { input: input.clone(), system: system.clone(), supervisor: supervisor.get_cell(), bar: bar.clone() };
+    let (reader, _) = Reader::spawn_linked(Some("flights/reader".into()), reader, (), supervisor.get_cell()).await?;
+
+    let run = tokio::select! {
+        biased;
+        why = &mut failure => Err(anyhow!(why?)),
+        run = work(&reader, &alerts) => match run {
+            Ok(run) => Ok(run),
+            // Somebody has gone, and the supervisor hears who and why.
+            Err(error) => Err(match tokio::time::timeout(LAST_WORD, failure).await {
+                Ok(Ok(why)) => anyhow!(why),
+                _ => anyhow!(error),
+            }),
+        },
+    };
+    bar.finish_and_clear();
+    run
+}
+
+/// What the actors count. Every aircraft's answer comes behind the alerts that it has emitted.
+async fn work(reader: &ActorRef<ReaderMsg>, alerts: &ActorRef<AlertMsg>) -> Result<Run, ActorProcessingErr> {
+    let begun = Instant::now();
+    let fleet = call!(reader, ReaderMsg::Read)?;
+    let read = begun.elapsed();
+    let totals = fleet.totals().await?;
+    let heard = call!(alerts, AlertMsg::Heard)?;
+    Ok(Run { rows: fleet.rows, skipped: fleet.skipped, totals, heard, read, all: begun.elapsed() })
+}
+
+/// A bar over the bytes of `input`; hidden where standard error is no terminal.
+fn progress_bar(input: &Input) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {prefix}  {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(input.bytes()).with_style(style)
+}

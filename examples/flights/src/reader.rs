@@ -1,0 +1,142 @@
+//! The CPU actor that reads the rows and sends each to its aircraft, which it starts when the tail number first appears.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io;
+
+use flights_actors::{Aircraft, AircraftMsg, Totals};
+use indicatif::{HumanCount, ProgressBar};
+use ractor::concurrency::oneshot;
+use ractor::{ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort};
+use resident::prelude::*;
+use thiserror::Error;
+
+use crate::input::{Input, unpacked};
+use crate::rows::{Row, RowError, Rows, Tail};
+
+/// Rows between two looks up from the work: others have a turn, and the progress bar moves.
+const TURN: u64 = 1024;
+
+/// The reader.
+pub struct Reader {
+    pub input: Input,
+    pub system: System,
+    /// To whom the aircraft are linked.
+    pub supervisor: ActorCell,
+    pub bar: ProgressBar,
+}
+
+/// What the reader takes.
+pub enum ReaderMsg {
+    /// Reads the whole input; answers when the last row is sent.
+    Read(RpcReplyPort<Fleet>),
+}
+
+/// All aircraft that were seen.
+#[derive(Default)]
+pub struct Fleet {
+    /// By tail number.
+    pub aircraft: HashMap<Tail, GpuRef<Aircraft>>,
+    /// Rows read.
+    pub rows: u64,
+    /// Those of them without a tail number.
+    pub skipped: u64,
+}
+
+/// Why the input was not read to its end.
+#[derive(Debug, Error)]
+#[error("`{input}`: {cause}")]
+pub struct ReadError {
+    input: String,
+    cause: RowError,
+}
+
+impl ReadError {
+    /// Reading `input` ended because of `cause`.
+    pub fn new(input: &Input, cause: impl Into<RowError>) -> ReadError {
+        ReadError { input: input.to_string(), cause: cause.into() }
+    }
+}
+
+#[ractor::actor(message = ReaderMsg, state = (), arguments = ())]
+impl Reader {
+    async fn pre_start(&self, _: ActorRef<ReaderMsg>, _: ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(&self, _: ActorRef<ReaderMsg>, ReaderMsg::Read(reply): ReaderMsg, _: &mut ()) -> Result<(), ActorProcessingErr> {
+        let fleet = self.read().await?;
+        // Who asked may have gone.
+        let _ = reply.send(fleet);
+        Ok(())
+    }
+}
+
+impl Reader {
+    async fn read(&self) -> Result<Fleet, ActorProcessingErr> {
+        let broken = |cause: RowError| ReadError::new(&self.input, cause);
+        let open = || -> io::Result<_> { unpacked(self.bar.wrap_read(self.input.open()?)) };
+        let mut rows = Rows::new(open().map_err(|error| broken(error.into()))?).map_err(broken)?;
+        let mut fleet = Fleet::default();
+        while let Some(row) = rows.next().map_err(broken)? {
+            fleet.rows += 1;
+            if fleet.rows.is_multiple_of(TURN) {
+                self.look_up(&fleet).await;
+            }
+            self.send(&mut fleet, row).await?;
+        }
+        Ok(fleet)
+    }
+
+    async fn look_up(&self, fleet: &Fleet) {
+        if !self.bar.is_hidden() {
+            self.bar.set_prefix(format!("{} rows, {} aircraft", HumanCount(fleet.rows), HumanCount(fleet.aircraft.len() as u64)));
+        }
+        tokio::task::yield_now().await;
+    }
+
+    /// Sends a row to its aircraft; waits while the aircraft's shard has no room.
+    #[inline]
+    async fn send(&self, fleet: &mut Fleet, row: Row) -> Result<(), ActorProcessingErr> {
+        let Some(tail) = row.tail else {
+            fleet.skipped += 1;
+            return Ok(());
+        };
+        let aircraft = match fleet.aircraft.entry(tail) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let (name, state) = (tail.to_string(), Aircraft::new(tail.0));
+                new.insert(Aircraft::spawn_linked(Some(name), state, &self.system, self.supervisor.clone()).await?.0)
+            }
+        };
+        match aircraft.send(AircraftMsg::Flight(row.flight)).await {
+            Ok(()) => Ok(()),
+            Err(unsent) => Err(ended(aircraft, unsent)),
+        }
+    }
+}
+
+/// Why an aircraft takes no messages: its fault, if it has failed.
+fn ended(aircraft: &GpuRef<Aircraft>, unsent: CastError<AircraftMsg>) -> ActorProcessingErr {
+    match aircraft.fault() {
+        Some(fault) => Box::new(fault.clone()),
+        None => format!("`{}`: {unsent}", aircraft.get_name().unwrap_or_default()).into(),
+    }
+}
+
+impl Fleet {
+    /// What every aircraft has counted. An aircraft answers when it has handled every flight that it was sent.
+    pub async fn totals(&self) -> Result<HashMap<Tail, Totals>, ActorProcessingErr> {
+        let mut answers = Vec::with_capacity(self.aircraft.len());
+        for (tail, aircraft) in &self.aircraft {
+            let (port, answer) = oneshot();
+            aircraft.send(AircraftMsg::Report(port.into())).await.map_err(|unsent| ended(aircraft, unsent))?;
+            answers.push((*tail, answer));
+        }
+        let mut totals = HashMap::with_capacity(answers.len());
+        for (tail, answer) in answers {
+            totals.insert(tail, answer.await.map_err(|_| format!("`{tail}` did not answer"))?);
+        }
+        Ok(totals)
+    }
+}

@@ -1,0 +1,167 @@
+//! A ring's writing end, and what belongs under its lock.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use resident_gpu::ring::{Frame, Producer, PushError};
+use resident_kernels::host::Completion;
+use tokio::sync::oneshot;
+
+use crate::clock;
+use crate::error::CastError;
+use crate::incarnation::Incarnation;
+use crate::pending::Table;
+
+/// The ring's writing end and what belongs under its lock.
+pub(crate) struct Link {
+    pub producer: Producer,
+    /// The last stamp pushed.
+    hlc: u64,
+    pub backlog: VecDeque<Control>,
+    /// The device no longer runs.
+    pub lost: bool,
+    pub sent: Box<[Sent]>,
+    pub full: u64,
+}
+
+/// A frame that is no message.
+pub(crate) struct Control {
+    pub op: u16,
+    pub row: u32,
+    pub generation: u32,
+    pub payload: Vec<u8>,
+    pub waiting: Option<Waiting>,
+}
+
+/// What waits for an answer.
+pub(crate) enum Waiting {
+    /// A call's reply of so many bytes.
+    Call(Call),
+    /// The acknowledgement of a spawn.
+    Spawn(Arc<Incarnation>),
+    /// The acknowledgement of a stop, after which the actor's row and state are free.
+    Stop(Arc<Incarnation>, Option<oneshot::Sender<()>>),
+    /// A piece of state.
+    Read(oneshot::Sender<Option<Vec<u8>>>),
+}
+
+/// A call on its way.
+pub(crate) struct Call {
+    pub complete: Completion,
+    pub reply_bytes: u32,
+    pub kind: u32,
+    pub since: Instant,
+}
+
+/// How a message came to the ring.
+#[derive(Clone, Copy)]
+pub(crate) enum Path {
+    /// A `GpuRef`.
+    Ring = 0,
+    /// An `ActorRef` and the proxy's mailbox.
+    Mailbox = 1,
+    /// `ask` or a pipeline.
+    Direct = 2,
+}
+
+/// What was pushed since the last look, for the metrics.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Sent {
+    /// By [`Path`].
+    pub messages: [u64; 3],
+}
+
+/// Why a frame was not pushed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unsent {
+    Full,
+    Stopped,
+    Lost,
+}
+
+impl Unsent {
+    pub(crate) fn with<M>(self, msg: M) -> CastError<M> {
+        match self {
+            Unsent::Full => CastError::Full(msg),
+            Unsent::Stopped => CastError::Stopped(msg),
+            Unsent::Lost => CastError::Lost(msg),
+        }
+    }
+}
+
+impl From<PushError> for Unsent {
+    fn from(error: PushError) -> Unsent {
+        match error {
+            PushError::Full => Unsent::Full,
+            // `TooLarge` can not be: a message fits in a frame by its type, a frame in a ring by the least capacity.
+            PushError::TooLarge { .. } | PushError::Corrupt(_) => Unsent::Lost,
+        }
+    }
+}
+
+impl Link {
+    pub(crate) fn new(producer: Producer, kinds: usize) -> Link {
+        Link { producer, hlc: 0, backlog: VecDeque::new(), lost: false, sent: vec![Sent::default(); kinds].into(), full: 0 }
+    }
+
+    /// Pushes a message; the frame's stamp is filled in if it is 0.
+    #[inline]
+    pub(crate) fn message(&mut self, to: &Incarnation, path: Path, frame: Frame<'_>) -> Result<(), Unsent> {
+        if !to.is_open() {
+            return Err(if self.lost { Unsent::Lost } else { Unsent::Stopped });
+        }
+        if self.lost {
+            return Err(Unsent::Lost);
+        }
+        if !self.backlog.is_empty() {
+            // P-1: the spawn of this very actor may be among what waits.
+            self.full += 1;
+            return Err(Unsent::Full);
+        }
+        if frame.hlc == 0 {
+            self.hlc = clock::tick(self.hlc);
+        }
+        let hlc = if frame.hlc == 0 { self.hlc } else { frame.hlc };
+        match self.producer.push(&Frame { row: to.row.row, generation: to.row.generation, hlc, ..frame }) {
+            Ok(()) => {
+                self.sent[to.kind_index as usize].messages[path as usize] += 1;
+                Ok(())
+            }
+            Err(error) => {
+                self.full += u64::from(error == PushError::Full);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Pushes a control frame; gives it back if the ring is full.
+    pub(crate) fn control(&mut self, waiting: &mut Table<Waiting>, mut control: Control) -> Option<Control> {
+        let correlation = match &control.waiting {
+            Some(_) => match waiting.next() {
+                Some(correlation) => correlation,
+                None => return Some(control),
+            },
+            None => u32::MAX,
+        };
+        self.hlc = clock::tick(self.hlc);
+        let frame = Frame {
+            op: control.op,
+            row: control.row,
+            generation: control.generation,
+            correlation,
+            hlc: self.hlc,
+            payload: &control.payload,
+            ..Frame::default()
+        };
+        match self.producer.push(&frame) {
+            Ok(()) => {
+                if let Some(waits) = control.waiting.take() {
+                    waiting.insert(waits);
+                }
+                None
+            }
+            Err(_) => Some(control),
+        }
+    }
+}
