@@ -21,7 +21,7 @@ pub struct Config {
     pub device: Choice,
     /// Shards: blocks of a GPU, threads of the CPU device. Default: as many as suit the device.
     pub shards: Option<u32>,
-    /// Slots of each ring, a power of two from 64 on. A message of up to 28 bytes takes one slot. Default: 1024.
+    /// Slots of each ring, a power of two from 64 on. A message of up to 28 bytes takes one slot. Default: 256.
     pub capacity: u32,
     /// Actors that one shard can hold. Default: 8192.
     pub rows: u32,
@@ -37,6 +37,10 @@ pub struct Config {
     pub cpu_threads: bool,
     /// How replies and emitted messages are fetched from the device.
     pub pump: Pump,
+    /// How long a task that calls looks for its reply again and again, yielding to other tasks in between, before it sleeps: to
+    /// wake a sleeping task takes longer than a GPU takes to reply. Default: 20 us on a machine of more than four cores, else
+    /// nothing.
+    pub call_yield: Duration,
     /// How long [`System::stop`](crate::System::stop), and an actor that stops, wait for the device. Default: 10 s.
     pub stop_timeout: Duration,
     /// How long [`System::start`](crate::System::start) waits for the device. Default: 60 s.
@@ -83,6 +87,7 @@ impl Default for Config {
             cache: options.cache,
             cpu_threads: options.cpu_threads,
             pump: Pump::default(),
+            call_yield: if many_cores() { Duration::from_micros(20) } else { Duration::ZERO },
             stop_timeout: Duration::from_secs(10),
             start_timeout: options.start_timeout,
         }
@@ -109,8 +114,12 @@ impl Config {
 
 impl Default for Pump {
     fn default() -> Pump {
-        let many_cores = available_parallelism().is_ok_and(|cores| cores.get() > 4);
-        let spin = if many_cores { Duration::from_micros(50) } else { Duration::ZERO };
+        let spin = if many_cores() { Duration::from_micros(50) } else { Duration::ZERO };
         Pump { threads: 1, spin, yield_for: Duration::from_micros(200), wait: Wait::Park }
     }
+}
+
+/// Whether a core that only looks takes nothing from those that work.
+fn many_cores() -> bool {
+    available_parallelism().is_ok_and(|cores| cores.get() > 4)
 }

@@ -11,6 +11,7 @@ use resident_gpu::arena::Arena;
 use resident_gpu::device::{Device, DeviceFault, Health};
 use resident_gpu::rows::RowId;
 
+use crate::config::Config;
 use crate::device::DeviceMsg;
 use crate::doorbell::Doorbell;
 use crate::error::SpawnError;
@@ -38,6 +39,8 @@ pub(crate) struct Core {
     pub routes: Routes,
     pub metrics: Metrics,
     pub stop_timeout: Duration,
+    /// How long a calling task looks for its reply before it sleeps.
+    pub call_yield: Duration,
     /// Every actor, in the order of its start.
     actors: Mutex<BTreeMap<u64, Arc<Incarnation>>>,
     next_shard: AtomicU32,
@@ -51,7 +54,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(device: Arc<Device>, ports: Box<[Arc<Port>]>, bells: Box<[Arc<Doorbell>]>, stop_timeout: Duration) -> Core {
+    pub(crate) fn new(device: Arc<Device>, ports: Box<[Arc<Port>]>, bells: Box<[Arc<Doorbell>]>, config: &Config) -> Core {
         let info = device.info();
         let name: Arc<str> = format!("{}:{}", info.kind.as_str(), info.ordinal).into();
         Core {
@@ -62,7 +65,8 @@ impl Core {
             bells,
             device,
             routes: Routes::default(),
-            stop_timeout,
+            stop_timeout: config.stop_timeout,
+            call_yield: config.call_yield,
             actors: Mutex::new(BTreeMap::new()),
             next_shard: AtomicU32::new(0),
             phase: AtomicU8::new(RUNNING),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ractor::concurrency::oneshot;
 use ractor::rpc::CallResult;
@@ -11,6 +11,8 @@ use ractor::{ActorCell, ActorRef, ActorStatus, MessagingErr, RpcReplyPort, regis
 use resident_kernels::actor::{Handles, Message};
 use resident_kernels::ctx::Address;
 use resident_kernels::host::{Cross, Resident};
+use tokio::sync::oneshot::Receiver;
+use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::ask;
 use crate::error::{AskError, CallError, CastError, FenceError};
@@ -132,7 +134,7 @@ impl<A: Resident> GpuRef<A> {
         });
         let exchange = async {
             self.send(msg).await.map_err(CallError::Unsent)?;
-            Ok(answer.await.ok())
+            Ok(watch(answer, self.life.core.call_yield).await)
         };
         let answer = match timeout {
             None => exchange.await?,
@@ -181,6 +183,19 @@ impl<A: Resident> GpuRef<A> {
     pub(crate) fn is_taking(&self) -> bool {
         self.takes_messages()
     }
+}
+
+/// Awaits a reply; `None` if its port is closed. For the time `looking` the task only yields.
+async fn watch<R>(mut answer: Receiver<R>, looking: Duration) -> Option<R> {
+    let begun = Instant::now();
+    while begun.elapsed() < looking {
+        match answer.try_recv() {
+            Ok(reply) => return Some(reply),
+            Err(TryRecvError::Closed) => return None,
+            Err(TryRecvError::Empty) => tokio::task::yield_now().await,
+        }
+    }
+    answer.await.ok()
 }
 
 impl<A: Resident> Deref for GpuRef<A> {

@@ -39,7 +39,12 @@ pub(crate) struct Port {
     tenants: Mutex<Tenants>,
     /// Tasks that wait for room in the ring.
     pub credit: Notify,
-    /// How many they are.
+    /// What the pump looks at in every sweep.
+    watched: Line<Watched>,
+}
+
+struct Watched {
+    /// How many tasks wait for room.
     thirsty: AtomicU32,
     /// `link.backlog` holds something.
     behind: AtomicBool,
@@ -72,8 +77,7 @@ impl Port {
             link: Line(SpinLock::new(Link::new(producer, kinds))),
             tenants: Mutex::new(Tenants::new(rows)),
             credit: Notify::new(),
-            thirsty: AtomicU32::new(0),
-            behind: AtomicBool::new(false),
+            watched: Line(Watched { thirsty: AtomicU32::new(0), behind: AtomicBool::new(false) }),
         }
     }
 
@@ -232,7 +236,7 @@ impl Port {
         let rest = if link.backlog.is_empty() { link.control(waiting, control) } else { Some(control) };
         if let Some(control) = rest {
             link.backlog.push_back(control);
-            self.behind.store(true, Ordering::Relaxed);
+            self.watched.0.behind.store(true, Ordering::Relaxed);
         }
         self.bell.waiting();
         true
@@ -240,7 +244,7 @@ impl Port {
 
     /// Pushes what had no room before.
     pub(crate) fn flush(&self) {
-        if !self.behind.load(Ordering::Relaxed) {
+        if !self.watched.0.behind.load(Ordering::Relaxed) {
             return;
         }
         let mut waiting = self.waiting.lock();
@@ -251,12 +255,12 @@ impl Port {
                 return;
             }
         }
-        self.behind.store(false, Ordering::Relaxed);
+        self.watched.0.behind.store(false, Ordering::Relaxed);
     }
 
     /// Waits until no control frame waits for room.
     pub(crate) async fn caught_up(&self) {
-        if !self.behind.load(Ordering::Relaxed) {
+        if !self.watched.0.behind.load(Ordering::Relaxed) {
             return;
         }
         let _thirst = self.thirst();
@@ -264,7 +268,7 @@ impl Port {
             let room = self.credit.notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            if !self.behind.load(Ordering::Relaxed) {
+            if !self.watched.0.behind.load(Ordering::Relaxed) {
                 return;
             }
             room.await;
@@ -284,7 +288,7 @@ impl Port {
 
     /// Says that a task waits for room, as long as the value lives.
     pub(crate) fn thirst(&self) -> Thirst<'_> {
-        self.thirsty.fetch_add(1, Ordering::SeqCst);
+        self.watched.0.thirsty.fetch_add(1, Ordering::SeqCst);
         self.bell.waiting();
         Thirst(self)
     }
@@ -292,7 +296,7 @@ impl Port {
     /// Whether a task waits for room.
     #[inline]
     pub(crate) fn is_thirsty(&self) -> bool {
-        self.thirsty.load(Ordering::Relaxed) != 0
+        self.watched.0.thirsty.load(Ordering::Relaxed) != 0
     }
 
     /// Whether nothing is on its way in or awaited from the device.
@@ -329,7 +333,7 @@ impl Port {
     pub(crate) fn abandon(&self) {
         let waiting = self.waiting.lock().drain();
         let backlog = std::mem::take(&mut self.link.lock().backlog);
-        self.behind.store(false, Ordering::Relaxed);
+        self.watched.0.behind.store(false, Ordering::Relaxed);
         for waiting in waiting.into_iter().chain(backlog.into_iter().filter_map(|control| control.waiting)) {
             if let Waiting::Stop(actor, _) = waiting {
                 actor.release();
@@ -344,6 +348,6 @@ pub(crate) struct Thirst<'a>(&'a Port);
 
 impl Drop for Thirst<'_> {
     fn drop(&mut self) {
-        self.0.thirsty.fetch_sub(1, Ordering::Relaxed);
+        self.0.watched.0.thirsty.fetch_sub(1, Ordering::Relaxed);
     }
 }

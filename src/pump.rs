@@ -295,6 +295,7 @@ fn fault(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use resident_gpu::device::{Choice, Device, Options};
 
     /// U-3.
@@ -304,7 +305,7 @@ mod tests {
         let (producer, _consumer) = device.take_ports(0).unwrap();
         let bell = Arc::new(Doorbell::default());
         let port = Arc::new(Port::new(0, producer, 1, 0, bell.clone()));
-        let core = Core::new(device, Box::new([port.clone()]), Box::new([bell]), Duration::from_secs(1));
+        let core = Core::new(device, Box::new([port.clone()]), Box::new([bell]), &Config::default());
         let told = |frame: Frame<'_>| handle(&core, &port, &frame).unwrap_err();
         for op in [OP_REPLY, OP_ACK, OP_REFUSED] {
             assert!(told(Frame { op, correlation: 7, ..Frame::default() }).contains("nobody waits for"));

@@ -52,7 +52,7 @@ impl System {
             lanes[pump].push((port.clone(), consumer));
             ports.push(port);
         }
-        let core = Arc::new(Core::new(device, ports.into(), bells, config.stop_timeout));
+        let core = Arc::new(Core::new(device, ports.into(), bells, &config));
         let mut threads = Vec::new();
         for (index, lanes) in lanes.into_iter().enumerate() {
             match Pump::start(core.clone(), index, lanes, config.pump) {

@@ -38,7 +38,8 @@ pub struct Options {
     /// Shards: thread blocks, each with a multiprocessor of its own while there are enough. By default 64 on a GPU and one per
     /// core, at most 4, on a CPU.
     pub shards: Option<u32>,
-    /// Slots of each ring, 64 bytes each; a power of two, at least 64.
+    /// Slots of each ring, 64 bytes each; a power of two, at least 64. All rings together should fit the cache of a core that
+    /// sends to all shards.
     pub capacity: u32,
     /// Actors a shard holds at most.
     pub rows: u32,
@@ -62,7 +63,7 @@ impl Default for Options {
         Options {
             device: Choice::Auto,
             shards: None,
-            capacity: 1024,
+            capacity: 256,
             rows: 8192,
             reply_lines: 8192,
             arena_bytes: 256 << 20,

@@ -401,8 +401,9 @@ fn check(shape: &Shape, bytes: u64) -> Result<(), RegionError> {
 
 fn map(fd: &OwnedFd, bytes: u64) -> Result<NonNull<u8>, RegionError> {
     let access = ProtFlags::READ | ProtFlags::WRITE;
+    // Its pages are there from the beginning: a ring written for the first time would stop at each of them.
     // SAFETY: a new mapping, wherever the system likes.
-    let base = unsafe { rustix::mm::mmap(std::ptr::null_mut(), bytes as usize, access, MapFlags::SHARED, fd, 0) };
+    let base = unsafe { rustix::mm::mmap(std::ptr::null_mut(), bytes as usize, access, MapFlags::SHARED | MapFlags::POPULATE, fd, 0) };
     match base.map(|base| NonNull::new(base.cast())) {
         Ok(Some(base)) => Ok(base),
         Ok(None) => Err(RegionError::NotARegion("the system mapped it at 0")),

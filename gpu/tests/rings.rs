@@ -7,8 +7,9 @@
 use proptest::prelude::*;
 use resident_gpu::region::{Geometry, Region};
 use resident_gpu::ring::{self, Consumer, Corrupt, Frame, Producer, PushError};
-use resident_kernels::wire::{MAX_PAYLOAD, OP_CAST, OP_REPLY, ShardProgress, slots_for};
+use resident_kernels::wire::{MAX_PAYLOAD, OP_CAST, OP_REPLY, RegionHeader, ShardProgress, slots_for};
 use std::collections::VecDeque;
+use std::mem::offset_of;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -165,6 +166,18 @@ fn two_threads() {
     assert_eq!(consumer.pop(), Ok(None));
 }
 
+/// The word at an offset into a region.
+fn at(region: &Region, offset: usize) -> &AtomicU64 {
+    assert!(offset.is_multiple_of(8) && offset < region.len());
+    // SAFETY: the offset is within the region, whose words are all atomics.
+    unsafe { region.base().add(offset).cast().as_ref() }
+}
+
+/// Where a part of a region begins, as the word of its header at this offset says.
+fn place(region: &Region, header: usize) -> usize {
+    at(region, header).load(Relaxed) as usize
+}
+
 /// Slots of shard 0's egress ring, as the device writes them, and the host's consumer of it.
 struct Egress {
     region: Arc<Region>,
@@ -178,13 +191,9 @@ impl Egress {
         Egress { region, host }
     }
 
-    /// Word `word` of slot `slot`; the egress rings follow two ingress rings.
+    /// Word `word` of slot `slot`.
     fn word(&self, slot: usize, word: usize) -> &AtomicU64 {
-        let rings = 3 * 4096;
-        let at = rings + 4096 + (slot * 64 + word * 8);
-        assert_eq!(2 * GEOMETRY.capacity as usize * 64, 4096);
-        // SAFETY: the offset is within the region, whose words are all atomics.
-        unsafe { self.region.base().add(at).cast().as_ref() }
+        at(&self.region, place(&self.region, offset_of!(RegionHeader, egress)) + slot * 64 + word * 8)
     }
 
     fn write(&self, slot: usize, words: [u64; 8]) {
@@ -264,9 +273,7 @@ fn distrust_lengths_and_ops() {
 fn distrust_heads() {
     let region = Region::heap(&GEOMETRY).unwrap();
     let (mut producer, _) = region.host_ports(0).unwrap();
-    let at = 4096 + 4096 + std::mem::offset_of!(ShardProgress, ingress_head);
-    // SAFETY: the offset is within the region, whose words are all atomics.
-    let head = unsafe { region.base().add(at).cast::<AtomicU64>().as_ref() };
+    let head = at(&region, place(&region, offset_of!(RegionHeader, progress)) + offset_of!(ShardProgress, ingress_head));
     let frame = Frame { op: OP_CAST, ..Frame::default() };
     head.store(1, Relaxed);
     assert_eq!(producer.depth(), Err(Corrupt::Head { head: 1, from: 0, to: 0 }));

@@ -9,19 +9,23 @@ use tokio::sync::mpsc;
 /// How long a condition may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A system on the CPU device.
+/// A system on the tests' device, whose rings hold what a test sends without waiting.
 pub async fn system() -> System {
-    start(Config::default()).await
+    start(Config { capacity: 1024, ..Config::default() }).await
 }
 
-/// A system on the CPU device, with one shard: what its actors are sent is handled in one order.
+/// The same with one shard: what its actors are sent is handled in one order.
 pub async fn one_shard() -> System {
-    start(Config { shards: Some(1), ..Config::default() }).await
+    start(Config { shards: Some(1), capacity: 1024, ..Config::default() }).await
 }
 
-/// `config`, on the CPU device.
+/// `config`, on the tests' device: the CPU device, or with `RESIDENT_TEST_DEVICE=cuda` the first GPU.
 pub async fn start(config: Config) -> System {
-    System::start(Config { device: Choice::Cpu, ..config }).await.expect("the CPU device starts everywhere")
+    let device = match std::env::var("RESIDENT_TEST_DEVICE").as_deref() {
+        Ok("cuda") => Choice::Cuda(0),
+        _ => Choice::Cpu,
+    };
+    System::start(Config { device, ..config }).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Yields until `condition` holds.

@@ -88,7 +88,10 @@ impl fmt::Display for Input {
 }
 
 /// `raw` itself, or what it holds if it is compressed by gzip.
-pub fn unpacked(raw: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+pub fn unpacked(raw: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
     let mut raw = BufReader::with_capacity(BUFFER, raw);
-    Ok(if raw.fill_buf()?.starts_with(&GZIP) { Box::new(MultiGzDecoder::new(raw)) } else { Box::new(raw) })
+    Ok(match raw.fill_buf()?.starts_with(&GZIP) {
+        true => Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(raw))),
+        false => Box::new(raw),
+    })
 }

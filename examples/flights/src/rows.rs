@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use csv::{ByteRecord, ErrorKind};
 use flights_actors::{Flight, TAIL_BYTES};
@@ -51,9 +51,18 @@ pub enum Fault {
 
 /// Reads rows one after the other.
 pub struct Rows<R> {
-    csv: csv::Reader<R>,
+    csv: csv::Reader<Lines<R>>,
     columns: Columns,
     record: ByteRecord,
+}
+
+/// Hands out a line at a time and counts them, so that the count is the line of the row just read; csv's own is off where lines
+/// are blank or end in CR LF.
+struct Lines<R> {
+    from: R,
+    line: u64,
+    /// The line has not been handed out to its end.
+    midway: bool,
 }
 
 /// Where the columns stand.
@@ -65,39 +74,51 @@ struct Columns {
     checked: Vec<(usize, &'static str)>,
 }
 
-impl<R: Read> Rows<R> {
+impl<R: BufRead> Rows<R> {
     /// Reads the first line.
     pub fn new(from: R) -> Result<Rows<R>, RowError> {
-        let mut csv = csv::ReaderBuilder::new().buffer_capacity(64 * 1024).from_reader(from);
-        let columns = Columns::find(csv.byte_headers().map_err(|error| broken(error, 1))?)?;
+        let mut csv = csv::Reader::from_reader(Lines { from, line: 0, midway: false });
+        let columns = match csv.byte_headers() {
+            Ok(names) => Columns::find(names)?,
+            Err(error) => return Err(broken(error, 1)),
+        };
         Ok(Rows { csv, columns, record: ByteRecord::new() })
     }
 
     /// The next row; `None` after the last.
     #[inline]
     pub fn next(&mut self) -> Result<Option<Row>, RowError> {
-        match self.csv.read_byte_record(&mut self.record) {
-            Ok(true) => {}
-            Ok(false) => return Ok(None),
-            Err(error) => return Err(broken(error, self.csv.position().line())),
-        }
-        match self.columns.row(&self.record) {
-            Ok(row) => Ok(Some(row)),
-            Err(fault) => {
-                let line = self.record.position().map_or(0, |position| position.line());
-                Err(RowError::Malformed { line, fault })
-            }
+        let read = self.csv.read_byte_record(&mut self.record);
+        let line = self.csv.get_ref().line;
+        match read {
+            Ok(true) => self.columns.row(&self.record).map(Some).map_err(|fault| RowError::Malformed { line, fault }),
+            Ok(false) => Ok(None),
+            Err(error) => Err(broken(error, line)),
         }
     }
 }
 
-/// What csv found wrong, at `line` unless it knows better.
+impl<R: BufRead> Read for Lines<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let there = self.from.fill_buf()?;
+        let line = there.iter().position(|byte| *byte == b'\n').map_or(there.len(), |end| end + 1);
+        let bytes = line.min(out.len());
+        out[..bytes].copy_from_slice(&there[..bytes]);
+        if let Some(last) = out[..bytes].last() {
+            self.line += u64::from(!self.midway);
+            self.midway = *last != b'\n';
+        }
+        self.from.consume(bytes);
+        Ok(bytes)
+    }
+}
+
+/// What csv found wrong in `line`.
 fn broken(error: csv::Error, line: u64) -> RowError {
     match error.into_kind() {
         ErrorKind::Io(error) => RowError::Read(error),
-        ErrorKind::UnequalLengths { pos, expected_len, len } => {
-            let fault = Fault::Fields { found: len, expected: expected_len };
-            RowError::Malformed { line: pos.map_or(line, |pos| pos.line()), fault }
+        ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            RowError::Malformed { line, fault: Fault::Fields { found: len, expected: expected_len } }
         }
         other => RowError::Read(io::Error::new(io::ErrorKind::InvalidData, format!("line {line}: {other:?}"))),
     }

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# The engine built for the host, and the Rust around it, both instrumented: AddressSanitizer and ThreadSanitizer over the
+# conformance suite (a shard as one thread and as two), rings and replies. Then four orderings of the engine are relaxed, one at
+# a time, and ThreadSanitizer must notice each (kernels/cuda/watch.h).
+#   ci/sanitizers.sh            both
+#   ci/sanitizers.sh address    one
+#   ci/sanitizers.sh thread     the other
+#
+# What ThreadSanitizer sees is each side of a region: host and engine map it at two addresses, and it takes those for two
+# memories. The orderings across it are loom's (ci/orderings.sh).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# The handlers' GPU code has no part in this.
+export RESIDENT_NVPTX=off
+
+toolchain="${RESIDENT_NIGHTLY:-nightly}"
+host=x86_64-unknown-linux-gnu
+if [ "$(uname -m)" != x86_64 ]; then
+    echo "not run: sanitizers are set up for $host only"
+    exit 0
+fi
+sources() { [ -f "$(rustc "+$toolchain" --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/std/Cargo.toml" ]; }
+if ! sources; then
+    rustup toolchain install "$toolchain" --profile minimal --component rust-src >/dev/null 2>&1 || true
+    if ! sources; then
+        echo "not run: the standard library's sources are not there (rustup toolchain install $toolchain --component rust-src)"
+        exit 0
+    fi
+fi
+
+export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=line-tables-only CARGO_PROFILE_TEST_DEBUG=line-tables-only
+log="$(mktemp)"
+trap 'rm -f "$log"' EXIT
+
+build() { # sanitizer: builds the tests and sets $<test> to each one's program
+    export CARGO_TARGET_DIR="target/$1" CXXFLAGS="-fsanitize=$1 -g -DENGINE_WATCH"
+    # Memory is mapped through libc, where the sanitizers see it come and go.
+    export RUSTFLAGS="-Zsanitizer=$1 --cfg rustix_use_libc"
+    cargo "+$toolchain" test -Zbuild-std --target "$host" -p resident-gpu --test conformance --test rings --test replies --no-run --message-format=json >"$log"
+    local test
+    for test in conformance rings replies; do
+        printf -v "$test" %s "$(sed -n "s/.*\"name\":\"$test\".*\"executable\":\"\([^\"]*\)\".*/\1/p" "$log" | tail -n 1)"
+        [ -x "${!test}" ] || { echo "sanitizers: the test $test was not built"; exit 1; }
+    done
+    # The C++ is instrumented too.
+    nm -u target/"$1/$host"/debug/build/resident-kernels-*/out/*host.o | grep -qE '__(asan_report|tsan_read)'
+}
+
+address() {
+    build address
+    "$conformance" cpu
+    "$rings"
+    "$replies"
+    echo "address: passed"
+}
+
+thread() {
+    build thread
+    "$conformance" cpu
+    "$rings" two_threads
+    "$replies"
+    for end in staged/store staged/load stage-free/store stage-free/load; do
+        for turn in 1 2 3; do
+            if RESIDENT_WEAKEN="$end" "$conformance" cpu_threads >"$log" 2>&1; then continue; fi
+            if grep -q 'data race .*watch\.h' "$log"; then
+                echo "red    $end: $(grep -m 1 -o 'SUMMARY.*' "$log")"
+                continue 2
+            fi
+            cat "$log"
+            echo "?????  $end: the tests failed, and not by a race on the stage"
+            exit 1
+        done
+        echo "GREEN  $end: ThreadSanitizer does not notice that it is relaxed"
+        exit 1
+    done
+    echo "thread: passed"
+}
+
+case "${1:-both}" in
+    both) address && thread ;;
+    address) address ;;
+    thread) thread ;;
+    *) echo "ci/sanitizers.sh [address|thread]" >&2 && exit 2 ;;
+esac
