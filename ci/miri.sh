@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Rings and replies under Miri, in this process's memory, over several schedules. (Rows and arena have no unsafe code.)
+# Rings and replies under Miri, in this process's memory, over several schedules, and messages to bytes and back. (Rows and arena
+# have no unsafe code.)
 # RESIDENT_MIRI_SEEDS: how many (default 4).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,6 +21,7 @@ fi
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target/miri}"
 tests=(--test rings --test replies)
 MIRIFLAGS="-Zmiri-disable-isolation" cargo "+$toolchain" miri test -p resident-gpu "${tests[@]}"
+MIRIFLAGS="-Zmiri-disable-isolation" cargo "+$toolchain" miri test -p resident-kernels --test plain --test clock
 # The test with two threads once more for each seed.
 for seed in $(seq 1 "${RESIDENT_MIRI_SEEDS:-4}"); do
     MIRIFLAGS="-Zmiri-seed=$seed" cargo "+$toolchain" miri test -q -p resident-gpu --test rings two_threads

@@ -78,7 +78,10 @@ thread() {
 }
 
 case "${1:-both}" in
-    both) address && thread ;;
+    both)
+        address
+        thread
+        ;;
     address) address ;;
     thread) thread ;;
     *) echo "ci/sanitizers.sh [address|thread]" >&2 && exit 2 ;;

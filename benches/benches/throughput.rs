@@ -97,9 +97,9 @@ fn claims(record: &Record, args: &Throughput, places: &[Place]) -> Vec<Claim> {
             }
             claims.push(Claim::at_least(format!("{which}, millions a second"), ours / 1e6, 60.0));
         }
-        if let Some(casts) = rate(&Casts::rate_name(&place.title())) {
+        if let Some(casts) = rate(&Casts::rate_name(&place.title(), true)) {
             claims.push(Claim::at_least(
-                format!("casts handled, {shards} shards, millions a second"),
+                format!("casts many at once handled, {shards} shards, millions a second"),
                 casts / 1e6,
                 30.0,
             ));
@@ -111,7 +111,7 @@ fn claims(record: &Record, args: &Throughput, places: &[Place]) -> Vec<Claim> {
         if let Some(enqueue) = record.find(&Casts::enqueue_name(&title)).and_then(|s| s.summary()) {
             claims.push(Claim::at_most(format!("{title}, p50 of a cast's enqueue, ns"), enqueue.p50, 100.0));
         }
-        if let (Some(ours), Some(mailbox)) = (rate(&Casts::rate_name(&title)), rate(actor::CAST)) {
+        if let (Some(ours), Some(mailbox)) = (rate(&Casts::rate_name(&title, false)), rate(actor::CAST)) {
             claims.push(Claim::at_least(
                 format!("{title}, casts handled over a ractor mailbox's"),
                 ours / mailbox,

@@ -168,6 +168,8 @@ start_errors! {
     Memory,
     /// The driver refused a call.
     Driver,
+    /// Another system of this process runs on the device.
+    Busy,
 }
 
 /// A device that failed while it ran.

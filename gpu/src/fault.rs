@@ -59,6 +59,8 @@ classes! {
     IllegalAddress = 11,
     /// The device was lost: power, bus, or reset.
     DeviceLost = 12,
+    /// Another system of this process runs on the device.
+    Busy = 14,
     /// A word or slot in shared memory violates the protocol.
     Protocol = 13,
 }

@@ -347,10 +347,9 @@ impl ProgressWords {
         self.running.load(Sync::Running.load()) != 0
     }
 
-    /// Whether the shard has left because its stack is nearly used.
-    pub fn swap(&self) -> bool {
-        // The store comes before `running` is 0, which the worker awaits before it acts on this.
-        self.swap.load(Relaxed) != 0
+    /// The launch in which the shard has left because its stack is nearly used; 0 for none.
+    pub fn swap(&self) -> u32 {
+        self.swap.load(Relaxed)
     }
 
     /// The last kill carried out, as [`ControlWords::ask_kill`] numbered it.

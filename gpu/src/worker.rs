@@ -122,6 +122,12 @@ fn order(region: &Region, command: u16) {
     }
 }
 
+/// Whether a shard of this launch asks for another one.
+fn asks_anew(region: &Region) -> bool {
+    let launch = region.header().launches() as u32;
+    (0..region.geometry().shards).any(|shard| region.progress(shard).swap() == launch)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Running,
@@ -145,7 +151,7 @@ fn watch(region: &Region, mut engine: Box<dyn Engine>, swaps: bool) -> Result<()
                 order(region, wire::STOP);
                 Phase::Stopping
             }
-            Phase::Running if swaps && (0..region.geometry().shards).any(|shard| region.progress(shard).swap()) => {
+            Phase::Running if swaps && asks_anew(region) => {
                 order(region, wire::STOP);
                 Phase::Swapping
             }

@@ -5,8 +5,7 @@
 #include "engine.h"
 
 constexpr u32 HANDLER_THREAD = LANES;       // the first of the second warp; the poller is the first warp
-constexpr u32 WRITER_THREADS = 2 * LANES;      // the third warp
-constexpr u32 BLOCK_THREADS = 3 * LANES;
+constexpr u32 BLOCK_THREADS = 2 * LANES;
 
 __shared__ Block shared_block;
 // Its address is worked out once and then kept, since that is a matter of many cycles.
@@ -17,38 +16,6 @@ ENGINE_FN Block& block() {
     return *b;
 }
 ENGINE_FN void while_waiting(Block&) {}
-
-ENGINE_FN void post(Block& b, Chunk* to, Chunk c0, Chunk c1, Chunk c2, Chunk c3) {
-    const u64 slot = b.posted;
-    // SYNC outbox-free: pairs with the writer's store of `written`.
-    while (slot - receive(&b.written) >= OUTBOX) {}
-    Chunk* const out = b.out[slot % OUTBOX];
-    out[0] = c0, out[1] = c1, out[2] = c2, out[3] = c3;
-    b.out_to[slot % OUTBOX] = to;
-    // SYNC posted: pairs with the writer's load.
-    pass(&b.posted, slot + 1);
-}
-
-// Stores posted slots to the host, four lanes to a slot: 64 bytes in one piece on the bus.
-ENGINE_FN void write_until_the_handler_has_left(Block& b) {
-    const u32 place = lane() / CHUNKS, chunk = lane() % CHUNKS;
-    for (u64 written = 0;;) {
-        // SYNC posted: pairs with the handler's store in `post`. Whether it has left is asked first: it posts nothing after.
-        const u32 left = peek(&b.left);
-        const u64 posted = first_lane(receive(&b.posted));
-        const u32 n = posted - written < LANES / CHUNKS ? (u32)(posted - written) : LANES / CHUNKS;
-        if (n == 0) {
-            if (first_lane(left)) return;
-            continue;
-        }
-        const u32 at = (u32)(written + place) % OUTBOX;
-        if (place < n) store_chunk(b.out_to[at] + chunk, b.out[at][chunk]);
-        meet_lanes();
-        written += n;
-        // SYNC outbox-free, written: pairs with the handler's loads in `post` and `leave`.
-        if (lane() == 0) pass(&b.written, written);
-    }
-}
 
 __device__ __noinline__ void handle_until_told_to_leave() {
     struct {
@@ -86,8 +53,6 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1) resident_engine(E
     if (thread < HANDLER_THREAD) {
         Poller poller = start_polling(b);
         for (u32 turn = 0; !peek(&b.leaving); ++turn) poll(b, poller, turn % LOOK_EVERY == 0);
-    } else if (thread >= WRITER_THREADS) {
-        write_until_the_handler_has_left(b);
     } else if (thread == HANDLER_THREAD) {
         b.stack_base = stack_mark();
         handle_until_told_to_leave();

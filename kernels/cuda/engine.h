@@ -1,9 +1,9 @@
 // The engine of one shard: what its poller and its handler do. The same text for the GPU (gpu.h) and the CPU (host.h).
 //
 // A shard is one thread block. A *poller* watches the next slots of the ingress ring and stages complete ones in shared memory;
-// a *handler* takes staged slots in ring order, runs the message's handler and hands replies and emitted messages to a *writer*,
-// which stores them to the host. On the GPU poller and writer are warps and the handler is a thread of its own; on the CPU one
-// thread does all in turn, or the poller is a second one. One poller, since loads of one line of host memory are served one after another, however many wait: two
+// a *handler* takes staged slots in ring order, runs the message's handler and writes replies and emitted messages to the host.
+// On the GPU the poller is a warp and the handler a thread of its own; on the CPU one thread does both in turn, or two threads
+// do as on the GPU. One poller, since loads of one line of host memory are served one after another, however many wait: two
 // pollers see each other's line no more often than one does (docs/design.md, what the bus does).
 //
 //   E-1 (order)    Frames of a shard are handled in ring order, one at a time.
@@ -17,7 +17,6 @@
 constexpr u32 CHUNKS = 4;
 constexpr u32 STAGE = 64;               // slots staged at most; a power of two, more than the largest frame and a burst
 constexpr u32 BURST = 7;                // slots a poller reads at once while messages flow; with the control line, a warp's worth
-constexpr u32 OUTBOX = 16;              // slots between handler and writer at most; a power of two
 constexpr u32 LOOK_EVERY = 8;           // polls between looks at the control line and the clock
 constexpr u32 GIVE_BACK = 8;            // staged slots handled before the pollers may use them again
 constexpr u32 NO_CORRELATION = ~0u;
@@ -51,7 +50,7 @@ struct Block {
     u64 arena_bytes;
     i64 clock_offset;
     u64 stack_base;
-    u32 shard, row_count, capacity_log2, reply_lines, nest_bytes;
+    u32 shard, launch, row_count, capacity_log2, reply_lines, nest_bytes;
     Dispatch dispatch[MAX_KINDS];
 
     // Between poller and handler.
@@ -60,14 +59,7 @@ struct Block {
     u64 now;                            // host microseconds
     u64 egress_head;                    // egress slots the host has consumed, as far as known
     u32 leaving;                        // leave at the next message boundary
-    u32 left;                           // the handler has left
     u32 kill;                           // last kill carried out
-
-    // Between handler and writer.
-    u64 posted;                         // slots handed to the writer, in all
-    u64 written;                        // slots the writer has stored, in all
-    Chunk* out_to[OUTBOX];              // where each goes
-    alignas(16) Chunk out[OUTBOX][CHUNKS];
 
     // The handler's own. It may never return from a message (a panic on the GPU), so what must survive stands here.
     u64 cursor, published, egress_tail, hlc, handled, refused, faults;
@@ -83,7 +75,6 @@ struct Block {
 
 ENGINE_FN Block& block();               // this shard's
 ENGINE_FN void while_waiting(Block&);   // what the handler does while it waits for a slot or for room
-ENGINE_FN void post(Block&, Chunk* to, Chunk, Chunk, Chunk, Chunk);   // a slot for the host: stored by the writer
 
 ENGINE_FN u32 lap(u64 index, u32 capacity_log2) { return (u32)((index >> capacity_log2) + 1) & 0xffffu; }
 ENGINE_FN u32 slots_for(u32 bytes) { return bytes <= INLINE_BYTES ? 1 : 1 + (bytes - INLINE_BYTES + MORE_BYTES - 1) / MORE_BYTES; }
@@ -124,11 +115,12 @@ struct Poller {
     const Chunk* ingress;
     const Chunk* control;
     u64 mask, base;                     // `base`: the first slot not staged
+    u64 early;                          // the slot of which this lane has staged its chunk ahead of the others
     u32 log2, want;                     // `want`: how many slots to look at, as far as the stage has room
 };
 
 ENGINE_FN Poller start_polling(const Block& b) {
-    return {b.ingress, (const Chunk*)b.control, (1ull << b.capacity_log2) - 1, b.staged, b.capacity_log2, 1};
+    return {b.ingress, (const Chunk*)b.control, (1ull << b.capacity_log2) - 1, b.staged, ~0ull, b.capacity_log2, 1};
 }
 
 // Looks at the next slots and stages those that are complete; with `look`, at the control line too, in the same breath. Called
@@ -152,7 +144,14 @@ ENGINE_FN u32 poll(Block& b, Poller& p, bool look) {
     const u64 free_to = receive(&b.done) + STAGE;
     if (LANES > 1) {
         const u32 slot = lane() / CHUNKS;
-        complete = which_lanes(slot < want && high(held[0].hi) >> 16 == lap(p.base + slot, p.log2));
+        const bool there = slot < want && high(held[0].hi) >> 16 == lap(p.base + slot, p.log2);
+        // The first slot is what somebody may wait for: its chunks go to the handler, which asks for all four itself, before it
+        // is known here whether they are all there. Once for each: the handler may have taken them when the next look is done.
+        if (there && slot == 0 && p.early != p.base) {
+            store_staged(&b.stage[p.base % STAGE][lane()], held[0]);
+            p.early = p.base;
+        }
+        complete = which_lanes(there);
         if (looks) obey(b, held[0]);
         if (complete == 0) {
             p.want = free_to != p.base;
@@ -167,7 +166,7 @@ ENGINE_FN u32 poll(Block& b, Poller& p, bool look) {
         const u32 item = i * LANES + lane(), slot = item / CHUNKS;
         if (slot >= n) continue;
         // SYNC staged: pairs with the handler's loads.
-        store_staged(&b.stage[(p.base + slot) % STAGE][item % CHUNKS], held[i]);
+        if (LANES == 1 || slot > 0) store_staged(&b.stage[(p.base + slot) % STAGE][item % CHUNKS], held[i]);
         if (item % CHUNKS == 0) fetch_ahead(b, low(held[i].lo));
     }
     p.base += n;
@@ -180,17 +179,18 @@ ENGINE_FN u32 poll(Block& b, Poller& p, bool look) {
 
 // ---- handler: towards the host ---------------------------------------------------------------------------------------
 
-// Posts slot `k` of a frame of `bytes` bytes. The words of the payload are aligned; what stands behind its end in the last one
-// does not matter.
-ENGINE_FN void post_first(Block& b, Chunk* to, u32 tag, u32 op, u32 message, u32 row, u32 generation, u32 correlation, u64 hlc, const u32* words, u32 bytes) {
+// Writes slot `k` of a frame of `bytes` bytes. The words of the payload are aligned; what stands behind its end in the last
+// one does not matter.
+ENGINE_FN void write_first(Chunk* to, u32 tag, u32 op, u32 message, u32 row, u32 generation, u32 correlation, u64 hlc, const u32* words, u32 bytes) {
     tag <<= 16;
-    post(b, to, {pair(row, generation), pair(correlation, message | tag)}, {hlc, pair(words[0], bytes | tag)},
-         {pair(words[1], words[2]), pair(words[3], tag)}, {pair(words[4], words[5]), pair(words[6], op | tag)});
+    store_chunk(to + 0, {pair(row, generation), pair(correlation, message | tag)});
+    store_chunk(to + 1, {hlc, pair(words[0], bytes | tag)});
+    store_chunk(to + 2, {pair(words[1], words[2]), pair(words[3], tag)});
+    store_chunk(to + 3, {pair(words[4], words[5]), pair(words[6], op | tag)});
 }
-ENGINE_FN void post_more(Block& b, Chunk* to, u32 tag, u32 k, const u32* words) {
-    const u32* w = words + INLINE_BYTES / 4 + (k - 1) * (MORE_BYTES / 4);
-    tag <<= 16;
-    post(b, to, {pair(w[0], w[1]), pair(w[2], tag)}, {pair(w[3], w[4]), pair(w[5], tag)}, {pair(w[6], w[7]), pair(w[8], tag)}, {pair(w[9], w[10]), pair(w[11], tag)});
+ENGINE_FN void write_more(Chunk* to, u32 tag, u32 k, const u32* words) {
+    words += INLINE_BYTES / 4 + (k - 1) * (MORE_BYTES / 4);
+    for (u32 c = 0; c < CHUNKS; ++c) store_chunk(to + c, {pair(words[3 * c], words[3 * c + 1]), pair(words[3 * c + 2], tag << 16)});
 }
 
 // Waits until the egress ring has room. A shard that was told to leave gives up when the host takes nothing any more.
@@ -219,8 +219,8 @@ ENGINE_CALL void send(Block& b, u32 op, u32 message, u32 correlation, const u8* 
     if (!has_room(b, slots)) { ++b.refused; return; }
     const u64 tail = b.egress_tail, mask = (1ull << log2) - 1;
     const u32* words = (const u32*)payload;
-    post_first(b, b.egress + (tail & mask) * CHUNKS, lap(tail, log2), op, message, b.head.row, b.head.generation, correlation, next_stamp(b), words, bytes);
-    for (u32 k = 1; k < slots; ++k) post_more(b, b.egress + ((tail + k) & mask) * CHUNKS, lap(tail + k, log2), k, words);
+    write_first(b.egress + (tail & mask) * CHUNKS, lap(tail, log2), op, message, b.head.row, b.head.generation, correlation, next_stamp(b), words, bytes);
+    for (u32 k = 1; k < slots; ++k) write_more(b.egress + ((tail + k) & mask) * CHUNKS, lap(tail + k, log2), k, words);
     b.egress_tail = tail + slots;
 }
 
@@ -233,8 +233,8 @@ ENGINE_CALL void answer(Block& b, u32 op, u32 message, u32 bytes) {
     Chunk* to = b.replies + h.correlation * (u64)CHUNKS;
     const u32* words = (const u32*)b.reply;
     // SYNC reply-ready: the caller watches these lines itself.
-    post_first(b, to, h.reply_tag, op, message, h.row, h.generation, h.correlation, next_stamp(b), words, bytes);
-    for (u32 k = 1; k < slots; ++k) post_more(b, to + k * CHUNKS, h.reply_tag, k, words);
+    write_first(to, h.reply_tag, op, message, h.row, h.generation, h.correlation, next_stamp(b), words, bytes);
+    for (u32 k = 1; k < slots; ++k) write_more(to + k * CHUNKS, h.reply_tag, k, words);
 }
 
 // The same for a reply of one slot, without a detour.
@@ -243,13 +243,13 @@ ENGINE_FN void reply_short(Block& b, const Head& h, u32 bytes) {
     const u64 stamp = next_stamp(b);
     if (h.op == OP_CALL_DIRECT) {
         if (h.correlation >= b.reply_lines) { ++b.refused; return; }
-        post_first(b, b.replies + h.correlation * (u64)CHUNKS, h.reply_tag, OP_REPLY, h.message, h.row, h.generation, h.correlation, stamp, words, bytes);
+        write_first(b.replies + h.correlation * (u64)CHUNKS, h.reply_tag, OP_REPLY, h.message, h.row, h.generation, h.correlation, stamp, words, bytes);
         return;
     }
     if (!has_room(b, 1)) { ++b.refused; return; }
     const u64 tail = b.egress_tail;
     const u32 log2 = b.capacity_log2;
-    post_first(b, b.egress + (tail & ((1ull << log2) - 1)) * CHUNKS, lap(tail, log2), OP_REPLY, h.message, h.row, h.generation, h.correlation, stamp, words, bytes);
+    write_first(b.egress + (tail & ((1ull << log2) - 1)) * CHUNKS, lap(tail, log2), OP_REPLY, h.message, h.row, h.generation, h.correlation, stamp, words, bytes);
     b.egress_tail = tail + 1;
 }
 
@@ -412,7 +412,9 @@ ENGINE_CALL void progress(Block& b) {
     publish(&p->refused, b.refused);
     publish(&p->faults, b.faults);
     publish(&p->hlc, b.hlc);
-    publish(&p->queued, (u32)(peek(&b.staged) - b.cursor));
+    // The handler may be ahead of what the poller has told of itself.
+    const u64 staged = peek(&b.staged);
+    publish(&p->queued, staged > b.cursor ? (u32)(staged - b.cursor) : 0u);
     // SYNC slot-free (ingress): pairs with the host producer's load.
     publish(&p->ingress_head, b.cursor);
     b.published = b.cursor;
@@ -478,6 +480,7 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     b.arena_bytes = h.arena_bytes;
     b.clock_offset = h.clock_offset;
     b.shard = shard;
+    b.launch = (u32)h.launches;
     b.row_count = h.rows;
     b.capacity_log2 = h.capacity_log2;
     b.reply_lines = h.reply_lines;
@@ -491,25 +494,20 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     b.refused = s.refused;
     b.faults = s.faults;
     b.kill = s.kill;
-    b.posted = b.written = 0;
-    b.leaving = b.left = 0;
+    b.leaving = 0;
     b.depth = 0;
     b.now = clock_micros() + (u64)h.clock_offset;
     for (u32 i = 0; i < STAGE; ++i) clear(b, b.cursor + i, lap(b.cursor + i, b.capacity_log2));
     for (u32 kind = 0; kind < MAX_KINDS; ++kind) b.dispatch[kind] = kind == 0 || b.dispatch[kind - 1] ? resident_kind(kind) : nullptr;
-    publish(&b.progress->swap, 0u);
     publish(&b.progress->running, 1u);
 }
 
-// E-5: everything a next launch needs, once the writer has nothing left. `swap` asks the worker for that launch.
+// E-5: everything a next launch needs. `swap` asks the worker for that launch.
 ENGINE_CALL void leave(Block& b, u32 swap) {
-    pass(&b.leaving, 1u);
-    // SYNC written: pairs with the writer's store; what it stored for the host is seen before `running` is 0.
-    while (receive(&b.written) != b.posted) {}
     progress(b);
     *b.saved = {b.cursor, b.egress_tail, b.hlc, b.handled, b.refused, b.faults, peek(&b.kill)};
-    publish(&b.progress->swap, swap);
+    publish(&b.progress->swap, swap ? b.launch : 0u);
     // SYNC running: pairs with the host's load.
     publish_last(&b.progress->running, 0u);
-    pass(&b.left, 1u);
+    pass(&b.leaving, 1u);
 }

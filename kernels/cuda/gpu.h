@@ -64,7 +64,6 @@ ENGINE_FN u64 counted(u64* count) { return __nv_atomic_load_n(count, __NV_ATOMIC
 
 ENGINE_FN u32 lane() { return threadIdx.x % LANES; }
 ENGINE_FN u32 which_lanes(bool yes) { return __ballot_sync(~0u, yes); }
-ENGINE_FN void meet_lanes() { __syncwarp(); }
 template <class T> ENGINE_FN T first_lane(T value) { return __shfl_sync(~0u, value, 0); }
 ENGINE_FN u32 first_zero(u32 bits) { return (u32)__ffs((int)~bits) - 1; }     // 32 if there is none is never asked for
 

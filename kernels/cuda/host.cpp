@@ -77,9 +77,6 @@ inline Block& block() { return *current; }
 #ifdef ENGINE_WATCH
 u8& byte_for(const Chunk* staged) { return current->bytes[staged - current->stage[0]]; }
 #endif
-inline void post(Block&, Chunk* to, Chunk c0, Chunk c1, Chunk c2, Chunk c3) {
-    store_chunk(to, c0), store_chunk(to + 1, c1), store_chunk(to + 2, c2), store_chunk(to + 3, c3);
-}
 inline void while_waiting(Block& b) {
     if (fused) poll(b, *fused, true);
     sched_yield();

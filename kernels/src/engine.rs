@@ -15,7 +15,7 @@ pub const KERNEL: &str = "resident_engine";
 /// Name of the clock kernel in [`PTX`], by which a worker calibrates: parameters `ask` and `answer`.
 pub const CLOCK_KERNEL: &str = "resident_clock";
 /// Threads of a block of [`KERNEL`].
-pub const BLOCK_THREADS: u32 = 96;
+pub const BLOCK_THREADS: u32 = 64;
 
 /// Every kind of this program: the handler crates' kinds one after another. The engine knows a kind by its place here, which
 /// for a program with one handler crate is its place in `export!`.

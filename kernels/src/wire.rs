@@ -282,7 +282,7 @@ layouts! {
         faults: u64,
         /// Slots staged and not yet handled when this line was written.
         queued: u32,
-        /// 1 when the shard has left because its stack is nearly used: the worker launches a new generation.
+        /// The number of the launch in which the shard has left because its stack is nearly used: the worker launches anew.
         swap: u32,
         /// The last kill carried out.
         kill_done: u32,

@@ -10,7 +10,7 @@ use resident_tests::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_says_which_device_and_why() {
-    let system = system().await;
+    let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await.unwrap();
     assert_eq!(system.device().kind, DeviceKind::Cpu);
     let text = system.device().to_string();
     assert!(text.contains("cpu") && text.contains("asked for"), "{text}");

@@ -51,7 +51,7 @@ impl Alerts {
                     heard.latest = Some((Tail(tail), minutes));
                 }
                 if !self.bar.is_hidden() {
-                    self.bar.set_message(format!("{} alerts, the last one: {} {minutes} min", HumanCount(heard.alerts), Tail(tail)));
+                    self.bar.set_message(format!("alerts: {} (now {}, {minutes} min)", HumanCount(heard.alerts), Tail(tail)));
                 }
             }
             // Who asked may have gone.

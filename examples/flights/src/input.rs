@@ -13,6 +13,8 @@ use thiserror::Error;
 static DATA: &[u8] = include_bytes!("../data/nyc-flights-2013-01.csv.gz");
 const DATA_NAME: &str = "nyc-flights-2013-01.csv.gz";
 
+/// The path that stands for standard input.
+const STDIN: &str = "-";
 /// What begins a gzip file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const BUFFER: usize = 64 * 1024;
@@ -47,13 +49,13 @@ impl Input {
         let Some(path) = path else {
             return Ok(Input { name: DATA_NAME.into(), bytes: DATA.len() as u64, source: Source::Built });
         };
-        let name = path.display().to_string();
+        let name = if path == Path::new(STDIN) { "standard input".into() } else { path.display().to_string() };
         Input::look(path).map(|(bytes, source)| Input { name: name.clone(), bytes, source }).map_err(|cause| OpenError { name, cause })
     }
 
     fn look(path: &Path) -> io::Result<(u64, Source)> {
         let mut kept = Vec::new();
-        if path == Path::new("-") {
+        if path == Path::new(STDIN) {
             io::stdin().read_to_end(&mut kept)?;
         } else {
             let mut file = File::open(path)?;

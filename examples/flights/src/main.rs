@@ -34,6 +34,8 @@ use crate::reader::{Reader, ReaderMsg};
 use crate::report::{Report, Run};
 use crate::supervisor::Supervisor;
 
+/// Slots of each ring: the reader runs that far ahead of a shard before it waits, so that on few cores they take turns seldom.
+const CAPACITY: u32 = 4096;
 /// How long the supervisor may take to say who has failed.
 const LAST_WORD: Duration = Duration::from_secs(10);
 
@@ -90,7 +92,9 @@ fn main() -> ExitCode {
 }
 
 /// Whether the actors have counted as the fold has.
-#[tokio::main]
+///
+/// One thread runs all CPU actors: what is heavy is the aircraft, and the device has threads of its own.
+#[tokio::main(flavor = "current_thread")]
 async fn run(args: &Args) -> anyhow::Result<bool> {
     let input = Input::find(args.input.as_deref())?;
     if let Some(address) = args.metrics {
@@ -98,7 +102,7 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
         let exporter = PrometheusBuilder::new().with_http_listener(address);
         exporter.install().with_context(|| format!("can not serve metrics at {address}; choose another address with --metrics"))?;
     }
-    let system = System::start(Config { device: args.device.into(), ..Config::default() }).await?;
+    let system = System::start(Config { device: args.device.into(), capacity: CAPACITY, ..Config::default() }).await?;
     eprintln!("{input} on {}", system.device());
 
     let run = count(&system, &input).await;
@@ -124,8 +128,7 @@ async fn count(system: &System, input: &Input) -> anyhow::Result<Run> {
     let (end, mut failure) = oneshot::channel();
     let (supervisor, _) = Supervisor::spawn(None, Supervisor, end).await?;
     system.control().link(supervisor.get_cell());
-    let (alerts, _) =
-        Alerts::spawn_linked(Some(alerts::NAME.into()), Alerts { bar: bar.clone() }, (), supervisor.get_cell()).await?;
+    let (alerts, _) = Alerts::spawn_linked(Some(alerts::NAME.into()), Alerts { bar: bar.clone() }, (), supervisor.get_cell()).await?;
     system.route::<Late, AlertMsg>(alerts::NAME)?;
     let reader = Reader { input: input.clone(), system: system.clone(), supervisor: supervisor.get_cell(), bar: bar.clone() };
     let (reader, _) = Reader::spawn_linked(Some("flights/reader".into()), reader, (), supervisor.get_cell()).await?;
@@ -158,6 +161,7 @@ async fn work(reader: &ActorRef<ReaderMsg>, alerts: &ActorRef<AlertMsg>) -> Resu
 
 /// A bar over the bytes of `input`; hidden where standard error is no terminal.
 fn progress_bar(input: &Input) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {prefix}  {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{bar:20} {percent:>3}%  {prefix}  {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(input.bytes()).with_style(style)
 }

@@ -126,8 +126,10 @@ impl fmt::Display for Report {
             Some((tail, minutes)) => writeln!(f, ", the latest {tail}: {} minutes", count(minutes.unsigned_abs().into()))?,
             None => writeln!(f)?,
         }
-        writeln!(f, "\nMost delayed, by the sum of all arrival delays in minutes, early arrivals taken off:")?;
-        writeln!(f, "{:>4}  {:<12} {:>7} {:>7} {:>7} {:>9}", "", "aircraft", "minutes", "flights", "alerts", "mean")?;
+        if !self.most_delayed.is_empty() {
+            writeln!(f, "\nMost delayed, by the sum of all arrival delays in minutes, early arrivals taken off:")?;
+            writeln!(f, "{:>4}  {:<12} {:>7} {:>7} {:>7} {:>9}", "", "aircraft", "minutes", "flights", "alerts", "mean")?;
+        }
         for (place, (tail, totals)) in self.most_delayed.iter().enumerate() {
             let mean = if totals.arrived == 0 { 0.0 } else { totals.arr_delay as f64 / f64::from(totals.arrived) };
             writeln!(f, "{:>4}  {tail:<12} {:>7} {:>7} {:>7} {mean:>9.1}", place + 1, totals.arr_delay, totals.flights, totals.late)?;

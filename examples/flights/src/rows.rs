@@ -26,7 +26,7 @@ pub struct Row {
 /// Why reading ended early.
 #[derive(Debug, Error)]
 pub enum RowError {
-    #[error("{0}")]
+    #[error("reading failed: {0}")]
     Read(#[from] io::Error),
     #[error("it is empty: the first line must name the columns, among them tailnum, arr_delay, air_time and distance")]
     Empty,
@@ -235,11 +235,7 @@ mod tests {
     #[test]
     fn an_empty_field_is_no_data_and_not_zero() {
         let lines = "1,1,6,0,B6,125,N618JB,JFK,FLL,,,,1069\n1,1,6,0,B6,125,N618JB,JFK,FLL,0,0,0,0\n,,,,,,N1,,,,,,\n";
-        let expected = [
-            row("N618JB", None, None, Some(1069)),
-            row("N618JB", Some(0), Some(0), Some(0)),
-            row("N1", None, None, None),
-        ];
+        let expected = [row("N618JB", None, None, Some(1069)), row("N618JB", Some(0), Some(0), Some(0)), row("N1", None, None, None)];
         assert_eq!(rows(lines).unwrap(), expected);
         assert_ne!(expected[0].flight.air_time, expected[1].flight.air_time);
         assert_eq!((expected[0].flight.air_time.get(), expected[1].flight.air_time.get()), (None, Some(0)));

@@ -5,7 +5,7 @@ mod link;
 mod memory;
 
 use std::ffi::{CString, c_void};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::ptr;
 
@@ -52,9 +52,32 @@ pub(crate) struct Cuda {
     _memory: Exported,
     _registered: Registered,
     context: Context,
+    claim: Claim,
 }
 
 struct Context(sys::CUdevice);
+
+/// A device of this process: one engine at a time, since what a second one has to load waits until the first one's kernel ends.
+struct Claim(u32);
+
+static CLAIMED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+impl Claim {
+    fn new(ordinal: u32) -> Result<Claim, WorkerError> {
+        let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
+        if claimed.contains(&ordinal) {
+            return Err(WorkerError::new(Class::Busy, format!("device {ordinal} already runs a system of this process: share that one, stop it first, or choose another device")));
+        }
+        claimed.push(ordinal);
+        Ok(Claim(ordinal))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        CLAIMED.lock().unwrap_or_else(PoisonError::into_inner).retain(|ordinal| *ordinal != self.0);
+    }
+}
 
 impl Drop for Context {
     fn drop(&mut self) {
@@ -65,6 +88,7 @@ impl Drop for Context {
 
 impl Cuda {
     pub(crate) fn open(region: &Arc<Region>, options: &Options, found: &Found, handlers: &str) -> Result<Cuda, WorkerError> {
+        let claim = Claim::new(found.ordinal)?;
         let shards = region.geometry().shards;
         let rows = u64::from(shards) * u64::from(region.geometry().rows);
         let (rows_bytes, counts_bytes) = (rows * size_of::<Row>() as u64, rows * size_of::<u64>() as u64);
@@ -96,7 +120,7 @@ impl Cuda {
             counts: memory.address() + rows_bytes + saved_bytes,
             arena: memory.address() + tables_bytes,
         };
-        let cuda = Cuda { region: region.clone(), engine, stream, params, _memory: memory, _registered: registered, context };
+        let cuda = Cuda { region: region.clone(), engine, stream, params, _memory: memory, _registered: registered, context, claim };
         // SAFETY: the range lies within the memory just taken, which nothing uses yet.
         check(unsafe { sys::cuMemsetD8Async(params.rows, 0, tables_bytes as usize, stream) }, "clearing rows")?;
         cuda.wait("clearing rows")?;
@@ -166,7 +190,7 @@ impl Drop for Cuda {
     fn drop(&mut self) {
         // SAFETY: made in `open`; the worker drops an engine only when its shards have left or the context is lost.
         unsafe { sys::cuStreamDestroy_v2(self.stream) };
-        let _ = &self.context;
+        let _ = (&self.context, &self.claim);
     }
 }
 

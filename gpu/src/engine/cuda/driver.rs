@@ -32,6 +32,7 @@ pub(crate) fn check(result: CUresult, what: &str) -> Result<(), WorkerError> {
 /// A device that can run the engine.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
+    pub ordinal: u32,
     pub device: CUdevice,
     pub name: String,
     pub capability: (i32, i32),
@@ -89,7 +90,7 @@ fn look(ordinal: u32) -> Result<Found, WorkerError> {
             ));
         }
         let sms = attribute(device, CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)? as u32;
-        Ok(Found { device, name, capability, driver, sms })
+        Ok(Found { ordinal, device, name, capability, driver, sms })
     }
 }
 
