@@ -52,7 +52,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1) resident_engine(E
     const u32 thread = threadIdx.x;
     if (thread < HANDLER_THREAD) {
         Poller poller = start_polling(b);
-        for (u32 turn = 0; !peek(&b.leaving); ++turn) poll(b, poller, turn % LOOK_EVERY == 0);
+        for (u32 turn = 0; !poller.leaving; ++turn) poll(b, poller, turn % LOOK_EVERY == 0);
     } else if (thread == HANDLER_THREAD) {
         b.stack_base = stack_mark();
         handle_until_told_to_leave();

@@ -117,10 +117,11 @@ struct Poller {
     u64 mask, base;                     // `base`: the first slot not staged
     u64 early;                          // the slot of which this lane has staged its chunk ahead of the others
     u32 log2, want;                     // `want`: how many slots to look at, as far as the stage has room
+    u32 leaving;                        // the shard was to leave, at the last look
 };
 
 ENGINE_FN Poller start_polling(const Block& b) {
-    return {b.ingress, (const Chunk*)b.control, (1ull << b.capacity_log2) - 1, b.staged, ~0ull, b.capacity_log2, 1};
+    return {b.ingress, (const Chunk*)b.control, (1ull << b.capacity_log2) - 1, b.staged, ~0ull, b.capacity_log2, 1, 0};
 }
 
 // Looks at the next slots and stages those that are complete; with `look`, at the control line too, in the same breath. Called
@@ -142,6 +143,7 @@ ENGINE_FN u32 poll(Block& b, Poller& p, bool look) {
     }
     // SYNC stage-free: pairs with the handler's `pass(&b.done)`.
     const u64 free_to = receive(&b.done) + STAGE;
+    p.leaving = peek(&b.leaving);
     if (LANES > 1) {
         const u32 slot = lane() / CHUNKS;
         const bool there = slot < want && high(held[0].hi) >> 16 == lap(p.base + slot, p.log2);
@@ -436,9 +438,10 @@ template <class Wait> ENGINE_FN void handle(Block& b, Wait& wait) {
     for (u64 cursor = b.cursor;;) {
         const Chunk* const at = b.stage[cursor % STAGE];
         const u32 tag = lap(cursor, log2);
-        if (peek(&b.leaving)) return;
+        const u32 leaving = peek(&b.leaving);
         // SYNC staged: pairs with the poller's stores.
         const Chunk c3 = load_staged(at + 3), c0 = load_staged(at), c1 = load_staged(at + 1), c2 = load_staged(at + 2);
+        if (leaving) return;
         if (!is_staged(c0, tag) || !is_staged(c1, tag) || !is_staged(c2, tag) || !is_staged(c3, tag)) {
             if (b.published != cursor) progress(b);
             if (!wait(b, at + 3, tag)) return;

@@ -37,7 +37,7 @@ void poll_until_leaving(HostBlock& b) {
     Idle idle;
     current = &b;
     Poller poller = start_polling(b);
-    while (!peek(&b.leaving)) {
+    while (!poller.leaving) {
         if (poll(b, poller, true)) idle.reset();
         else idle.wait();
     }
@@ -62,7 +62,7 @@ void poll_and_handle_until_leaving(Block& b) {
     bool look = true;
     Poller poller = start_polling(b);
     fused = &poller;
-    for (u32 turn = 0; !peek(&b.leaving); ++turn) {
+    for (u32 turn = 0; !poller.leaving; ++turn) {
         const u32 slots = poll(b, poller, look || turn % LOOK_EVERY == 0);
         handle(b, not_at_all);
         look = !slots;

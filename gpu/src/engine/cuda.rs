@@ -5,7 +5,7 @@ mod link;
 mod memory;
 
 use std::ffi::{CString, c_void};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::ptr;
 
@@ -61,12 +61,18 @@ struct Context(sys::CUdevice);
 struct Claim(u32);
 
 static CLAIMED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+static GIVEN_BACK: Condvar = Condvar::new();
+/// How long a start waits for an engine that is being stopped.
+const CLAIM_LIMIT: Duration = Duration::from_secs(5);
 
 impl Claim {
     fn new(ordinal: u32) -> Result<Claim, WorkerError> {
-        let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
-        if claimed.contains(&ordinal) {
-            return Err(WorkerError::new(Class::Busy, format!("device {ordinal} already runs a system of this process: share that one, stop it first, or choose another device")));
+        let claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = |claimed: &mut Vec<u32>| claimed.contains(&ordinal);
+        let (mut claimed, wait) = GIVEN_BACK.wait_timeout_while(claimed, CLAIM_LIMIT, taken).unwrap_or_else(PoisonError::into_inner);
+        if wait.timed_out() {
+            let text = format!("device {ordinal} runs a system of this process already: share that one, stop it first, or choose another device");
+            return Err(WorkerError::new(Class::Busy, text));
         }
         claimed.push(ordinal);
         Ok(Claim(ordinal))
@@ -76,6 +82,7 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         CLAIMED.lock().unwrap_or_else(PoisonError::into_inner).retain(|ordinal| *ordinal != self.0);
+        GIVEN_BACK.notify_all();
     }
 }
 
