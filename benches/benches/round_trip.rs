@@ -66,9 +66,7 @@ fn claims(record: &Record, place: Place, shards: u32) -> Vec<Claim> {
             claims.extend(claim(ours, peer));
         }
     };
-    for (ours, floor, which) in
-        [(&names.ask, echo::spread(shards), "in turn"), (&names.ask_one, echo::single(shards), "of one")]
-    {
+    for (ours, floor, which) in [(&names.ask, echo::spread(shards), "in turn"), (&names.ask_one, echo::single(shards), "of one")] {
         both(ours, &floor, &|ours, floor| {
             vec![
                 Claim::at_most(format!("p50 of an ask {which} over that of the bare echo"), ours.p50 / floor.p50, 1.3),
@@ -85,11 +83,7 @@ fn claims(record: &Record, place: Place, shards: u32) -> Vec<Claim> {
         vec![Claim::at_most("p50 of call! less that of the bare echo, us", (call.p50 - floor.p50) / 1000.0, 6.0)]
     });
     both(&names.spawn, actor::SPAWN, &|ours, plain| {
-        vec![Claim::at_most(
-            "p50 of a spawn with its proxy over that of a plain ractor spawn",
-            ours.p50 / plain.p50,
-            2.0,
-        )]
+        vec![Claim::at_most("p50 of a spawn with its proxy over that of a plain ractor spawn", ours.p50 / plain.p50, 2.0)]
     });
     // Microseconds are a promise of the GPU's: a shard of the CPU device waits for a core.
     if place != Place::CPU {

@@ -25,8 +25,7 @@ fn main() -> ExitCode {
     let args = Throughput::parse();
     let gpu = Gpu::find();
     let runtime = Runtime::new().expect("the system gives threads");
-    let mut places: Vec<Place> =
-        args.shards.iter().map(|&shards| Place::of(args.common.device, gpu.is_ok(), shards)).collect();
+    let mut places: Vec<Place> = args.shards.iter().map(|&shards| Place::of(args.common.device, gpu.is_ok(), shards)).collect();
     places.dedup();
     let mut record = Record::default();
     let mut contenders: Vec<Box<dyn Contender + '_>> = Vec::new();
@@ -98,11 +97,7 @@ fn claims(record: &Record, args: &Throughput, places: &[Place]) -> Vec<Claim> {
             claims.push(Claim::at_least(format!("{which}, millions a second"), ours / 1e6, 60.0));
         }
         if let Some(casts) = rate(&Casts::rate_name(&place.title(), true)) {
-            claims.push(Claim::at_least(
-                format!("casts many at once handled, {shards} shards, millions a second"),
-                casts / 1e6,
-                30.0,
-            ));
+            claims.push(Claim::at_least(format!("casts many at once handled, {shards} shards, millions a second"), casts / 1e6, 30.0));
         }
     }
     let cpu = [Place::CPU];
@@ -112,11 +107,7 @@ fn claims(record: &Record, args: &Throughput, places: &[Place]) -> Vec<Claim> {
             claims.push(Claim::at_most(format!("{title}, p50 of a cast's enqueue, ns"), enqueue.p50, 100.0));
         }
         if let (Some(ours), Some(mailbox)) = (rate(&Casts::rate_name(&title, false)), rate(actor::CAST)) {
-            claims.push(Claim::at_least(
-                format!("{title}, casts handled over a ractor mailbox's"),
-                ours / mailbox,
-                4.0,
-            ));
+            claims.push(Claim::at_least(format!("{title}, casts handled over a ractor mailbox's"), ours / mailbox, 4.0));
         }
     }
     let spawned = record.find(&Spawns::many_name(&places[0].title(), args.spawns)).and_then(|s| s.summary());

@@ -23,16 +23,7 @@ impl Line {
     #[inline]
     pub fn request(nonce: u64, tag: u16) -> Line {
         let tag = u64::from(tag) << 48;
-        Line([
-            nonce,
-            nonce | tag,
-            nonce + 1,
-            (nonce + 1) | tag,
-            nonce + 2,
-            (nonce + 2) | tag,
-            nonce + 3,
-            (nonce + 3) | tag,
-        ])
+        Line([nonce, nonce | tag, nonce + 1, (nonce + 1) | tag, nonce + 2, (nonce + 2) | tag, nonce + 3, (nonce + 3) | tag])
     }
 
     /// The work that every bare peer does: `answer` in peers/peers.cu.
@@ -151,9 +142,7 @@ mod avx512 {
         let line = line(nonce, tag);
         // SAFETY: `to` is 64 writable bytes, aligned; its words are atomic, so no reader assumes them still.
         // An instruction of the assembler's, as the memory is shared.
-        unsafe {
-            asm!("vmovdqa64 [{to}], {line}", to = in(reg) to.0.as_ptr(), line = in(zmm_reg) line, options(nostack, preserves_flags))
-        };
+        unsafe { asm!("vmovdqa64 [{to}], {line}", to = in(reg) to.0.as_ptr(), line = in(zmm_reg) line, options(nostack, preserves_flags)) };
     }
 
     #[inline]

@@ -85,13 +85,9 @@ impl Report<'_> {
     pub fn print(&self) {
         let record = self.record;
         println!("\n{}: {}", self.bench, self.machine);
-        let width =
-            record.series().map(|s| s.name.len()).chain(record.rates().iter().map(|r| r.name.len())).max().unwrap_or(0);
+        let width = record.series().map(|s| s.name.len()).chain(record.rates().iter().map(|r| r.name.len())).max().unwrap_or(0);
         if record.series().next().is_some() {
-            println!(
-                "\n{:width$} {:>9} {:>10} {:>10} {:>10} {:>10} {:>10}",
-                "microseconds", "n", "min", "p50", "p99", "p99.9", "max"
-            );
+            println!("\n{:width$} {:>9} {:>10} {:>10} {:>10} {:>10} {:>10}", "microseconds", "n", "min", "p50", "p99", "p99.9", "max");
         }
         for series in record.series() {
             if let Some(s) = series.summary() {
@@ -146,11 +142,7 @@ impl Report<'_> {
                     SeriesFile { name: &s.name, unit: "ns", summary: s.summary(), rounds: s.medians(), every, samples }
                 })
                 .collect(),
-            rates: record
-                .rates()
-                .iter()
-                .map(|r| RatesFile { name: &r.name, unit: "1/s", median: r.median(), rounds: &r.values })
-                .collect(),
+            rates: record.rates().iter().map(|r| RatesFile { name: &r.name, unit: "1/s", median: r.median(), rounds: &r.values }).collect(),
             claims: &self.claims,
             checked: record.all_checked(),
             not_run: record.all_absent(),

@@ -71,14 +71,7 @@ pub fn summary(values: &[f64]) -> Option<Summary> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let at = |q: f64| sorted[((sorted.len() as f64 * q) as usize).min(sorted.len() - 1)];
-    Some(Summary {
-        n: sorted.len(),
-        min: *sorted.first()?,
-        p50: at(0.5),
-        p99: at(0.99),
-        p99_9: at(0.999),
-        max: *sorted.last()?,
-    })
+    Some(Summary { n: sorted.len(), min: *sorted.first()?, p50: at(0.5), p99: at(0.99), p99_9: at(0.999), max: *sorted.last()? })
 }
 
 /// How many of a thing were done in a second, round by round.

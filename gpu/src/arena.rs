@@ -211,9 +211,7 @@ impl Slab {
     /// Becomes a slab of `cells` cells, all free.
     fn open(&mut self, class: usize, cells: u64) {
         self.class = class as u8;
-        self.free = (0..cells.div_ceil(64))
-            .map(|word| if cells - word * 64 >= 64 { u64::MAX } else { (1 << (cells % 64)) - 1 })
-            .collect();
+        self.free = (0..cells.div_ceil(64)).map(|word| if cells - word * 64 >= 64 { u64::MAX } else { (1 << (cells % 64)) - 1 }).collect();
     }
 
     /// Takes the first free cell; there is one.

@@ -198,7 +198,9 @@ pub enum Health {
 #[non_exhaustive]
 pub enum StopError {
     /// A shard did not reach a message boundary in time.
-    #[error("the shards {shards:?} did not reach a message boundary within {waited:?}: a handler runs on; the process must end to free the device")]
+    #[error(
+        "the shards {shards:?} did not reach a message boundary within {waited:?}: a handler runs on; the process must end to free the device"
+    )]
     Timeout {
         /// The shards that still run.
         shards: Vec<u32>,
@@ -376,7 +378,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn check(options: &Options) -> Result<(), StartError> {
     let wrong = |text: String| Err(StartError::Options(text));
     if !options.capacity.is_power_of_two() || options.capacity < 64 {
-        return wrong(format!("`capacity` is {}: a ring takes a power of two, at least 64; try {}", options.capacity, options.capacity.max(64).next_power_of_two()));
+        return wrong(format!(
+            "`capacity` is {}: a ring takes a power of two, at least 64; try {}",
+            options.capacity,
+            options.capacity.max(64).next_power_of_two()
+        ));
     }
     if options.shards == Some(0) {
         return wrong("`shards` is 0: a device needs at least one".into());

@@ -42,7 +42,13 @@ impl Plan {
 
     fn cpu(options: &Options, reason: String) -> Plan {
         let cores = std::thread::available_parallelism().map_or(1, usize::from) as u32;
-        Plan::Cpu(DeviceInfo { kind: DeviceKind::Cpu, ordinal: 0, name: "CPU".into(), shards: options.shards.unwrap_or(cores.min(4)), reason })
+        Plan::Cpu(DeviceInfo {
+            kind: DeviceKind::Cpu,
+            ordinal: 0,
+            name: "CPU".into(),
+            shards: options.shards.unwrap_or(cores.min(4)),
+            reason,
+        })
     }
 
     fn cuda(options: &Options, ordinal: u32, reason: &str) -> Result<Plan, WorkerError> {

@@ -202,12 +202,8 @@ fn tail(bytes: &[u8]) -> u64 {
     let n = bytes.len();
     match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         // Both halves hold the bytes where they overlap, and equal bytes or-ed are the same bytes.
-        (Some(first), Some(last)) => {
-            u32::from_le_bytes(*first) as u64 | (u32::from_le_bytes(*last) as u64) << (8 * (n - 4))
-        }
-        _ if n > 0 => {
-            bytes[0] as u64 | (bytes[n / 2] as u64) << (8 * (n / 2)) | (bytes[n - 1] as u64) << (8 * (n - 1))
-        }
+        (Some(first), Some(last)) => u32::from_le_bytes(*first) as u64 | (u32::from_le_bytes(*last) as u64) << (8 * (n - 4)),
+        _ if n > 0 => bytes[0] as u64 | (bytes[n / 2] as u64) << (8 * (n / 2)) | (bytes[n - 1] as u64) << (8 * (n - 1)),
         _ => 0,
     }
 }
@@ -337,16 +333,10 @@ pub(crate) fn read<'b, 's>(
 
 /// Reads the slots of a frame behind its first.
 #[inline(never)]
-fn read_more<'s>(
-    buffer: &mut Buffer,
-    slots: u64,
-    ready: Sync,
-    slot: impl Fn(u64) -> (&'s Slot, u16),
-) -> Result<(), Unread> {
+fn read_more<'s>(buffer: &mut Buffer, slots: u64, ready: Sync, slot: impl Fn(u64) -> (&'s Slot, u16)) -> Result<(), Unread> {
     for (i, bytes) in (1..slots).zip(buffer.0[INLINE_BYTES..].as_chunks_mut::<MORE_BYTES>().0) {
         let (from, expected) = slot(i);
-        let words =
-            from.read(expected, ready).map_err(|(chunk, tag)| Unread::Tag { slot: i, chunk, tag, expected })?;
+        let words = from.read(expected, ready).map_err(|(chunk, tag)| Unread::Tag { slot: i, chunk, tag, expected })?;
         for (chunk, bytes) in bytes.as_chunks_mut::<12>().0.iter_mut().enumerate() {
             bytes[..8].copy_from_slice(&words[2 * chunk].to_le_bytes());
             bytes[8..].copy_from_slice(&(words[2 * chunk + 1] as u32).to_le_bytes());

@@ -133,13 +133,7 @@ impl Geometry {
         }
         let ring_stride = capacity as u64 * SLOT_BYTES as u64 + LINE_STRIDE as u64;
         let (lines, rings) = (shards as u64 * LINE_STRIDE as u64, shards as u64 * ring_stride);
-        let parts = [
-            lines,
-            lines,
-            rings,
-            rings,
-            reply_lines as u64 * SLOT_BYTES as u64,
-        ];
+        let parts = [lines, lines, rings, rings, reply_lines as u64 * SLOT_BYTES as u64];
         let mut end = PAGE;
         let offsets = parts.map(|part| {
             let begin = end;
@@ -193,8 +187,7 @@ impl Region {
             .map_err(|cause| refused("open", cause))?;
         rustix::fs::ftruncate(&fd, shape.bytes).map_err(|cause| refused("size", cause))?;
         // Nobody can take the memory away under a reader's feet, and nobody can undo that.
-        rustix::fs::fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)
-            .map_err(|cause| refused("seal", cause))?;
+        rustix::fs::fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL).map_err(|cause| refused("seal", cause))?;
         let base = map(&fd, shape.bytes)?;
         Ok(Region::new(base, shape, Memory::Mapped(fd), true))
     }
@@ -223,11 +216,7 @@ impl Region {
     /// Makes a region of this process's own memory, without a descriptor.
     pub fn heap(geometry: &Geometry) -> Result<Arc<Region>, RegionError> {
         let shape = geometry.layout()?;
-        let refused = || RegionError::System {
-            step: "allocate",
-            bytes: shape.bytes,
-            cause: std::io::ErrorKind::OutOfMemory.into(),
-        };
+        let refused = || RegionError::System { step: "allocate", bytes: shape.bytes, cause: std::io::ErrorKind::OutOfMemory.into() };
         let layout = Layout::from_size_align(shape.bytes as usize, PAGE as usize).map_err(|_| refused())?;
         // SAFETY: the layout is at least a page.
         let base = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(refused)?;

@@ -92,11 +92,7 @@ pub struct ReplySlot {
 /// # Safety
 ///
 /// (lines) `lines` begins `count` slots that live as long as `memory`.
-pub(crate) unsafe fn at(
-    lines: NonNull<Slot>,
-    count: u32,
-    memory: Arc<dyn Any + Send + std::marker::Sync>,
-) -> (Arc<ReplyLines>, Answers) {
+pub(crate) unsafe fn at(lines: NonNull<Slot>, count: u32, memory: Arc<dyn Any + Send + std::marker::Sync>) -> (Arc<ReplyLines>, Answers) {
     let mut free = vec![u64::MAX; count.div_ceil(64) as usize].into_boxed_slice();
     if let Some(last) = free.last_mut().filter(|_| !count.is_multiple_of(64)) {
         *last = (1 << (count % 64)) - 1;
@@ -176,21 +172,13 @@ impl ReplyLines {
 
     /// Reads the reply with `tag` from lines that are the caller's.
     #[inline]
-    fn read<'b>(
-        &self,
-        buffer: &'b mut Buffer,
-        index: u32,
-        lines: u32,
-        tag: u16,
-    ) -> Result<Option<Frame<'b>>, Corrupt> {
+    fn read<'b>(&self, buffer: &'b mut Buffer, index: u32, lines: u32, tag: u16) -> Result<Option<Frame<'b>>, Corrupt> {
         let line = |i: u64| (self.line(index + i as u32), tag);
         match frame::read(buffer, index as u64, lines as u64, Ops::DEVICE, Sync::ReplyReady, line) {
             Ok((frame, _)) => Ok(Some(frame)),
             // Until the tags wrap, which clears the lines, what was there before has a lower tag.
             Err(Unread::Tag { tag: found, .. }) if found < tag => Ok(None),
-            Err(Unread::Tag { slot, chunk, tag, expected }) => {
-                Err(Corrupt::Tag { slot: index as u64 + slot, chunk, tag, expected })
-            }
+            Err(Unread::Tag { slot, chunk, tag, expected }) => Err(Corrupt::Tag { slot: index as u64 + slot, chunk, tag, expected }),
             Err(Unread::Corrupt(corrupt)) => Err(corrupt),
         }
     }

@@ -175,8 +175,7 @@ impl HeaderWords {
             rows: self.rows.load(Relaxed),
             reply_lines: self.reply_lines.load(Relaxed),
             arena_bytes: self.arena_bytes.load(Relaxed),
-            offsets: [&self.control, &self.progress, &self.ingress, &self.egress, &self.replies]
-                .map(|word| word.load(Relaxed)),
+            offsets: [&self.control, &self.progress, &self.ingress, &self.egress, &self.replies].map(|word| word.load(Relaxed)),
             ring_stride: self.ring_stride.load(Relaxed),
         }
     }

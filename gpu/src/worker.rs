@@ -71,7 +71,11 @@ pub(crate) fn run(options: Options, hello: SyncSender<Result<Hello, WorkerError>
     let (region, engine, info) = match started {
         Ok(Ok(started)) => started,
         Ok(Err(error)) => return drop(hello.send(Err(error))),
-        Err(panic) => return drop(hello.send(Err(WorkerError::new(Class::Worker, format!("the worker panicked while it started: {}", described(&*panic)))))),
+        Err(panic) => {
+            return drop(
+                hello.send(Err(WorkerError::new(Class::Worker, format!("the worker panicked while it started: {}", described(&*panic))))),
+            );
+        }
     };
     let fd = match region.fd().map(|fd| fd.try_clone_to_owned()) {
         Some(Ok(fd)) => fd,
@@ -93,10 +97,19 @@ pub(crate) fn described(panic: &(dyn std::any::Any + Send)) -> &str {
     panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
 }
 
-fn start(options: &Options) -> Result<(Arc<Region>, Box<dyn Engine>, DeviceInfo), WorkerError> {
+/// A region, the engine over it whose shards run, and what that is.
+type Started = (Arc<Region>, Box<dyn Engine>, DeviceInfo);
+
+fn start(options: &Options) -> Result<Started, WorkerError> {
     let plan = Plan::make(options)?;
     let info = plan.info().clone();
-    let geometry = Geometry { shards: info.shards, capacity: options.capacity, rows: options.rows, reply_lines: options.reply_lines, arena_bytes: options.arena_bytes };
+    let geometry = Geometry {
+        shards: info.shards,
+        capacity: options.capacity,
+        rows: options.rows,
+        reply_lines: options.reply_lines,
+        arena_bytes: options.arena_bytes,
+    };
     let region = Region::create(&geometry).map_err(|error| WorkerError::new(Class::Memory, error.to_string()))?;
     let mut engine = plan.open(options, &region)?;
     launch(&region, &mut *engine)?;

@@ -69,6 +69,7 @@ void poll_and_handle_until_leaving(Block& b) {
         if (look) idle.wait();
         else idle.reset();
     }
+    fused = nullptr;
 }
 
 }  // namespace

@@ -18,14 +18,8 @@ use crate::wire::{self, CtxRaw, DISPATCH_FAILED, DISPATCH_UNKNOWN};
 /// `state` is a live state of this kind. `payload` has `len` bytes, `reply` has room for
 /// [`MAX_PAYLOAD`](wire::MAX_PAYLOAD). All three and `ctx` are aligned to 16 bytes and belong to the callee
 /// until it returns.
-pub type Dispatch = unsafe extern "C" fn(
-    message: u32,
-    state: *mut u8,
-    payload: *const u8,
-    len: u32,
-    ctx: *mut CtxRaw,
-    reply: *mut u8,
-) -> u32;
+pub type Dispatch =
+    unsafe extern "C" fn(message: u32, state: *mut u8, payload: *const u8, len: u32, ctx: *mut CtxRaw, reply: *mut u8) -> u32;
 
 /// One message on its way into a handler of `A`.
 #[doc(hidden)]

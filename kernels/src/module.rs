@@ -40,9 +40,5 @@ pub const fn table<const N: usize>(kinds: [KindEntry; N]) -> ModuleTable<N> {
 /// The entry of `A`.
 #[doc(hidden)]
 pub const fn kind_entry<A: Actor>() -> KindEntry {
-    KindEntry {
-        fingerprint: A::KIND.fingerprint,
-        state_bytes: A::KIND.state_bytes,
-        messages: A::KIND.messages.len() as u32,
-    }
+    KindEntry { fingerprint: A::KIND.fingerprint, state_bytes: A::KIND.state_bytes, messages: A::KIND.messages.len() as u32 }
 }

@@ -46,6 +46,8 @@ prop_compose! {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 8 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn what_is_encoded_is_decoded(value in outer(), shift in 0usize..16) {
         let mut bytes = vec![0xaa; shift + size_of::<Outer>() + 3];

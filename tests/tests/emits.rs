@@ -13,7 +13,10 @@ struct Desk(mpsc::UnboundedSender<Alert>);
 enum Alert {
     Late(Late),
     Parcel(Box<Parcel>),
+    /// Sent from another node.
+    Lost,
 }
+resident_kernels::local_message!(Alert, Alert::Lost);
 
 impl From<Late> for Alert {
     fn from(late: Late) -> Alert {
@@ -101,6 +104,7 @@ async fn without_a_receiver_they_are_dead_letters() {
 }
 
 struct Other;
+resident_kernels::local_message!(Other, Other);
 
 impl From<Late> for Other {
     fn from(_: Late) -> Other {

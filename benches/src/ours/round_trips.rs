@@ -83,8 +83,7 @@ impl Contender for RoundTrips<'_> {
             record.times(&names.call, &calls);
 
             let handle = system.clone();
-            let spawns =
-                self.ours.runtime.block_on(self.ours.runtime.spawn(spawns(handle, samples.div_ceil(10))))??;
+            let spawns = self.ours.runtime.block_on(self.ours.runtime.spawn(spawns(handle, samples.div_ceil(10))))??;
             record.times(&names.spawn, &spawns);
 
             let (panics, next) = self.panics(system, &mut counters)?;
@@ -128,8 +127,7 @@ impl RoundTrips<'_> {
             next.push(counters.ask(shard)?);
             match outcome {
                 Err(AskError::Failed(fault))
-                    if fault.class == FaultClass::Panic
-                        && fault.text.contains(&format!("asked to panic with {value}")) => {}
+                    if fault.class == FaultClass::Panic && fault.text.contains(&format!("asked to panic with {value}")) => {}
                 other => return Err(format!("panic {value} was answered by {other:?}").into()),
             }
             self.ours.runtime.block_on(join)?;
@@ -176,11 +174,7 @@ impl Counters {
         let start = Instant::now();
         let total = self.actors[shard].ask(&request, PATIENCE)?;
         let nanos = start.elapsed().as_nanos() as f64;
-        if total == expected {
-            Ok(nanos)
-        } else {
-            Err(format!("{total} instead of {expected} from shard {shard}").into())
-        }
+        if total == expected { Ok(nanos) } else { Err(format!("{total} instead of {expected} from shard {shard}").into()) }
     }
 
     fn asks(&mut self, count: usize, shard: impl Fn(usize, usize) -> usize) -> Result<Vec<f64>, Error> {

@@ -81,12 +81,7 @@ impl Contender for Spawns {
     fn round(&mut self, record: &mut Record) -> Result<(), Error> {
         let shards = self.place.shards.unwrap_or(1);
         let rows = self.at_once.div_ceil(shards).max(Options::default().rows);
-        let device = Device::start(Options {
-            device: self.place.choice,
-            shards: self.place.shards,
-            rows,
-            ..Options::default()
-        })?;
+        let device = Device::start(Options { device: self.place.choice, shards: self.place.shards, rows, ..Options::default() })?;
         let result = self.measure(&device, record);
         device.stop(Duration::from_secs(10))?;
         result

@@ -63,8 +63,7 @@ pub(super) fn on_threads<A: Send, T: Send>(
         let start = Instant::now();
         let outcomes: Vec<_> = threads.into_iter().map(|t| t.join()).collect();
         let took = start.elapsed();
-        let outcomes =
-            outcomes.into_iter().map(|o| o.map_err(|_| "a thread panicked")?).collect::<Result<_, Error>>()?;
+        let outcomes = outcomes.into_iter().map(|o| o.map_err(|_| "a thread panicked")?).collect::<Result<_, Error>>()?;
         Ok((took, outcomes))
     })
 }
@@ -181,7 +180,8 @@ impl<'r> Casts<'r> {
             for (counter, (total, added)) in counters.iter().zip(&mut counts) {
                 let burst = BURST.min(self.total - sent);
                 let casts: [Add; BURST as usize] = std::array::from_fn(|i| Add { amount: sent + i as u64 });
-                let taken = if many { counter.cast_many(&casts[..burst as usize])? as u64 } else { one_by_one(counter, &casts[..burst as usize])? };
+                let taken =
+                    if many { counter.cast_many(&casts[..burst as usize])? as u64 } else { one_by_one(counter, &casts[..burst as usize])? };
                 *total += (sent..sent + taken).sum::<u64>();
                 *added += taken;
                 sent += taken;
@@ -222,10 +222,7 @@ fn one_by_one(counter: &GpuRef<Counter>, casts: &[Add]) -> Result<u64, Error> {
 }
 
 /// Asks, as soon as the ring has room.
-pub(super) fn ask_for_room<A: Resident + Handles<M>, M: Message>(
-    actor: &GpuRef<A>,
-    request: &M,
-) -> Result<M::Reply, Error> {
+pub(super) fn ask_for_room<A: Resident + Handles<M>, M: Message>(actor: &GpuRef<A>, request: &M) -> Result<M::Reply, Error> {
     let mut idle = Idle::new();
     loop {
         match actor.ask(request, PATIENCE) {

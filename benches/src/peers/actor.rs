@@ -42,12 +42,7 @@ impl Counter {
         Ok(Count::default())
     }
 
-    async fn handle(
-        &self,
-        _myself: ActorRef<Message>,
-        message: Message,
-        count: &mut Count,
-    ) -> Result<(), ActorProcessingErr> {
+    async fn handle(&self, _myself: ActorRef<Message>, message: Message, count: &mut Count) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Add(amount) => count.add(amount),
             Message::AddAndGet(amount, reply) => {
@@ -172,10 +167,8 @@ mod tests {
     fn the_cpu_actor_answers_and_adds() {
         let runtime = Runtime::new().unwrap();
         let mut record = Record::default();
-        let contenders: Vec<Box<dyn Contender>> = vec![
-            Box::new(RoundTrips { runtime: &runtime, samples: 50 }),
-            Box::new(Casts { runtime: &runtime, messages: 2500 }),
-        ];
+        let contenders: Vec<Box<dyn Contender>> =
+            vec![Box::new(RoundTrips { runtime: &runtime, samples: 50 }), Box::new(Casts { runtime: &runtime, messages: 2500 })];
         rounds::run(contenders, 2, None, &mut record);
         assert_eq!(record.failed(), []);
         assert_eq!(record.find(CALL).unwrap().summary().unwrap().n, 100);

@@ -56,11 +56,7 @@ impl<'g> Echo<'g> {
         })
     }
 
-    fn resident(
-        &mut self,
-        polling: Polling,
-        run: impl FnOnce(&mut Conversation) -> Result<(), PeerError>,
-    ) -> Result<(), PeerError> {
+    fn resident(&mut self, polling: Polling, run: impl FnOnce(&mut Conversation) -> Result<(), PeerError>) -> Result<(), PeerError> {
         self.gpu.bind()?;
         self.requests.clear();
         self.answers.clear();
@@ -73,8 +69,7 @@ impl<'g> Echo<'g> {
         ];
         // SAFETY: `echo(const Chunk*, Chunk*, u32, u64)`; the lines live until the stream was waited for, below.
         unsafe { self.stream.launch(self.kernel, self.shards, 32 * polling.pollers, &mut arguments)? };
-        let mut conversation =
-            Conversation { requests: &self.requests, answers: &self.answers, sent: vec![0; self.shards as usize] };
+        let mut conversation = Conversation { requests: &self.requests, answers: &self.answers, sent: vec![0; self.shards as usize] };
         let result = run(&mut conversation);
         for shard in 0..self.shards as usize {
             self.requests.line(shard, STRIDE).write(&Line::request(0, STOP_TAG));

@@ -88,8 +88,7 @@ impl Gpu {
         unsafe { sys::cuDriverGetVersion(&mut cuda) }.result().during("cuDriverGetVersion")?;
         let ptx = CString::new(PTX).expect("PTX is text");
         // SAFETY: `ptx` is PTX that ends in a zero byte.
-        let module =
-            unsafe { result::module::load_data(ptx.as_ptr().cast()) }.during("cuModuleLoadData of peers.ptx")?;
+        let module = unsafe { result::module::load_data(ptx.as_ptr().cast()) }.during("cuModuleLoadData of peers.ptx")?;
         Ok(Gpu { context, module, name, cuda })
     }
 
@@ -102,8 +101,7 @@ impl Gpu {
     pub fn kernel(&self, name: &'static CStr) -> Result<Kernel, PeerError> {
         self.bind()?;
         // SAFETY: the module is loaded and lives as long as `self`.
-        let function =
-            unsafe { result::module::get_function(self.module, name.to_owned()) }.during("cuModuleGetFunction")?;
+        let function = unsafe { result::module::get_function(self.module, name.to_owned()) }.during("cuModuleGetFunction")?;
         // SAFETY: as above. Modules load lazily; a load beside a resident kernel would wait for its end.
         unsafe { sys::cuFuncLoad(function) }.result().during("cuFuncLoad")?;
         Ok(Kernel(function))
@@ -125,9 +123,7 @@ impl Gpu {
         // SAFETY: `host` was just allocated with DEVICEMAP, and holds `bytes` that nobody else knows of.
         unsafe {
             host.write_bytes(0, bytes);
-            sys::cuMemHostGetDevicePointer_v2(&mut memory.device, host, 0)
-                .result()
-                .during("cuMemHostGetDevicePointer")?;
+            sys::cuMemHostGetDevicePointer_v2(&mut memory.device, host, 0).result().during("cuMemHostGetDevicePointer")?;
         }
         Ok(memory)
     }
@@ -156,29 +152,16 @@ impl Stream {
     /// # Safety
     /// The arguments are the kernel's, in number and type, and memory they name outlives the kernel.
     #[inline]
-    pub unsafe fn launch(
-        &self,
-        kernel: Kernel,
-        blocks: u32,
-        threads: u32,
-        arguments: &mut [*mut c_void],
-    ) -> Result<(), PeerError> {
+    pub unsafe fn launch(&self, kernel: Kernel, blocks: u32, threads: u32, arguments: &mut [*mut c_void]) -> Result<(), PeerError> {
         // SAFETY: the caller's promise.
-        unsafe { result::launch_kernel(kernel.0, (blocks, 1, 1), (threads, 1, 1), 0, self.0, arguments) }
-            .during("cuLaunchKernel")
+        unsafe { result::launch_kernel(kernel.0, (blocks, 1, 1), (threads, 1, 1), 0, self.0, arguments) }.during("cuLaunchKernel")
     }
 
     /// Records one launch.
     ///
     /// # Safety
     /// As for [`Stream::launch`], for every launch of the graph.
-    pub unsafe fn record(
-        &self,
-        kernel: Kernel,
-        blocks: u32,
-        threads: u32,
-        arguments: &mut [*mut c_void],
-    ) -> Result<Graph, PeerError> {
+    pub unsafe fn record(&self, kernel: Kernel, blocks: u32, threads: u32, arguments: &mut [*mut c_void]) -> Result<Graph, PeerError> {
         // SAFETY: the stream is ours and captures nothing yet; what is captured is one launch, by the caller's promise.
         unsafe {
             result::stream::begin_capture(self.0, sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
@@ -186,8 +169,7 @@ impl Stream {
             let launched = self.launch(kernel, blocks, threads, arguments);
             let graph = result::stream::end_capture(self.0).during("cuStreamEndCapture")?;
             launched?;
-            let ready =
-                result::graph::instantiate(graph, sys::CUgraphInstantiate_flags(0)).during("cuGraphInstantiate");
+            let ready = result::graph::instantiate(graph, sys::CUgraphInstantiate_flags(0)).during("cuGraphInstantiate");
             result::graph::destroy(graph).during("cuGraphDestroy")?;
             let ready = Graph(ready?);
             result::graph::upload(ready.0, self.0).during("cuGraphUpload")?;

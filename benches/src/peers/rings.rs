@@ -47,13 +47,7 @@ pub struct Rings<'g> {
 
 impl<'g> Rings<'g> {
     /// `total` messages over `shards` rings from so many host threads, once for each number of `threads`.
-    pub fn new(
-        gpu: &'g Gpu,
-        service: Service,
-        shards: u32,
-        threads: &[u32],
-        total: u64,
-    ) -> Result<Rings<'g>, PeerError> {
+    pub fn new(gpu: &'g Gpu, service: Service, shards: u32, threads: &[u32], total: u64) -> Result<Rings<'g>, PeerError> {
         let name = match service {
             Service::ByChunk => c"rings_by_chunk",
             Service::BySlot => c"rings_by_slot",
@@ -119,8 +113,7 @@ impl<'g> Rings<'g> {
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..threads)
                 .map(|thread| {
-                    let mut shards: Vec<_> =
-                        (thread..self.shards).step_by(threads as usize).map(|s| self.shard(s)).collect();
+                    let mut shards: Vec<_> = (thread..self.shards).step_by(threads as usize).map(|s| self.shard(s)).collect();
                     scope.spawn(move || {
                         start_line.wait();
                         serve(&mut shards, each)
@@ -129,8 +122,7 @@ impl<'g> Rings<'g> {
                 .collect();
             start_line.wait();
             let start = Instant::now();
-            let outcomes: Vec<_> =
-                threads.into_iter().map(|t| t.join().expect("a serving thread does not panic")).collect();
+            let outcomes: Vec<_> = threads.into_iter().map(|t| t.join().expect("a serving thread does not panic")).collect();
             let took = start.elapsed();
             let wrong = outcomes.into_iter().sum::<Result<u64, PeerError>>()?;
             Ok((took, wrong))
@@ -332,8 +324,7 @@ mod tests {
     #[test]
     fn a_host_thread_serves_its_rings_and_finds_a_wrong_answer() {
         const EACH: u64 = 5 * CAPACITY + 77;
-        let ring =
-            || -> Vec<SharedLine> { std::iter::repeat_with(SharedLine::default).take(CAPACITY as usize).collect() };
+        let ring = || -> Vec<SharedLine> { std::iter::repeat_with(SharedLine::default).take(CAPACITY as usize).collect() };
         let (requests, answers) = (ring(), ring());
         let (answers_read, requests_read) = (AtomicU64::new(0), AtomicU64::new(0));
         let shard = |first_nonce| Shard {

@@ -46,7 +46,9 @@ impl Engine for Cpu {
             return Ok(false);
         }
         for shard in self.shards.drain(..) {
-            shard.join().map_err(|_| WorkerError::new(Class::Worker, "a shard's thread panicked; this is an error of resident, please report it"))?;
+            shard.join().map_err(|_| {
+                WorkerError::new(Class::Worker, "a shard's thread panicked; this is an error of resident, please report it")
+            })?;
         }
         Ok(true)
     }

@@ -5,17 +5,17 @@ mod link;
 mod memory;
 
 use std::ffi::{CString, c_void};
+use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use std::ptr;
 
 use cudarc::driver::sys::{self, CUdeviceptr, CUfunction, CUresult, CUstream};
 use resident_kernels::engine::{BLOCK_THREADS, CLOCK_KERNEL, KERNEL, PTX, kinds};
 use resident_kernels::host::{Gpu, Module};
 use resident_kernels::wire::{EngineParams, FINGERPRINT, REGION_MAGIC, Row, ShardState};
 
-pub(crate) use self::driver::{Found, find};
 use self::driver::check;
+pub(crate) use self::driver::{Found, find};
 use self::memory::{Exported, Registered};
 use super::Engine;
 use crate::clock::now_micros;
@@ -31,12 +31,23 @@ const CALIBRATION_LIMIT: Duration = Duration::from_secs(2);
 /// The PTX of the program's handlers, or what is missing.
 pub(crate) fn handlers(modules: &[Module]) -> Result<&'static str, WorkerError> {
     match modules {
-        [] => Err(WorkerError::new(Class::NoHandlers, "this program links no handler crate; add one and `export!` its actors, or choose the CPU device")),
+        [] => Err(WorkerError::new(
+            Class::NoHandlers,
+            "this program links no handler crate; add one and `export!` its actors, or choose the CPU device",
+        )),
         [Module { ptx: Gpu::Ptx(ptx), .. }] => Ok(ptx),
-        [Module { ptx: Gpu::Missing(why), krate, .. }] => Err(WorkerError::new(Class::NoHandlers, format!("the handlers of `{krate}` were not compiled for the GPU: {why}"))),
+        [Module { ptx: Gpu::Missing(why), krate, .. }] => {
+            Err(WorkerError::new(Class::NoHandlers, format!("the handlers of `{krate}` were not compiled for the GPU: {why}")))
+        }
         several => {
             let names: Vec<_> = several.iter().map(|m| m.krate).collect();
-            Err(WorkerError::new(Class::NoHandlers, format!("several handler crates ({}): a GPU runs one module, so `export!` all actors from one crate that depends on the others", names.join(", "))))
+            Err(WorkerError::new(
+                Class::NoHandlers,
+                format!(
+                    "several handler crates ({}): a GPU runs one module, so `export!` all actors from one crate that depends on the others",
+                    names.join(", ")
+                ),
+            ))
         }
     }
 }
@@ -71,7 +82,8 @@ impl Claim {
         let taken = |claimed: &mut Vec<u32>| claimed.contains(&ordinal);
         let (mut claimed, wait) = GIVEN_BACK.wait_timeout_while(claimed, CLAIM_LIMIT, taken).unwrap_or_else(PoisonError::into_inner);
         if wait.timed_out() {
-            let text = format!("device {ordinal} runs a system of this process already: share that one, stop it first, or choose another device");
+            let text =
+                format!("device {ordinal} runs a system of this process already: share that one, stop it first, or choose another device");
             return Err(WorkerError::new(Class::Busy, text));
         }
         claimed.push(ordinal);
@@ -143,7 +155,10 @@ impl Cuda {
 
     fn run(&self, function: CUfunction, blocks: u32, threads: u32, params: &mut [*mut c_void]) -> Result<(), WorkerError> {
         // SAFETY: `params` point to the kernel's parameters, which the driver copies before it returns.
-        check(unsafe { sys::cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, 0, self.stream, params.as_mut_ptr(), ptr::null_mut()) }, "launching")
+        check(
+            unsafe { sys::cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, 0, self.stream, params.as_mut_ptr(), ptr::null_mut()) },
+            "launching",
+        )
     }
 
     /// Microseconds to add to the device's clock for the host's: from the exchange with the shortest round trip, whose middle is
@@ -164,7 +179,10 @@ impl Cuda {
                     break nanos;
                 }
                 if started.elapsed() > CALIBRATION_LIMIT {
-                    return Err(WorkerError::new(Class::Driver, "the device's clock did not answer within 2 s; is another process keeping the device busy?"));
+                    return Err(WorkerError::new(
+                        Class::Driver,
+                        "the device's clock did not answer within 2 s; is another process keeping the device busy?",
+                    ));
                 }
             };
             let trip = before.elapsed();
@@ -213,10 +231,18 @@ fn function(module: sys::CUmodule, name: &str) -> Result<CUfunction, WorkerError
 fn check_room(engine: CUfunction, shards: u32, sms: u32) -> Result<(), WorkerError> {
     let mut per_sm = 0;
     // SAFETY: valid out-pointer and function.
-    check(unsafe { sys::cuOccupancyMaxActiveBlocksPerMultiprocessor(&mut per_sm, engine, BLOCK_THREADS as i32, 0) }, "asking for occupancy")?;
+    check(
+        unsafe { sys::cuOccupancyMaxActiveBlocksPerMultiprocessor(&mut per_sm, engine, BLOCK_THREADS as i32, 0) },
+        "asking for occupancy",
+    )?;
     let fits = per_sm.max(0) as u32 * sms;
     if shards > fits {
-        return Err(WorkerError::new(Class::TooManyShards, format!("{shards} shards were asked for and the device holds {fits} at once ({sms} multiprocessors, {per_sm} each); ask for at most {fits}")));
+        return Err(WorkerError::new(
+            Class::TooManyShards,
+            format!(
+                "{shards} shards were asked for and the device holds {fits} at once ({sms} multiprocessors, {per_sm} each); ask for at most {fits}"
+            ),
+        ));
     }
     Ok(())
 }
@@ -226,7 +252,10 @@ fn check_table(module: sys::CUmodule, stream: CUstream) -> Result<(), WorkerErro
     let mut bytes = 0;
     let mut address: CUdeviceptr = 0;
     // SAFETY: valid out-pointers and module.
-    check(unsafe { sys::cuModuleGetGlobal_v2(&mut address, &mut bytes, module, c"RESIDENT_MODULE".as_ptr()) }, "finding the module's table of kinds")?;
+    check(
+        unsafe { sys::cuModuleGetGlobal_v2(&mut address, &mut bytes, module, c"RESIDENT_MODULE".as_ptr()) },
+        "finding the module's table of kinds",
+    )?;
     let mut table = vec![0u8; bytes];
     // SAFETY: `table` has room for the `bytes` bytes of the global and outlives the copy, which is waited for.
     unsafe {
@@ -238,7 +267,14 @@ fn check_table(module: sys::CUmodule, stream: CUstream) -> Result<(), WorkerErro
 
 fn compare_table(table: &[u8]) -> Result<(), WorkerError> {
     let word = |at: usize| table.get(at..at + 8).map(|b| u64::from_le_bytes(b.try_into().expect("eight bytes")));
-    let differ = |what: String| Err(WorkerError::new(Class::Link, format!("the handlers' GPU module does not fit this program: {what}; rebuild the handler crate (cargo clean -p it), and check that it uses the same version of resident-kernels")));
+    let differ = |what: String| {
+        Err(WorkerError::new(
+            Class::Link,
+            format!(
+                "the handlers' GPU module does not fit this program: {what}; rebuild the handler crate (cargo clean -p it), and check that it uses the same version of resident-kernels"
+            ),
+        ))
+    };
     if word(0) != Some(REGION_MAGIC) || word(8) != Some(FINGERPRINT) {
         return differ("its wire layouts have another fingerprint".into());
     }
@@ -280,7 +316,9 @@ mod tests {
     fn a_table_of_other_layouts_is_refused() {
         let table = |magic: u64, wire: u64, count: u64| [magic, wire, count].map(u64::to_le_bytes).concat();
         assert_eq!(compare_table(&table(REGION_MAGIC, FINGERPRINT, 0)), Ok(()), "this program has no kinds");
-        for wrong in [table(0, FINGERPRINT, 0), table(REGION_MAGIC, !FINGERPRINT, 0), table(REGION_MAGIC, FINGERPRINT, 2), vec![0; 5], vec![]] {
+        for wrong in
+            [table(0, FINGERPRINT, 0), table(REGION_MAGIC, !FINGERPRINT, 0), table(REGION_MAGIC, FINGERPRINT, 2), vec![0; 5], vec![]]
+        {
             let error = compare_table(&wrong).expect_err("another table");
             assert!(error.class == Class::Link && error.text.contains("rebuild the handler crate"), "{error}");
         }

@@ -49,9 +49,7 @@ pub fn compile(toolchain: &Toolchain, crate_dir: &Path, out_dir: &Path) -> Resul
         command.arg("-Coverflow-checks=on");
     }
 
-    let status = command
-        .status()
-        .map_err(|e| format!("{} can not be run: {e}", Path::new(&toolchain.cargo[0]).display()))?;
+    let status = command.status().map_err(|e| format!("{} can not be run: {e}", Path::new(&toolchain.cargo[0]).display()))?;
     if !status.success() {
         return Err("The crate does not compile for the GPU; rustc's errors stand above.".into());
     }

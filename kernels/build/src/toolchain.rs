@@ -52,10 +52,9 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Missing::Off => write!(f, "RESIDENT_NVPTX=off was set when they were built; unset it and build again"),
-            Missing::Nothing => write!(
-                f,
-                "run `rustup target add {TARGET}`, or `rustup toolchain install nightly --component rust-src`, and build again"
-            ),
+            Missing::Nothing => {
+                write!(f, "run `rustup target add {TARGET}`, or `rustup toolchain install nightly --component rust-src`, and build again")
+            }
             Missing::Target => write!(f, "run `rustup target add {TARGET}` and build again (RESIDENT_NVPTX=stable is set)"),
             Missing::Nightly(name) => {
                 write!(f, "run `rustup toolchain install {name} --component rust-src` and build again (RESIDENT_NVPTX={name} is set)")
@@ -69,10 +68,7 @@ impl fmt::Display for Missing {
 pub fn find(wish: &str) -> Result<Toolchain, Missing> {
     match wish {
         "off" => Err(Missing::Off),
-        "" => in_use_with_target()
-            .or_else(in_use_with_sources)
-            .or_else(|| nightly("nightly"))
-            .ok_or(Missing::Nothing),
+        "" => in_use_with_target().or_else(in_use_with_sources).or_else(|| nightly("nightly")).ok_or(Missing::Nothing),
         "stable" => in_use_with_target().ok_or(Missing::Target),
         "nightly" => in_use_with_sources().or_else(|| nightly(wish)).ok_or_else(|| Missing::Nightly(wish.into())),
         name if name.starts_with("nightly-") => nightly(name).ok_or_else(|| Missing::Nightly(wish.into())),

@@ -66,7 +66,9 @@ fn repr(input: &DeriveInput, fields: &Fields, what: &str, errors: &mut Errors) {
     if !fixed {
         errors.add(Error::new_spanned(
             &input.ident,
-            format!("{what} needs `#[repr(C)]`: host and GPU code may come from different compilers, and only then do both lay it out alike"),
+            format!(
+                "{what} needs `#[repr(C)]`: host and GPU code may come from different compilers, and only then do both lay it out alike"
+            ),
         ));
     }
     if let Some(packed) = packed {

@@ -118,12 +118,7 @@ impl Echo {
     /// What this echo answers to `ask`, by the caller's own reckoning.
     pub fn answer(&self, ask: &Ask) -> Answer {
         let mixed = ask.words.iter().fold(mix(self.secret, ask.nonce), |m, w| mix(m, *w));
-        Answer {
-            nonce: ask.nonce,
-            answered: self.answered,
-            mixed,
-            words: [ask.words[0], ask.words[1], ask.words[2], ask.words[3]],
-        }
+        Answer { nonce: ask.nonce, answered: self.answered, mixed, words: [ask.words[0], ask.words[1], ask.words[2], ask.words[3]] }
     }
 
     /// What this echo answers to `ask`, by the caller's own reckoning.

@@ -16,9 +16,17 @@ pub(crate) fn check(result: CUresult, what: &str) -> Result<(), WorkerError> {
     let class = match result {
         CUresult::CUDA_SUCCESS => return Ok(()),
         CUresult::CUDA_ERROR_OUT_OF_MEMORY => Class::Memory,
-        CUresult::CUDA_ERROR_LAUNCH_FAILED | CUresult::CUDA_ERROR_ILLEGAL_INSTRUCTION | CUresult::CUDA_ERROR_ASSERT | CUresult::CUDA_ERROR_HARDWARE_STACK_ERROR => Class::Trap,
-        CUresult::CUDA_ERROR_ILLEGAL_ADDRESS | CUresult::CUDA_ERROR_MISALIGNED_ADDRESS | CUresult::CUDA_ERROR_INVALID_ADDRESS_SPACE | CUresult::CUDA_ERROR_INVALID_PC => Class::IllegalAddress,
-        CUresult::CUDA_ERROR_DEVICE_UNAVAILABLE | CUresult::CUDA_ERROR_ECC_UNCORRECTABLE | CUresult::CUDA_ERROR_NVLINK_UNCORRECTABLE => Class::DeviceLost,
+        CUresult::CUDA_ERROR_LAUNCH_FAILED
+        | CUresult::CUDA_ERROR_ILLEGAL_INSTRUCTION
+        | CUresult::CUDA_ERROR_ASSERT
+        | CUresult::CUDA_ERROR_HARDWARE_STACK_ERROR => Class::Trap,
+        CUresult::CUDA_ERROR_ILLEGAL_ADDRESS
+        | CUresult::CUDA_ERROR_MISALIGNED_ADDRESS
+        | CUresult::CUDA_ERROR_INVALID_ADDRESS_SPACE
+        | CUresult::CUDA_ERROR_INVALID_PC => Class::IllegalAddress,
+        CUresult::CUDA_ERROR_DEVICE_UNAVAILABLE | CUresult::CUDA_ERROR_ECC_UNCORRECTABLE | CUresult::CUDA_ERROR_NVLINK_UNCORRECTABLE => {
+            Class::DeviceLost
+        }
         _ => Class::Driver,
     };
     let help = match class {
@@ -45,27 +53,40 @@ pub(crate) fn find(ordinal: u32) -> Result<Found, WorkerError> {
     // The driver's library is opened by name and each call looked up when it is first made; one that is not there panics.
     catch_unwind(|| look(ordinal)).unwrap_or_else(|panic| {
         let what = described(&*panic);
-        Err(WorkerError::new(Class::Driver, format!("libcuda.so.1 is no CUDA driver that resident can use ({what}); install NVIDIA's driver anew, or choose the CPU device")))
+        Err(WorkerError::new(
+            Class::Driver,
+            format!(
+                "libcuda.so.1 is no CUDA driver that resident can use ({what}); install NVIDIA's driver anew, or choose the CPU device"
+            ),
+        ))
     })
 }
 
 fn look(ordinal: u32) -> Result<Found, WorkerError> {
     // SAFETY: only tries to open the library.
     if !unsafe { sys::is_culib_present() } {
-        return Err(WorkerError::new(Class::NoDriver, "no CUDA driver: libcuda.so.1 was not found; install NVIDIA's driver 550 (CUDA 12.4) or newer, or choose the CPU device"));
+        return Err(WorkerError::new(
+            Class::NoDriver,
+            "no CUDA driver: libcuda.so.1 was not found; install NVIDIA's driver 550 (CUDA 12.4) or newer, or choose the CPU device",
+        ));
     }
     // SAFETY: plain driver calls with valid out-pointers.
     unsafe {
         match sys::cuInit(0) {
             CUresult::CUDA_ERROR_NO_DEVICE => return Err(no_device(ordinal, 0)),
-            other => check(other, "cuInit").map_err(|error| WorkerError::new(error.class, format!("{error}; see what `nvidia-smi` says, or choose the CPU device")))?,
+            other => check(other, "cuInit")
+                .map_err(|error| WorkerError::new(error.class, format!("{error}; see what `nvidia-smi` says, or choose the CPU device")))?,
         }
         let mut driver = 0;
         check(sys::cuDriverGetVersion(&mut driver), "cuDriverGetVersion")?;
         if driver < OLDEST_DRIVER {
             return Err(WorkerError::new(
                 Class::OldDriver,
-                format!("the CUDA driver is for CUDA {}.{}, and resident needs 12.4 or newer; update the driver (550 or newer), or choose the CPU device", driver / 1000, driver % 1000 / 10),
+                format!(
+                    "the CUDA driver is for CUDA {}.{}, and resident needs 12.4 or newer; update the driver (550 or newer), or choose the CPU device",
+                    driver / 1000,
+                    driver % 1000 / 10
+                ),
             ));
         }
         let mut count = 0;
@@ -86,7 +107,10 @@ fn look(ordinal: u32) -> Result<Found, WorkerError> {
         if capability < OLDEST_DEVICE {
             return Err(WorkerError::new(
                 Class::OldDevice,
-                format!("device {ordinal} ({name}) has compute capability {}.{}, and resident needs 8.0 (Ampere) or newer; choose another device or the CPU device", capability.0, capability.1),
+                format!(
+                    "device {ordinal} ({name}) has compute capability {}.{}, and resident needs 8.0 (Ampere) or newer; choose another device or the CPU device",
+                    capability.0, capability.1
+                ),
             ));
         }
         let sms = attribute(device, CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)? as u32;
@@ -95,7 +119,12 @@ fn look(ordinal: u32) -> Result<Found, WorkerError> {
 }
 
 fn no_device(ordinal: u32, count: i32) -> WorkerError {
-    WorkerError::new(Class::NoDevice, format!("no CUDA device {ordinal}: the driver shows {count}; check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or choose the CPU device"))
+    WorkerError::new(
+        Class::NoDevice,
+        format!(
+            "no CUDA device {ordinal}: the driver shows {count}; check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or choose the CPU device"
+        ),
+    )
 }
 
 fn attribute(device: CUdevice, attribute: CUdevice_attribute) -> Result<i32, WorkerError> {

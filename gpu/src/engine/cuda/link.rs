@@ -67,11 +67,21 @@ fn link(engine: &str, handlers: &str) -> Result<Vec<u8>, WorkerError> {
     check(unsafe { sys::cuLinkCreate_v2(2, options.as_mut_ptr(), values.as_mut_ptr(), &mut state) }, "cuLinkCreate")?;
     let linked = (|| {
         for (name, ptx) in [(c"engine", engine), (c"handlers", handlers)] {
-            let text = CString::new(ptx).map_err(|_| WorkerError::new(Class::Link, format!("the PTX of the {} holds a zero byte", name.to_string_lossy())))?;
+            let text = CString::new(ptx)
+                .map_err(|_| WorkerError::new(Class::Link, format!("the PTX of the {} holds a zero byte", name.to_string_lossy())))?;
             let bytes = text.as_bytes_with_nul();
             // SAFETY: `bytes` is NUL-terminated PTX and outlives the call; no options are given.
             let added = unsafe {
-                sys::cuLinkAddData_v2(state, CUjitInputType::CU_JIT_INPUT_PTX, bytes.as_ptr().cast_mut().cast(), bytes.len(), name.as_ptr(), 0, ptr::null_mut(), ptr::null_mut())
+                sys::cuLinkAddData_v2(
+                    state,
+                    CUjitInputType::CU_JIT_INPUT_PTX,
+                    bytes.as_ptr().cast_mut().cast(),
+                    bytes.len(),
+                    name.as_ptr(),
+                    0,
+                    ptr::null_mut(),
+                    ptr::null_mut(),
+                )
             };
             check(added, "cuLinkAddData")?;
         }

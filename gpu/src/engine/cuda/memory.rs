@@ -85,7 +85,10 @@ impl Registered {
         let base = region.base().as_ptr().cast();
         // SAFETY: the mapping is `len` bytes long and outlives the registration, since `Registered` holds the region.
         unsafe {
-            check(sys::cuMemHostRegister_v2(base, region.len(), sys::CU_MEMHOSTREGISTER_DEVICEMAP | sys::CU_MEMHOSTREGISTER_PORTABLE), "registering the region with CUDA")?;
+            check(
+                sys::cuMemHostRegister_v2(base, region.len(), sys::CU_MEMHOSTREGISTER_DEVICEMAP | sys::CU_MEMHOSTREGISTER_PORTABLE),
+                "registering the region with CUDA",
+            )?;
             let mut registered = Registered { region: region.clone(), address: 0 };
             check(sys::cuMemHostGetDevicePointer_v2(&mut registered.address, base, 0), "cuMemHostGetDevicePointer")?;
             Ok(registered)
