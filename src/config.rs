@@ -33,7 +33,7 @@ pub struct Config {
     pub stack_bytes: u32,
     /// Where linked GPU modules are kept between runs. Default: the user's cache directory.
     pub cache: Option<PathBuf>,
-    /// Runs each shard of the CPU device on three threads, as a GPU does, instead of one. Default: false.
+    /// Gives each shard of the CPU device a second thread that polls, as on a GPU: for tests. Default: false.
     pub cpu_threads: bool,
     /// How replies and emitted messages are fetched from the device.
     pub pump: Pump,

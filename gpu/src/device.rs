@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -13,113 +12,11 @@ use resident_kernels::engine::kinds;
 use resident_kernels::wire::ShardProgress;
 
 use crate::fault::{Class, WorkerError};
+pub use crate::options::{Choice, DeviceInfo, DeviceKind, Options};
 use crate::region::Region;
 use crate::replies::ReplyLines;
 use crate::ring::{Consumer, Producer};
 use crate::worker::{self, Hello, STOP, Status};
-
-/// Which device to open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Choice {
-    /// The first GPU if there is a driver, a device and handlers compiled for it; else the CPU.
-    #[default]
-    Auto,
-    /// The CPU.
-    Cpu,
-    /// The GPU with this ordinal, or an error.
-    Cuda(u32),
-}
-
-/// What to open and how large.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Which device.
-    pub device: Choice,
-    /// Shards: thread blocks, each with a multiprocessor of its own while there are enough. By default 64 on a GPU and one per
-    /// core, at most 4, on a CPU.
-    pub shards: Option<u32>,
-    /// Slots of each ring, 64 bytes each; a power of two, at least 64. All rings together should fit the cache of a core that
-    /// sends to all shards.
-    pub capacity: u32,
-    /// Actors a shard holds at most.
-    pub rows: u32,
-    /// Lines for replies that a caller watches itself, 64 bytes each.
-    pub reply_lines: u32,
-    /// Bytes of device memory for state.
-    pub arena_bytes: u64,
-    /// Bytes of stack of a handler on the GPU; half of it is for panics nested in one generation. The driver takes this for
-    /// every thread the device can hold, 2048 per multiprocessor.
-    pub stack_bytes: u32,
-    /// Where linked GPU code is kept from start to start; `None` links anew.
-    pub cache: Option<PathBuf>,
-    /// On the CPU, give a shard's pollers and its handler threads of their own, as on the GPU: slower, for tests.
-    pub cpu_threads: bool,
-    /// How long starting may take.
-    pub start_timeout: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            device: Choice::Auto,
-            shards: None,
-            capacity: 256,
-            rows: 8192,
-            reply_lines: 8192,
-            arena_bytes: 256 << 20,
-            stack_bytes: 8192,
-            cache: default_cache(),
-            cpu_threads: false,
-            start_timeout: Duration::from_secs(60),
-        }
-    }
-}
-
-/// `$XDG_CACHE_HOME/resident`, or `~/.cache/resident`.
-fn default_cache() -> Option<PathBuf> {
-    let folder = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache"))).map(|cache| cache.join("resident"))
-}
-
-/// What kind of device it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DeviceKind {
-    /// The engine compiled for the host.
-    Cpu,
-    /// An NVIDIA GPU.
-    Cuda,
-}
-
-impl DeviceKind {
-    /// `cpu` or `cuda`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            DeviceKind::Cpu => "cpu",
-            DeviceKind::Cuda => "cuda",
-        }
-    }
-}
-
-/// The device that was opened; its `Display` says which and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeviceInfo {
-    /// CPU or GPU.
-    pub kind: DeviceKind,
-    /// Its ordinal among those of its kind.
-    pub ordinal: u32,
-    /// Its name, as the driver gives it.
-    pub name: String,
-    /// Shards that run.
-    pub shards: u32,
-    /// Why this device: "asked for", "found", or what was missing for a GPU.
-    pub reason: String,
-}
-
-impl fmt::Display for DeviceInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{} {}, {} shards ({})", self.kind.as_str(), self.ordinal, self.name, self.shards, self.reason)
-    }
-}
 
 macro_rules! start_errors {
     ($($(#[$meta:meta])* $name:ident,)*) => {

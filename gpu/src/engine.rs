@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use resident_kernels::host::modules;
 
-use crate::device::{Choice, DeviceInfo, DeviceKind, Options};
 use crate::fault::WorkerError;
+use crate::options::{Choice, DeviceInfo, DeviceKind, Options};
 use crate::region::Region;
 
 /// An engine over one region.

@@ -59,8 +59,13 @@ classes! {
     IllegalAddress = 11,
     /// The device was lost: power, bus, or reset.
     DeviceLost = 12,
-    /// Another system of this process runs on the device.
-    Busy = 14,
     /// A word or slot in shared memory violates the protocol.
     Protocol = 13,
+    /// Another system of this process runs on the device.
+    Busy = 14,
+}
+
+/// What a caught panic said.
+pub(crate) fn described(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
 }

@@ -279,7 +279,7 @@ impl HeaderWords {
 impl ControlWords {
     /// Tells the shard `wire::RUN` or `wire::STOP`.
     pub fn set_command(&self, command: u16) {
-        // SYNC command: pairs with the engine's load in `poll_control`.
+        // SYNC command: pairs with the engine's load in `obey`.
         self.command.store(command as u32, Sync::Command.store());
     }
 
@@ -293,7 +293,7 @@ impl ControlWords {
     /// carried out; else the number that `progress.kill_done` shows once it is. One thread at a time.
     pub fn ask_kill(&self, progress: &ProgressWords, row: u32, generation: u32) -> Option<u32> {
         let asked = self.kill.load(Relaxed);
-        // SYNC kill-done: pairs with the engine's store in `poll_control` (here: `ProgressWords::set_kill_done`).
+        // SYNC kill-done: pairs with the engine's store in `revoke` (here: `ProgressWords::set_kill_done`).
         if progress.kill_done.load(Sync::KillDone.load()) != asked {
             return None;
         }
@@ -301,7 +301,7 @@ impl ControlWords {
         self.owner.with_mut(|_| ());
         self.kill_row.store(row, Relaxed);
         self.kill_generation.store(generation, Relaxed);
-        // SYNC kill: pairs with the engine's load in `poll_control` (here: `kill_asked`).
+        // SYNC kill: pairs with the engine's load in `revoke` (here: `kill_asked`).
         self.kill.store(asked.wrapping_add(1), Sync::Kill.store());
         Some(asked.wrapping_add(1))
     }
@@ -353,7 +353,7 @@ impl ProgressWords {
 
     /// The last kill carried out, as [`ControlWords::ask_kill`] numbered it.
     pub fn kill_done(&self) -> u32 {
-        // SYNC kill-done: pairs with the engine's store in `poll_control` (here: `set_kill_done`).
+        // SYNC kill-done: pairs with the engine's store in `revoke` (here: `set_kill_done`).
         self.kill_done.load(Sync::KillDone.load())
     }
 

@@ -20,9 +20,9 @@ use std::time::{Duration, Instant};
 
 use resident_kernels::wire;
 
-use crate::device::{DeviceInfo, DeviceKind, Options};
 use crate::engine::{Engine, Plan};
-use crate::fault::{Class, WorkerError};
+use crate::fault::{Class, WorkerError, described};
+use crate::options::{DeviceInfo, DeviceKind, Options};
 use crate::region::{Geometry, Region};
 
 /// What the application writes to `command` when its worker shall end; 0 until then.
@@ -91,10 +91,6 @@ pub(crate) fn run(options: Options, hello: SyncSender<Result<Hello, WorkerError>
         Ok(()) => region.header().set_status(Status::Stopped.to_word()),
         Err(error) => region.header().fail(Status::Failed(error.class).to_word(), &error.text),
     }
-}
-
-pub(crate) fn described(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
 }
 
 /// A region, the engine over it whose shards run, and what that is.

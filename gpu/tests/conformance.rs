@@ -408,3 +408,15 @@ fn too_many_shards() {
         assert!(matches!(&error, StartError::TooManyShards(text) if text.contains("4000") && text.contains("at most")), "{error}");
     }
 }
+
+/// A second engine on a device could not load anything before the first one's kernel ends: it is refused, and may start after.
+#[test]
+fn one_system_a_device() {
+    if let Some(options) = gpu() {
+        let first = Device::start(options.clone()).unwrap_or_else(|error| panic!("{error}"));
+        let error = Device::start(options.clone()).expect_err("the device is taken");
+        assert!(matches!(&error, StartError::Busy(text) if text.contains("stop it first")), "{error}");
+        first.stop(PATIENCE).expect("it only just started");
+        Host::start(options).end();
+    }
+}

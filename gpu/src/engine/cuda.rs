@@ -19,8 +19,8 @@ pub(crate) use self::driver::{Found, find};
 use self::memory::{Exported, Registered};
 use super::Engine;
 use crate::clock::now_micros;
-use crate::device::Options;
 use crate::fault::{Class, WorkerError};
+use crate::options::Options;
 use crate::region::Region;
 use crate::words::HeaderWords;
 

@@ -4,8 +4,7 @@ use std::panic::catch_unwind;
 
 use cudarc::driver::sys::{self, CUdevice, CUdevice_attribute, CUresult};
 
-use crate::fault::{Class, WorkerError};
-use crate::worker::described;
+use crate::fault::{Class, WorkerError, described};
 
 /// CUDA 12.4, whose PTX (8.4) the engine is written in.
 const OLDEST_DRIVER: i32 = 12_040;
