@@ -38,19 +38,19 @@ grep -q 'ld.relaxed.sys.global.b128' kernels/cuda/engine.ptx
 grep -q 'st.relaxed.sys.global.b128' kernels/cuda/engine.ptx
 
 # Each handler crate's PTX, as its build script made it last.
-handlers=()
+declare -A handlers
 for crate in resident-test-actors flights-actors; do
   cargo build --quiet -p "$crate"
   made=$(find "${CARGO_TARGET_DIR:-target}" -path "*/$crate-*/out/*" -name '*.ptx' -printf '%T@ %p\n' | sort -rn | head -n 1 | cut -d' ' -f2)
-  [ -n "$made" ] && handlers+=("$made") || echo "not run: linking engine and handlers (no PTX of $crate was made; the build says why)"
+  [ -n "$made" ] && handlers[$crate]="$made" || echo "not run: linking engine and handlers (no PTX of $crate was made; the build says why)"
 done
 
 for arch in sm_80 sm_90 sm_100; do
   ptxas -c -arch=$arch kernels/cuda/engine.ptx -o "$work/engine.o"
-  for made in "${handlers[@]}"; do
-    ptxas -c -arch=$arch "$made" -o "$work/handlers.o"
+  for crate in "${!handlers[@]}"; do
+    ptxas -c -arch=$arch "${handlers[$crate]}" -o "$work/handlers.o"
     nvlink -arch=$arch "$work/engine.o" "$work/handlers.o" -o "$work/module.cubin"
-    echo "engine and $(basename "$made") link for $arch"
+    echo "engine and $crate link for $arch"
   done
 done
 echo "kernels: ok"

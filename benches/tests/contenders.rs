@@ -23,7 +23,7 @@ fn ours_takes_part() {
     let mut record = Record::default();
     rounds::run(contenders, 2, None, &mut record);
     assert_eq!(record.failed(), []);
-    assert_eq!(record.rates().len(), 4, "two streams of asks, one of casts, one verified");
+    assert_eq!(record.rates().len(), 5, "two streams of asks, two of casts, one verified");
     assert_eq!(record.series().count(), 7 + 1 + 2, "round trips; a cast's enqueue; rows one by one and at once");
     let checked: u64 = record.all_checked().iter().map(|(_, n)| n).sum();
     assert!(checked > 2 * 4 * 5000 - 100, "{names:?} checked {checked}");

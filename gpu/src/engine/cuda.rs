@@ -231,10 +231,8 @@ fn function(module: sys::CUmodule, name: &str) -> Result<CUfunction, WorkerError
 fn check_room(engine: CUfunction, shards: u32, sms: u32) -> Result<(), WorkerError> {
     let mut per_sm = 0;
     // SAFETY: valid out-pointer and function.
-    check(
-        unsafe { sys::cuOccupancyMaxActiveBlocksPerMultiprocessor(&mut per_sm, engine, BLOCK_THREADS as i32, 0) },
-        "asking for occupancy",
-    )?;
+    let asked = unsafe { sys::cuOccupancyMaxActiveBlocksPerMultiprocessor(&mut per_sm, engine, BLOCK_THREADS as i32, 0) };
+    check(asked, "asking for occupancy")?;
     let fits = per_sm.max(0) as u32 * sms;
     if shards > fits {
         return Err(WorkerError::new(
@@ -252,10 +250,8 @@ fn check_table(module: sys::CUmodule, stream: CUstream) -> Result<(), WorkerErro
     let mut bytes = 0;
     let mut address: CUdeviceptr = 0;
     // SAFETY: valid out-pointers and module.
-    check(
-        unsafe { sys::cuModuleGetGlobal_v2(&mut address, &mut bytes, module, c"RESIDENT_MODULE".as_ptr()) },
-        "finding the module's table of kinds",
-    )?;
+    let found = unsafe { sys::cuModuleGetGlobal_v2(&mut address, &mut bytes, module, c"RESIDENT_MODULE".as_ptr()) };
+    check(found, "finding the module's table of kinds")?;
     let mut table = vec![0u8; bytes];
     // SAFETY: `table` has room for the `bytes` bytes of the global and outlives the copy, which is waited for.
     unsafe {
