@@ -18,7 +18,7 @@ constexpr u32 CHUNKS = 4;
 constexpr u32 STAGE = 64;               // slots staged at most; a power of two, more than the largest frame and a burst
 constexpr u32 BURST = 7;                // slots a poller reads at once while messages flow; with the control line, a warp's worth
 constexpr u32 LOOK_EVERY = 8;           // polls between looks at the control line and the clock
-constexpr u32 GIVE_BACK = 8;            // staged slots handled before the pollers may use them again
+constexpr u32 GIVE_BACK = 8;            // staged slots handled before the poller may use them again
 constexpr u32 NO_CORRELATION = ~0u;
 static_assert(STAGE >= MAX_FRAME_SLOTS + BURST + GIVE_BACK, "a frame must fit the stage");
 

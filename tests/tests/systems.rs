@@ -65,7 +65,7 @@ async fn every_way_for_a_pump_to_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_threads_a_shard() {
+async fn a_shard_whose_poller_is_a_thread_of_its_own() {
     let system = start(Config { cpu_threads: true, shards: Some(1), ..Config::default() }).await;
     let (counter, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
     for _ in 0..1000 {
