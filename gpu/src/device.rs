@@ -2,9 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use resident_kernels::actor::Kind;
@@ -12,11 +11,11 @@ use resident_kernels::engine::kinds;
 use resident_kernels::wire::ShardProgress;
 
 use crate::fault::{Class, WorkerError};
-pub use crate::options::{Choice, DeviceInfo, DeviceKind, Options};
+use crate::keeper::{Keeper, Kept, State};
+pub use crate::options::{Choice, DeviceInfo, DeviceKind, Isolation, Options};
 use crate::region::Region;
 use crate::replies::ReplyLines;
 use crate::ring::{Consumer, Producer};
-use crate::worker::{self, Hello, STOP, Status};
 
 macro_rules! start_errors {
     ($($(#[$meta:meta])* $name:ident,)*) => {
@@ -28,9 +27,6 @@ macro_rules! start_errors {
             /// A size in [`Options`] that no device takes.
             #[error("{0}")]
             Options(String),
-            /// The device did not come up in time.
-            #[error("the device did not start within {0:?}; raise `start_timeout`, or look at what else runs on it")]
-            Timeout(Duration),
         }
 
         impl From<WorkerError> for StartError {
@@ -94,11 +90,19 @@ pub enum Health {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StopError {
-    /// A shard did not reach a message boundary in time.
+    /// A shard did not reach a message boundary in time, so the worker process was killed.
+    #[error("the shards {shards:?} did not reach a message boundary within {waited:?}: their worker was killed")]
+    Killed {
+        /// The shards that still ran.
+        shards: Vec<u32>,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// A shard did not reach a message boundary in time, and its worker is a thread.
     #[error(
         "the shards {shards:?} did not reach a message boundary within {waited:?}: a handler runs on; the process must end to free the device"
     )]
-    Timeout {
+    Running {
         /// The shards that still run.
         shards: Vec<u32>,
         /// How long was waited.
@@ -116,7 +120,8 @@ pub struct Device {
     ports: Mutex<Vec<Option<(Producer, Consumer)>>>,
     replies: Arc<ReplyLines>,
     kills: Mutex<Vec<VecDeque<(u32, u32)>>>,
-    worker: Mutex<Option<JoinHandle<()>>>,
+    keeper: Keeper,
+    isolation: Isolation,
 }
 
 impl fmt::Debug for Device {
@@ -128,23 +133,20 @@ impl fmt::Debug for Device {
 impl Device {
     /// Opens a device and returns once its shards run. Blocks: some milliseconds on a CPU, up to a second on a GPU.
     pub fn start(options: Options) -> Result<Arc<Device>, StartError> {
-        let timeout = options.start_timeout;
         check(&options)?;
+        let isolation = options.isolation;
         let (send, hello) = sync_channel(1);
-        let worker = thread::Builder::new().name("resident-worker".into()).spawn(move || worker::run(options, send));
-        let worker = worker.map_err(|error| StartError::Worker(format!("no thread for the worker: {error}")))?;
-        let Hello { region, info } = match hello.recv_timeout(timeout) {
-            Ok(hello) => hello?,
-            Err(RecvTimeoutError::Timeout) => return Err(StartError::Timeout(timeout)),
-            Err(RecvTimeoutError::Disconnected) => return Err(StartError::Worker("the worker ended before it said a word".into())),
-        };
-        let region = Region::open(region).map_err(|error| StartError::Worker(error.to_string()))?;
+        let keeper = Keeper::start(options, send)?;
+        // It says something before its time is over.
+        let kept = hello.recv().unwrap_or_else(|_| Err(WorkerError::new(Class::Worker, "the keeper has panicked, please report it")));
+        let Kept { region, info } = kept.inspect_err(|_| keeper.join())?;
         let ports = (0..info.shards).map(|shard| region.host_ports(shard)).collect();
         Ok(Arc::new(Device {
             ports: Mutex::new(ports),
             replies: region.replies().expect("this mapping is new"),
             kills: Mutex::new(vec![VecDeque::new(); info.shards as usize]),
-            worker: Mutex::new(Some(worker)),
+            keeper,
+            isolation,
             region,
             info,
         }))
@@ -220,51 +222,50 @@ impl Device {
         self.region.header().launches()
     }
 
-    /// How the device is.
+    /// How the device is. While one worker takes over from another it runs.
     pub fn health(&self) -> Health {
-        match Status::from_word(self.region.header().status()) {
-            Status::Starting | Status::Running => Health::Running,
-            Status::Stopped => Health::Stopped,
-            Status::Failed(class) => Health::Failed(DeviceFault { class, text: self.region.header().text() }),
+        match self.keeper.state() {
+            State::Running => Health::Running,
+            State::Stopped => Health::Stopped,
+            State::Lost(error) => Health::Failed(error.into()),
         }
+    }
+
+    /// The process that runs the device now; `None` if it is a thread of this one.
+    pub fn worker(&self) -> Option<u32> {
+        self.keeper.worker()
+    }
+
+    /// How many workers were lost so far, and why the last one.
+    pub fn losses(&self) -> (u64, Option<DeviceFault>) {
+        let (losses, last) = self.keeper.losses();
+        (losses, last.map(DeviceFault::from))
     }
 
     /// Tells the shards to leave at their next message boundary and waits for them. Again after that, it answers the same.
-    /// The egress rings must be drained meanwhile.
+    /// The egress rings must be drained meanwhile. A worker process whose shards do not leave in time is killed.
     pub fn stop(&self, timeout: Duration) -> Result<(), StopError> {
-        let begun = Instant::now();
-        self.region.header().set_command(STOP);
-        let mut worker = lock(&self.worker);
-        if let Some(worker) = worker.as_ref() {
-            worker.thread().unpark();
-        }
-        loop {
-            match self.health() {
-                Health::Running if begun.elapsed() > timeout => {
-                    let shards = (0..self.info.shards).filter(|shard| self.region.progress(*shard).running()).collect();
-                    return Err(StopError::Timeout { shards, waited: timeout });
+        self.keeper.stop();
+        let stopped = match self.keeper.wait(timeout) {
+            State::Running => {
+                let shards = (0..self.info.shards).filter(|shard| self.region.progress(*shard).running()).collect();
+                if self.isolation == Isolation::Thread {
+                    return Err(StopError::Running { shards, waited: timeout });
                 }
-                Health::Running => thread::park_timeout(Duration::from_micros(50)),
-                Health::Stopped => {
-                    // It has said its last word and returns.
-                    if let Some(worker) = worker.take() {
-                        let _ = worker.join();
-                    }
-                    return Ok(());
-                }
-                Health::Failed(fault) => return Err(StopError::Failed(fault)),
+                self.keeper.give_up();
+                Err(StopError::Killed { shards, waited: timeout })
             }
-        }
+            State::Stopped => Ok(()),
+            State::Lost(error) => Err(StopError::Failed(error.into())),
+        };
+        self.keeper.join();
+        stopped
     }
 }
 
-impl Drop for Device {
-    /// Tells the worker to stop and does not wait for it.
-    fn drop(&mut self) {
-        self.region.header().set_command(STOP);
-        if let Some(worker) = lock(&self.worker).as_ref() {
-            worker.thread().unpark();
-        }
+impl From<WorkerError> for DeviceFault {
+    fn from(error: WorkerError) -> DeviceFault {
+        DeviceFault { class: error.class, text: error.text }
     }
 }
 

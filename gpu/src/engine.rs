@@ -3,11 +3,13 @@
 //! - **N-1** `launch` starts every shard over the region and returns; the shards resume where the last launch left.
 //! - **N-2** Between launches rows, state and cursors are kept.
 //! - **N-3** `ended` says without blocking whether every shard has left; a device fault is an error, once and for ever.
+//! - **N-5** An engine over the region and memory of one that was lost goes on where that one was lost (engine.h, E-6).
 //! - **N-4** Dropping an engine whose shards have left gives back everything it took.
 
 mod cpu;
 mod cuda;
 
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use resident_kernels::host::modules;
@@ -18,6 +20,8 @@ use crate::region::Region;
 
 /// An engine over one region.
 pub(crate) trait Engine {
+    /// The descriptor of rows, shard states and arena, by which a next engine has them.
+    fn memory(&self) -> BorrowedFd<'_>;
     /// N-1.
     fn launch(&mut self) -> Result<(), WorkerError>;
     /// N-3.
@@ -64,11 +68,11 @@ impl Plan {
         info
     }
 
-    /// Takes memory, links and loads: everything that could block once a resident kernel runs.
-    pub(crate) fn open(self, options: &Options, region: &Arc<Region>) -> Result<Box<dyn Engine>, WorkerError> {
+    /// Takes memory, or the `memory` of an engine before, links and loads: everything that could block once a resident kernel runs.
+    pub(crate) fn open(self, options: &Options, region: &Arc<Region>, memory: Option<OwnedFd>) -> Result<Box<dyn Engine>, WorkerError> {
         Ok(match self {
-            Plan::Cpu(_) => Box::new(cpu::Cpu::open(region, options.cpu_threads)?),
-            Plan::Cuda(found, ptx, _) => Box::new(cuda::Cuda::open(region, options, &found, ptx)?),
+            Plan::Cpu(_) => Box::new(cpu::Cpu::open(region, memory, options.cpu_threads)?),
+            Plan::Cuda(found, ptx, _) => Box::new(cuda::Cuda::open(region, memory, options, &found, ptx)?),
         })
     }
 }

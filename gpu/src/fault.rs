@@ -1,7 +1,9 @@
 //! What can go wrong with a device, in the words that cross from its worker: a class and a text.
 
+use serde::{Deserialize, Serialize};
+
 /// Why a worker could not start or had to end.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{text}")]
 pub(crate) struct WorkerError {
     /// Which of the errors it is.
@@ -16,53 +18,42 @@ impl WorkerError {
     }
 }
 
-macro_rules! classes {
-    ($($(#[$meta:meta])* $name:ident = $code:literal,)*) => {
-        /// The classes of device errors; the number travels in the region's status word.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum Class { $($(#[$meta])* $name = $code,)* }
-
-        impl Class {
-            /// Reads a number that another process may have written.
-            pub(crate) fn from_code(code: u32) -> Class {
-                match code { $($code => Class::$name,)* _ => Class::Worker }
-            }
-        }
-    };
-}
-
-classes! {
-    /// The worker itself failed; the text says how.
-    Worker = 0,
+/// The classes of device errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Class {
+    /// The worker itself failed or was killed; the text says how.
+    Worker,
     /// No CUDA driver on this machine.
-    NoDriver = 1,
+    NoDriver,
     /// The CUDA driver is older than 12.4.
-    OldDriver = 2,
+    OldDriver,
     /// The driver shows no such device.
-    NoDevice = 3,
+    NoDevice,
     /// The device is older than compute capability 8.0.
-    OldDevice = 4,
+    OldDevice,
     /// The handlers were not compiled for the GPU.
-    NoHandlers = 5,
+    NoHandlers,
     /// Engine and handlers do not agree on their layouts, or did not link.
-    Link = 6,
+    Link,
     /// More shards than the device holds at once.
-    TooManyShards = 7,
+    TooManyShards,
     /// Not enough memory.
-    Memory = 8,
+    Memory,
     /// The driver refused a call.
-    Driver = 9,
+    Driver,
     /// A kernel trapped.
-    Trap = 10,
+    Trap,
     /// A kernel accessed an illegal address.
-    IllegalAddress = 11,
+    IllegalAddress,
     /// The device was lost: power, bus, or reset.
-    DeviceLost = 12,
+    DeviceLost,
     /// A word or slot in shared memory violates the protocol.
-    Protocol = 13,
+    Protocol,
+    /// A handler did not come to an end within its kind's budget.
+    Hang,
     /// Another system of this process runs on the device.
-    Busy = 14,
+    Busy,
 }
 
 /// What a caught panic said.

@@ -143,10 +143,16 @@ impl Slot {
     /// Writes four chunks; the high words' upper 16 bits are free and take `tag`.
     #[inline(always)]
     fn write(&self, words: [u64; 8], tag: u16, ready: Sync) {
+        self.write_some(words, tag, ready, 4);
+    }
+
+    /// The first `chunks` of them.
+    #[inline(always)]
+    fn write_some(&self, words: [u64; 8], tag: u16, ready: Sync, chunks: usize) {
         #[cfg(loom)]
         self.owner.with_mut(|_| ());
         let tag = (tag as u64) << 48;
-        for chunk in 0..4 {
+        for chunk in 0..chunks.min(4) {
             self.words[2 * chunk].store(words[2 * chunk], Relaxed);
             // SYNC slot-ready, reply-ready: pairs with the high word's load in `Slot::read`, here or in the engine.
             self.words[2 * chunk + 1].store(words[2 * chunk + 1] | tag, ready.store());
@@ -167,9 +173,24 @@ impl Slot {
             words[2 * chunk] = self.words[2 * chunk].load(Relaxed);
             words[2 * chunk + 1] = high;
         }
+        Ok(words)
+    }
+
+    /// What was read of the slot is believed: loom reports a race if nothing orders it behind the writing.
+    #[inline(always)]
+    pub(crate) fn believe(&self) {
         #[cfg(loom)]
         self.owner.with(|_| ());
-        Ok(words)
+    }
+
+    /// Makes every chunk that has `tag` one of the lap before. For who mends a ring.
+    pub(crate) fn take_back(&self, tag: u16) {
+        for chunk in 0..4 {
+            let high = &self.words[2 * chunk + 1];
+            if (high.load(Relaxed) >> 48) as u16 == tag {
+                high.store((tag.wrapping_sub(1) as u64) << 48, Relaxed);
+            }
+        }
     }
 
     /// Makes every tag 0. For the slot's owner, before it hands the slot out by another ordering.
@@ -272,6 +293,16 @@ pub(crate) fn write_all<'s>(frame: &Frame<'_>, ready: Sync, slot: impl Fn(u64) -
     for (i, payload) in rest.chunks(MORE_BYTES).enumerate() {
         let (at, tag) = slot(1 + i as u64);
         at.write(more(payload), tag, ready);
+    }
+}
+
+/// The first `chunks` chunks of what [`write_all`] writes.
+pub(crate) fn write_chunks<'s>(frame: &Frame<'_>, chunks: usize, ready: Sync, slot: impl Fn(u64) -> (&'s Slot, u16)) {
+    let rest = frame.payload.get(INLINE_BYTES..).unwrap_or_default();
+    let slots = std::iter::once(first(frame)).chain(rest.chunks(MORE_BYTES).map(more));
+    for (i, words) in slots.enumerate().take(chunks.div_ceil(4)) {
+        let (at, tag) = slot(i as u64);
+        at.write_some(words, tag, ready, chunks - 4 * i);
     }
 }
 

@@ -10,6 +10,8 @@ mod engine;
 mod fault;
 mod frame;
 #[cfg(not(loom))]
+mod keeper;
+#[cfg(not(loom))]
 mod options;
 #[cfg(not(loom))]
 pub mod region;

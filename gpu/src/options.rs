@@ -4,8 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Which device to open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Choice {
     /// The first GPU if there is a driver, a device and handlers compiled for it; else the CPU.
     #[default]
@@ -17,7 +19,7 @@ pub enum Choice {
 }
 
 /// What to open and how large.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
     /// Which device.
     pub device: Choice,
@@ -42,6 +44,26 @@ pub struct Options {
     pub cpu_threads: bool,
     /// How long starting may take.
     pub start_timeout: Duration,
+    /// Where the device's worker lives.
+    pub isolation: Isolation,
+    /// Whether a second worker stands by, with everything ready but the launch, to take over from one that is lost. On a GPU it takes
+    /// the memory of a CUDA context.
+    pub standby: bool,
+    /// The program that a worker process is; this one unless said otherwise. It links the same handler crate.
+    pub worker: Option<PathBuf>,
+    /// How many workers may be lost within how long before the device counts as lost for good.
+    pub intensity: (u32, Duration),
+}
+
+/// Where a device's worker lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Isolation {
+    /// In a process of its own: what kills it costs the actor whose message was being handled, no other.
+    #[default]
+    Process,
+    /// In a thread: a trap, a wild pointer or an endless loop in a handler costs the device with all its actors, and the process its
+    /// CUDA contexts. For an application whose own kernels must run beside.
+    Thread,
 }
 
 impl Default for Options {
@@ -57,6 +79,10 @@ impl Default for Options {
             cache: default_cache(),
             cpu_threads: false,
             start_timeout: Duration::from_secs(60),
+            isolation: Isolation::Process,
+            standby: true,
+            worker: None,
+            intensity: (100, Duration::from_secs(60)),
         }
     }
 }
@@ -68,7 +94,7 @@ fn default_cache() -> Option<PathBuf> {
 }
 
 /// What kind of device it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum DeviceKind {
     /// The engine compiled for the host.
     Cpu,
@@ -87,7 +113,7 @@ impl DeviceKind {
 }
 
 /// The device that was opened; its `Display` says which and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceInfo {
     /// CPU or GPU.
     pub kind: DeviceKind,

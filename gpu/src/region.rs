@@ -18,7 +18,7 @@
 
 use crate::frame::{Ops, Slot};
 use crate::replies::{self, Answers, ReplyLines};
-use crate::ring::{self, Consumer, MAX_CAPACITY_LOG2, Producer};
+use crate::ring::{self, Consumer, MAX_CAPACITY_LOG2, Mender, Producer};
 use crate::words::{ControlWords, HeaderWords, ProgressWords, Shape};
 use resident_kernels::wire::{self, LINE_STRIDE, MAX_FRAME_SLOTS, REGION_MAGIC, SLOT_BYTES};
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -294,15 +294,25 @@ impl Region {
     /// of a mapping, `None` after that or if there is no such shard.
     pub fn host_ports(self: &Arc<Self>, shard: u32) -> Option<(Producer, Consumer)> {
         self.take(shard, HOST)?;
-        let ((producer, _), (_, consumer)) = self.rings(shard);
+        let ((producer, ..), (_, consumer, _)) = self.rings(shard);
         Some((producer, consumer))
     }
 
     /// The engine's ends of a shard's rings, for a peer written in Rust, such as a test's: out of the shard and into it.
     pub fn engine_ports(self: &Arc<Self>, shard: u32) -> Option<(Producer, Consumer)> {
         self.take(shard, ENGINE)?;
-        let ((_, consumer), (producer, _)) = self.rings(shard);
+        let ((_, consumer, _), (producer, ..)) = self.rings(shard);
         Some((producer, consumer))
+    }
+
+    /// What mends a shard's egress ring after its engine was lost.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such shard.
+    pub fn mender(self: &Arc<Self>, shard: u32) -> Mender {
+        let (_, (.., mender)) = self.rings(shard);
+        mender
     }
 
     /// The reply lines, once for a mapping.
@@ -327,14 +337,14 @@ impl Region {
     }
 
     /// Both ends of a shard's ingress and egress ring.
-    fn rings(self: &Arc<Self>, shard: u32) -> ((Producer, Consumer), (Producer, Consumer)) {
+    fn rings(self: &Arc<Self>, shard: u32) -> ((Producer, Consumer, Mender), (Producer, Consumer, Mender)) {
         let log2 = self.shape.capacity_log2;
         let stride = self.shape.ring_stride;
         let ring = |part, head, ops| {
             let slots = self.part(part, shard, stride).cast::<Slot>();
             // SAFETY: (place) the layout has that many slots there, the head is in a line of the shard's, and the
             // region stays mapped for the ends' `Arc`.
-            unsafe { ring::at(slots, head, log2, ops, self.clone()) }
+            unsafe { ring::at(slots, head, NonNull::from(&self.control(shard).mended), log2, ops, self.clone()) }
         };
         (
             ring(2, NonNull::from(&self.progress(shard).ingress_head), Ops::HOST),

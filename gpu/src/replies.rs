@@ -3,6 +3,7 @@
 //!
 //! - **L-1 (own)** A line belongs to one [`ReplySlot`] at a time.
 //! - **L-2 (whole)** A reply is read whole or not yet; a line's tags tell this call's reply from every other.
+//! - **L-4 (ended)** A call whose reply can not come any more is [ended](ReplyLines::end) by the host, once, unless its reply has come.
 //! - **L-3 (abandoned)** A slot given up while its reply is outstanding is handed out again only after that reply landed.
 //!
 //! A line is a slot as in a ring, with the call's reply tag for the lap tag; a longer reply goes on in the
@@ -24,17 +25,20 @@
 
 use crate::frame::{self, Buffer, Corrupt, Frame, Ops, Slot, Unread};
 use crate::ring::PushError;
-use crate::sync::{Mutex, Sync, lock};
-use resident_kernels::wire::{INLINE_BYTES, MAX_PAYLOAD, MORE_BYTES, slots_for};
+use crate::sync::{AtomicU32, Mutex, Sync, lock};
+use resident_kernels::wire::{INLINE_BYTES, MAX_PAYLOAD, MORE_BYTES, OP_BLAMED, slots_for};
 use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// The reply lines of one region, shared by every caller.
 pub struct ReplyLines {
     lines: NonNull<Slot>,
     count: u32,
     _memory: Arc<dyn Any + Send + std::marker::Sync>,
+    /// For each line, the tag of the last call that the host has ended, 0 for none.
+    ended: Box<[AtomicU32]>,
     free: Mutex<Free>,
 }
 
@@ -99,7 +103,8 @@ pub(crate) unsafe fn at(lines: NonNull<Slot>, count: u32, memory: Arc<dyn Any + 
     }
     let tags = vec![0; count as usize].into_boxed_slice();
     let free = Mutex::new(Free { free, tags, next: 0, lines: count, quarantine: Vec::new() });
-    (Arc::new(ReplyLines { lines, count, _memory: memory.clone(), free }), Answers { lines, count, _memory: memory })
+    let ended = (0..count).map(|_| AtomicU32::new(0)).collect();
+    (Arc::new(ReplyLines { lines, count, _memory: memory.clone(), ended, free }), Answers { lines, count, _memory: memory })
 }
 
 /// Makes `count` reply lines in this process's memory, with the engine's side.
@@ -148,13 +153,28 @@ impl ReplyLines {
         lock(&self.free).quarantine.len()
     }
 
+    /// Ends the call with `tag` on the lines from `index` on: nobody will write its reply any more. Its caller gets a frame with
+    /// `OP_BLAMED`, unless it has its reply; who owns the lines by now notices nothing.
+    pub fn end(&self, index: u32, tag: u16) {
+        if let Some(ended) = self.ended.get(index as usize) {
+            // SYNC ended: pairs with the load in `is_ended`.
+            ended.store(tag as u32, Sync::Ended.store());
+        }
+    }
+
+    #[inline]
+    fn is_ended(&self, index: u32, tag: u16) -> bool {
+        // SYNC ended: pairs with the store in `end`.
+        self.ended[index as usize].load(Sync::Ended.load()) == tag as u32
+    }
+
     /// Frees the abandoned lines whose reply has landed.
     fn sweep(&self, free: &mut Free) {
         let mut i = 0;
         while let Some(&abandoned) = free.quarantine.get(i) {
             let Abandoned { index, lines, tag } = abandoned;
             let mut buffer = Buffer::new();
-            if matches!(self.read(&mut buffer, index, lines, tag), Ok(Some(_))) {
+            if matches!(self.read(&mut buffer, index, lines, tag), Ok(Some(_))) || self.is_ended(index, tag) {
                 free.quarantine.swap_remove(i);
                 free.give(index, lines, tag);
             } else {
@@ -175,7 +195,10 @@ impl ReplyLines {
     fn read<'b>(&self, buffer: &'b mut Buffer, index: u32, lines: u32, tag: u16) -> Result<Option<Frame<'b>>, Corrupt> {
         let line = |i: u64| (self.line(index + i as u32), tag);
         match frame::read(buffer, index as u64, lines as u64, Ops::DEVICE, Sync::ReplyReady, line) {
-            Ok((frame, _)) => Ok(Some(frame)),
+            Ok((frame, lines)) => {
+                (0..lines).for_each(|i| line(i).0.believe());
+                Ok(Some(frame))
+            }
             // Until the tags wrap, which clears the lines, what was there before has a lower tag.
             Err(Unread::Tag { tag: found, .. }) if found < tag => Ok(None),
             Err(Unread::Tag { slot, chunk, tag, expected }) => Err(Corrupt::Tag { slot: index as u64 + slot, chunk, tag, expected }),
@@ -273,14 +296,17 @@ impl ReplySlot {
         self.outstanding
     }
 
-    /// Reads the reply with `tag` if it is there: `OP_REPLY`, `OP_FAULT` or `OP_REFUSED`. Its payload stays in
+    /// Reads the reply with `tag` if it is there: `OP_REPLY`, `OP_FAULT`, `OP_REFUSED`, or `OP_BLAMED` for a call that was ended. Its payload stays in
     /// the slot until the next call. A reply is told once; a tag that is not outstanding tells `None`.
     #[inline]
     pub fn poll(&mut self, tag: u16) -> Result<Option<Frame<'_>>, Corrupt> {
         if !self.outstanding || tag != self.tag {
             return Ok(None);
         }
-        let reply = self.of.read(&mut self.buffer, self.index, self.lines, tag);
+        let reply = match self.of.read(&mut self.buffer, self.index, self.lines, tag) {
+            Ok(None) if self.of.is_ended(self.index, tag) => Ok(Some(Frame { op: OP_BLAMED, reply_tag: tag, ..Frame::default() })),
+            read => read,
+        };
         if let Ok(Some(_)) = reply {
             self.outstanding = false;
         }
@@ -289,6 +315,8 @@ impl ReplySlot {
 
     /// Empties the lines. They are ours, and the call that lets the engine write them comes after this by slot-ready.
     fn clear(&self) {
+        // SYNC ended: nobody ends a call of ours before we make one.
+        self.of.ended[self.index as usize].store(0, Relaxed);
         for i in 0..self.lines {
             self.of.line(self.index + i).clear();
         }

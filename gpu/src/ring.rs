@@ -6,6 +6,8 @@
 //! - **R-4 (distrust)** Whatever the peer writes, nothing is read or written outside the ring: it ends as
 //!   [`Corrupt`], and until the device is started again it stays so.
 //! - **R-5 (bounded)** `push` and `pop` never wait, allocate or call the system.
+//! - **R-6 (loss)** A producer may be lost at any store. Once the ring is [mended](Mender::mend) another goes on behind the last whole
+//!   frame, and the consumer sees nothing of the frame that was begun.
 //!
 //! The producer owns the slots from its tail to the consumer's head plus the capacity, the consumer those from
 //! its head to the tail; the only shared words beside the slots are the head, written by the consumer, and the
@@ -29,11 +31,12 @@
 pub use crate::frame::{Corrupt, Frame};
 
 use crate::frame::{self, Buffer, Ops, Slot, Unread};
-use crate::sync::{AtomicU64, Sync};
-use resident_kernels::wire::{INLINE_BYTES, MAX_PAYLOAD, lap, slots_for};
+use crate::sync::{AtomicU32, AtomicU64, Sync};
+use resident_kernels::wire::{INLINE_BYTES, MAX_FRAME_SLOTS, MAX_PAYLOAD, lap, slots_for};
 use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// A ring has at most `1 << MAX_CAPACITY_LOG2` slots.
 pub const MAX_CAPACITY_LOG2: u32 = 20;
@@ -62,6 +65,8 @@ pub enum PushError {
 struct Place {
     slots: NonNull<Slot>,
     head: NonNull<AtomicU64>,
+    /// Counts the times the ring was mended.
+    mended: NonNull<AtomicU32>,
     capacity_log2: u32,
     _memory: Arc<dyn Any + Send + std::marker::Sync>,
 }
@@ -84,6 +89,36 @@ impl Place {
     fn head(&self) -> &AtomicU64 {
         // SAFETY: (place) `head` lives as long as `_memory`.
         unsafe { self.head.as_ref() }
+    }
+
+    #[inline(always)]
+    fn mended(&self) -> &AtomicU32 {
+        // SAFETY: (place) `mended` lives as long as `_memory`.
+        unsafe { self.mended.as_ref() }
+    }
+
+    /// takes back the frame that a producer had begun when it was lost, before another goes on from there. `head` is at or before
+    /// the consumer's. Nobody writes the ring meanwhile; the consumer may read it.
+    fn mend(&self, head: u64, ops: Ops) -> u64 {
+        let mut buffer = Buffer::new();
+        let (mut at, end) = (head, head + self.capacity());
+        while at < end {
+            match frame::read(&mut buffer, at, self.capacity(), ops, Sync::SlotReady, |i| self.slot(at + i)) {
+                Ok((_, slots)) => at += slots,
+                // The consumer will find it.
+                Err(Unread::Corrupt(_)) => break,
+                Err(Unread::Tag { .. }) => {
+                    for index in at..end.min(at + MAX_FRAME_SLOTS as u64) {
+                        let (slot, tag) = self.slot(index);
+                        slot.take_back(tag);
+                    }
+                    break;
+                }
+            }
+        }
+        // SYNC mended: pairs with the load ahead of a read in `Consumer::pop`.
+        self.mended().fetch_add(1, Sync::Mended.store());
+        at
     }
 
     /// Tells the producer how far the consumer has read, unless it knows.
@@ -124,8 +159,16 @@ pub struct Consumer {
     buffer: Buffer,
 }
 
+/// Mends one ring after its producer was lost.
+pub struct Mender {
+    place: Place,
+    ops: Ops,
+}
+
 // SAFETY: (place) the slots and the head are atomics that outlive the handle, on whichever thread it is.
 unsafe impl Send for Producer {}
+// SAFETY: as above.
+unsafe impl Send for Mender {}
 // SAFETY: as above.
 unsafe impl Send for Consumer {}
 
@@ -133,39 +176,48 @@ unsafe impl Send for Consumer {}
 ///
 /// # Safety
 ///
-/// (place) `slots` begins `1 << capacity_log2` slots and `head` is a word; both live as long as `memory`.
+/// (place) `slots` begins `1 << capacity_log2` slots, `head` and `mended` are words; all live as long as `memory`.
 pub(crate) unsafe fn at(
     slots: NonNull<Slot>,
     head: NonNull<AtomicU64>,
+    mended: NonNull<AtomicU32>,
     capacity_log2: u32,
     ops: Ops,
     memory: Arc<dyn Any + Send + std::marker::Sync>,
-) -> (Producer, Consumer) {
-    let place = Place { slots, head, capacity_log2, _memory: memory };
+) -> (Producer, Consumer, Mender) {
+    let place = Place { slots, head, mended, capacity_log2, _memory: memory };
     (
         Producer { place: place.clone(), tail: 0, head: 0, pushed: 0 },
-        Consumer { head: 0, published: 0, place, ops, popped: 0, buffer: Buffer::new() },
+        Consumer { head: 0, published: 0, place: place.clone(), ops, popped: 0, buffer: Buffer::new() },
+        Mender { place, ops },
     )
 }
 
 /// Makes a ring of `1 << capacity_log2` slots in this process's memory, `None` if that is more than
 /// [`MAX_CAPACITY_LOG2`]. It takes every op, whichever the direction.
 pub fn pair(capacity_log2: u32) -> Option<(Producer, Consumer)> {
+    let (producer, consumer, _) = trio(capacity_log2)?;
+    Some((producer, consumer))
+}
+
+/// [`pair`], and the hand that mends it when the producer is lost.
+pub fn trio(capacity_log2: u32) -> Option<(Producer, Consumer, Mender)> {
     #[repr(align(128))]
     struct Line(AtomicU64);
     struct Memory {
         slots: Box<[Slot]>,
         head: Line,
+        mended: AtomicU32,
     }
     if capacity_log2 > MAX_CAPACITY_LOG2 {
         return None;
     }
     let slots = (0..1u64 << capacity_log2).map(|_| Slot::new()).collect();
-    let memory = Arc::new(Memory { slots, head: Line(AtomicU64::new(0)) });
+    let memory = Arc::new(Memory { slots, head: Line(AtomicU64::new(0)), mended: AtomicU32::new(0) });
     let slots = NonNull::from(&*memory.slots).cast();
-    let head = NonNull::from(&memory.head.0);
-    // SAFETY: (place) both are in `memory`, and so many slots were made.
-    Some(unsafe { at(slots, head, capacity_log2, Ops::ALL, memory) })
+    let (head, mended) = (NonNull::from(&memory.head.0), NonNull::from(&memory.mended));
+    // SAFETY: (place) all are in `memory`, and so many slots were made.
+    Some(unsafe { at(slots, head, mended, capacity_log2, Ops::ALL, memory) })
 }
 
 impl Producer {
@@ -183,6 +235,11 @@ impl Producer {
         self.tail += 1;
         self.pushed += 1;
         Ok(())
+    }
+
+    /// Writes the first `chunks` chunks of a frame that has room, as a producer does that is lost then. For tests.
+    pub fn push_chunks(&mut self, frame: &Frame<'_>, chunks: usize) {
+        frame::write_chunks(frame, chunks, Sync::SlotReady, |i| self.place.slot(self.tail + i));
     }
 
     /// `push`, for a frame of several slots.
@@ -256,8 +313,16 @@ impl Consumer {
     pub fn pop(&mut self) -> Result<Option<Frame<'_>>, Corrupt> {
         let (at, place) = (self.head, &self.place);
         let capacity = place.capacity();
-        match frame::read(&mut self.buffer, at, capacity, self.ops, Sync::SlotReady, |i| place.slot(at + i)) {
+        // SYNC mended: pairs with the count's store in `Place::mend`.
+        let mended = place.mended().load(Sync::Mended.load());
+        let read = frame::read(&mut self.buffer, at, capacity, self.ops, Sync::SlotReady, |i| place.slot(at + i));
+        // what was read may be half of a frame taken back and half of the next. Whoever has read a tag of the next sees the count.
+        if place.mended().load(Relaxed) != mended {
+            return Ok(None);
+        }
+        match read {
             Ok((frame, slots)) => {
+                (0..slots).for_each(|i| place.slot(at + i).0.believe());
                 self.head = at + slots;
                 self.popped += 1;
                 if self.head - self.published >= (capacity / 8).max(1) {
@@ -295,5 +360,15 @@ impl Consumer {
     /// Slots of the ring.
     pub fn capacity(&self) -> u64 {
         self.place.capacity()
+    }
+}
+
+impl Mender {
+    /// Takes back the frame that the producer had begun, after it was lost and before another goes on from there: nobody writes
+    /// the ring meanwhile. The producer that goes on, if it is one of Rust, is the one returned.
+    pub fn mend(&mut self) -> Producer {
+        // Relaxed: an older head is a place to begin from too.
+        let head = self.place.head().load(Relaxed);
+        Producer { place: self.place.clone(), tail: self.place.mend(head, self.ops), head, pushed: 0 }
     }
 }

@@ -49,10 +49,12 @@ syncs! {
     Kill = "kill",
     /// A kill is carried out: `ShardProgress.kill_done`; the kill words may be written again.
     KillDone = "kill-done",
-    /// The application tells the worker something: `RegionHeader.command`, behind the header it wrote.
+    /// A shard is told to run or to leave: `ShardControl.command`.
     Command = "command",
-    /// The worker tells the application something: `RegionHeader.status`, behind text, launches and clock.
-    Status = "status",
+    /// An egress ring was mended: `ShardControl.mended`, behind the slots taken back.
+    Mended = "mended",
+    /// A direct call was ended by the host: a word beside its line, behind the fault that it ends with.
+    Ended = "ended",
     /// A shard has left, or runs: `ShardProgress.running`, behind its last frames and counters.
     Running = "running",
     /// The device has answered what its clock says: `RegionHeader.clock_answer`, behind `clock_nanos`.

@@ -2,9 +2,9 @@
 //!
 //! | words | written by | read by |
 //! | --- | --- | --- |
-//! | [`HeaderWords`]: `command` | application | worker |
-//! | [`HeaderWords`]: `status`, text, `launches`, `clock_offset`, `nest_bytes` | worker | application, engine |
-//! | [`ControlWords`] | application | the shard's engine |
+//! | [`HeaderWords`]: `launches`, `clock_offset`, `nest_bytes` | worker | application, engine |
+//! | [`ControlWords`]: `command` | worker, application | the shard's engine |
+//! | [`ControlWords`], the rest | application | the shard's engine |
 //! | [`ProgressWords`] | the shard's engine | application, worker |
 //!
 //! The peer is not believed: these are numbers, and whoever uses one as an index or a length bounds it first.
@@ -13,11 +13,8 @@
 use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Sync};
 #[cfg(not(loom))]
 use resident_kernels::wire::ShardControl;
-use resident_kernels::wire::{RegionHeader, ShardProgress};
+use resident_kernels::wire::{BUSY_KIND_BITS, RegionHeader, ShardProgress};
 use std::sync::atomic::Ordering::Relaxed;
-
-/// Words of the header's text; few under loom, which models each.
-const TEXT_WORDS: usize = if cfg!(loom) { 2 } else { 128 };
 
 /// A region's first page. Where things lie is not told here: [`Region`](crate::region::Region) has checked and kept it.
 #[repr(C, align(64))]
@@ -38,14 +35,10 @@ pub struct HeaderWords {
     replies: AtomicU64,
     clock_offset: AtomicI64,
     nest_bytes: AtomicU32,
-    command: AtomicU32,
-    status: AtomicU32,
-    text_bytes: AtomicU32,
     launches: AtomicU64,
     clock_ask: AtomicU64,
     clock_answer: AtomicU64,
     clock_nanos: AtomicU64,
-    text: [AtomicU64; TEXT_WORDS],
 }
 
 /// What the host tells one shard. One thread at a time asks for kills.
@@ -57,6 +50,8 @@ pub struct ControlWords {
     kill: AtomicU32,
     kill_row: AtomicU32,
     kill_generation: AtomicU32,
+    blame: AtomicU32,
+    pub(crate) mended: AtomicU32,
     /// Stands for row and generation under loom, as in a slot.
     #[cfg(loom)]
     owner: loom::cell::UnsafeCell<()>,
@@ -79,6 +74,7 @@ pub struct ProgressWords {
     kill_done: AtomicU32,
     running: AtomicU32,
     hlc: AtomicU64,
+    busy: AtomicU64,
 }
 
 macro_rules! same_layout {
@@ -93,10 +89,10 @@ macro_rules! same_layout {
     };
 }
 same_layout!(HeaderWords, RegionHeader, magic fingerprint bytes shards capacity_log2 rows reply_lines arena_bytes control
-    progress ingress egress ring_stride replies clock_offset nest_bytes command status text_bytes launches clock_ask
-    clock_answer clock_nanos text);
-same_layout!(ControlWords, ShardControl, egress_head command kill kill_row kill_generation);
-same_layout!(ProgressWords, ShardProgress, ingress_head handled refused faults queued swap kill_done running hlc);
+    progress ingress egress ring_stride replies clock_offset nest_bytes launches clock_ask clock_answer
+    clock_nanos);
+same_layout!(ControlWords, ShardControl, egress_head command kill kill_row kill_generation blame mended);
+same_layout!(ProgressWords, ShardProgress, ingress_head handled refused faults queued swap kill_done running hlc busy);
 
 /// What the header says of the region's shape, as read: not yet checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,14 +130,10 @@ impl Default for HeaderWords {
             replies: AtomicU64::new(0),
             clock_offset: AtomicI64::new(0),
             nest_bytes: AtomicU32::new(0),
-            command: AtomicU32::new(0),
-            status: AtomicU32::new(0),
-            text_bytes: AtomicU32::new(0),
             launches: AtomicU64::new(0),
             clock_ask: AtomicU64::new(0),
             clock_answer: AtomicU64::new(0),
             clock_nanos: AtomicU64::new(0),
-            text: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
 }
@@ -178,50 +170,6 @@ impl HeaderWords {
             offsets: [&self.control, &self.progress, &self.ingress, &self.egress, &self.replies].map(|word| word.load(Relaxed)),
             ring_stride: self.ring_stride.load(Relaxed),
         }
-    }
-
-    /// The application's wish, a `COMMAND_*` of the control protocol; what was written before it is seen.
-    pub fn command(&self) -> u32 {
-        // SYNC command: pairs with the store in `set_command`.
-        self.command.load(Sync::Command.load())
-    }
-
-    /// Tells the worker. For the application.
-    pub fn set_command(&self, command: u32) {
-        // SYNC command: pairs with the load in `command`.
-        self.command.store(command, Sync::Command.store());
-    }
-
-    /// The worker's answer, a `STATUS_*` of the control protocol; what the worker wrote before it is seen.
-    pub fn status(&self) -> u32 {
-        // SYNC status: pairs with the stores in `set_status` and `fail`.
-        self.status.load(Sync::Status.load())
-    }
-
-    /// Tells the application. For the worker.
-    pub fn set_status(&self, status: u32) {
-        // SYNC status: pairs with the load in `status`.
-        self.status.store(status, Sync::Status.store());
-    }
-
-    /// Sets a status that has a reason. For the worker, once: the text is not written again.
-    pub fn fail(&self, status: u32, text: &str) {
-        let end = (0..=text.len().min(TEXT_WORDS * 8)).rev().find(|&end| text.is_char_boundary(end));
-        let text = &text.as_bytes()[..end.unwrap_or(0)];
-        for (word, bytes) in self.text.iter().zip(text.chunks(8)) {
-            let mut full = [0; 8];
-            full[..bytes.len()].copy_from_slice(bytes);
-            word.store(u64::from_le_bytes(full), Relaxed);
-        }
-        self.text_bytes.store(text.len() as u32, Relaxed);
-        self.set_status(status);
-    }
-
-    /// The reason of a failed status, once [`status`](Self::status) says so.
-    pub fn text(&self) -> String {
-        let bytes: Vec<u8> = self.text.iter().flat_map(|word| word.load(Relaxed).to_le_bytes()).collect();
-        let length = (self.text_bytes.load(Relaxed) as usize).min(bytes.len());
-        String::from_utf8_lossy(&bytes[..length]).into_owned()
     }
 
     /// Launches so far.
@@ -289,6 +237,11 @@ impl ControlWords {
         self.command.load(Sync::Command.load())
     }
 
+    /// Says how the device was lost before the next launch, a `FAULT_*`; 0 if it was not. The launch itself orders it for the engine.
+    pub fn set_blame(&self, fault: u16) {
+        self.blame.store(fault as u32, Relaxed);
+    }
+
     /// Asks to kill the actor in `row` at `generation`. `None`, and nothing asked, while the kill before is not
     /// carried out; else the number that `progress.kill_done` shows once it is. One thread at a time.
     pub fn ask_kill(&self, progress: &ProgressWords, row: u32, generation: u32) -> Option<u32> {
@@ -337,6 +290,7 @@ impl ProgressWords {
             kill_done: self.kill_done.load(Relaxed),
             running,
             hlc: self.hlc.load(Relaxed),
+            busy: self.busy.load(Relaxed),
         }
     }
 
@@ -349,6 +303,13 @@ impl ProgressWords {
     /// The launch in which the shard has left because its stack is nearly used; 0 for none.
     pub fn swap(&self) -> u32 {
         self.swap.load(Relaxed)
+    }
+
+    /// The message that the shard has been at, its ingress slot and its kind; `None` if it is at none, as far as it says.
+    pub fn busy(&self) -> Option<(u64, u32)> {
+        let busy = self.busy.load(Relaxed);
+        let slot = (busy >> BUSY_KIND_BITS).checked_sub(1)?;
+        (slot >= self.ingress_head.load(Relaxed)).then_some((slot, busy as u32 & ((1 << BUSY_KIND_BITS) - 1)))
     }
 
     /// The last kill carried out, as [`ControlWords::ask_kill`] numbered it.

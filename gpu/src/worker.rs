@@ -1,122 +1,127 @@
 //! Owns a device: opens its engine, launches the shards, watches them, ends them.
 //!
-//! A worker shares a [`Region`] with its application and nothing else. It makes the region, hands its descriptor over once the
-//! shards run ([`Hello`]), and from then on the two speak through words in the region's header:
+//! A worker shares with its application a region, the device's memory, and a [`Link`](link::Link) over which the two speak:
 //!
-//! | word | written by | |
-//! | --- | --- | --- |
-//! | `command` | the application | 0, then [`STOP`] |
-//! | `status` | the worker | [`Status`], with the class of the error when it failed; `text` is the error in words |
-//! | `launches` | the worker | generations of the resident kernel so far |
+//! | the application | the worker |
+//! | --- | --- |
+//! | `Open`, with the descriptors of region and memory if a worker has made them before | `Opened`, with those descriptors if it has made them: everything but the launch is done |
+//! | `Launch` | `Running`, once every shard runs |
+//! | `Stop` | `Stopped`, once every shard has left; it ends |
+//! | closes the link | ends |
+//! | | `Failed`, at any time: the device is of no more use to it |
 //!
-//! There is no pointer in the region and no other channel, so a worker may be a thread of the application, as here, or a process.
+//! No byte of a message passes through a worker, and it keeps nothing that a next one would need.
 
-use std::os::fd::OwnedFd;
+pub(crate) mod link;
+mod process;
+
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use resident_kernels::wire;
+use serde::{Deserialize, Serialize};
 
+use self::link::Link;
+pub(crate) use self::process::Hand;
 use crate::engine::{Engine, Plan};
 use crate::fault::{Class, WorkerError, described};
 use crate::options::{DeviceInfo, DeviceKind, Options};
 use crate::region::{Geometry, Region};
 
-/// What the application writes to `command` when its worker shall end; 0 until then.
-pub(crate) const STOP: u32 = 1;
+/// What an application says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Order {
+    Open(Box<Options>),
+    Launch,
+    Stop,
+}
 
-/// How a worker is; the number travels in the low half of `status`, the class of an error in the high half.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Status {
-    Starting,
+/// What a worker says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Word {
+    Opened(DeviceInfo),
     Running,
     Stopped,
-    Failed(Class),
+    Failed(WorkerError),
 }
 
-impl Status {
-    pub(crate) fn to_word(self) -> u32 {
-        match self {
-            Status::Starting => 0,
-            Status::Running => 1,
-            Status::Stopped => 2,
-            Status::Failed(class) => 3 | (class as u32) << 16,
-        }
-    }
-
-    /// Reads a word that another process may have written; an unknown one is a failure of the protocol.
-    pub(crate) fn from_word(word: u32) -> Status {
-        match word & 0xffff {
-            0 => Status::Starting,
-            1 => Status::Running,
-            2 => Status::Stopped,
-            3 => Status::Failed(Class::from_code(word >> 16)),
-            _ => Status::Failed(Class::Protocol),
-        }
-    }
+/// A device, opened.
+struct Opened {
+    region: Arc<Region>,
+    engine: Box<dyn Engine>,
+    info: DeviceInfo,
+    start_timeout: Duration,
 }
 
-/// A worker's first words: the region and what it runs on.
-pub(crate) struct Hello {
-    pub region: OwnedFd,
-    pub info: DeviceInfo,
-}
-
-/// A worker's life. Ends when it was told to stop and every shard has left, or when the device failed.
-pub(crate) fn run(options: Options, hello: SyncSender<Result<Hello, WorkerError>>) {
-    let started = catch_unwind(AssertUnwindSafe(|| start(&options)));
-    let (region, engine, info) = match started {
-        Ok(Ok(started)) => started,
-        Ok(Err(error)) => return drop(hello.send(Err(error))),
-        Err(panic) => {
-            return drop(
-                hello.send(Err(WorkerError::new(Class::Worker, format!("the worker panicked while it started: {}", described(&*panic))))),
-            );
-        }
+/// A worker's life. `orphaned` is called when the application has gone while shards run.
+pub(crate) fn serve(link: &Link, orphaned: fn()) {
+    let error = match catch_unwind(AssertUnwindSafe(|| work(link, orphaned))) {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error,
+        Err(panic) => WorkerError::new(Class::Worker, format!("the worker panicked: {}", described(&*panic))),
     };
-    let fd = match region.fd().map(|fd| fd.try_clone_to_owned()) {
-        Some(Ok(fd)) => fd,
-        refused => return drop(hello.send(Err(WorkerError::new(Class::Worker, format!("no descriptor for the region: {refused:?}"))))),
-    };
-    region.header().set_status(Status::Running.to_word());
-    let swaps = info.kind == DeviceKind::Cuda;
-    if hello.send(Ok(Hello { region: fd, info })).is_err() {
-        region.header().set_command(STOP);
-    }
-    let ended = catch_unwind(AssertUnwindSafe(|| watch(&region, engine, swaps)));
-    match ended.unwrap_or_else(|panic| Err(WorkerError::new(Class::Worker, format!("the worker panicked: {}", described(&*panic))))) {
-        Ok(()) => region.header().set_status(Status::Stopped.to_word()),
-        Err(error) => region.header().fail(Status::Failed(error.class).to_word(), &error.text),
+    if link.send(&Word::Failed(error), &[]).is_ok() {
+        // The application ends it: a device that has failed may not be given back in order.
+        while let Ok(Some(_)) = link.receive::<Order>() {}
     }
 }
 
-/// A region, the engine over it whose shards run, and what that is.
-type Started = (Arc<Region>, Box<dyn Engine>, DeviceInfo);
-
-fn start(options: &Options) -> Result<Started, WorkerError> {
-    let plan = Plan::make(options)?;
-    let info = plan.info().clone();
-    let geometry = Geometry {
-        shards: info.shards,
-        capacity: options.capacity,
-        rows: options.rows,
-        reply_lines: options.reply_lines,
-        arena_bytes: options.arena_bytes,
-    };
-    let region = Region::create(&geometry).map_err(|error| WorkerError::new(Class::Memory, error.to_string()))?;
-    let mut engine = plan.open(options, &region)?;
-    launch(&region, &mut *engine)?;
+/// `Ok` once it was told to stop and every shard has left, or its application has gone.
+fn work(link: &Link, orphaned: fn()) -> Result<(), WorkerError> {
+    let Some((Order::Open(options), descriptors)) = next(link)? else { return Ok(()) };
+    let mut opened = open(&options, descriptors, link)?;
+    let Some((Order::Launch, _)) = next(link)? else { return Ok(()) };
+    launch(&opened.region, &mut *opened.engine)?;
     let begun = Instant::now();
-    while !(0..info.shards).all(|shard| region.progress(shard).running()) {
-        if engine.ended()? || begun.elapsed() > options.start_timeout {
+    while !(0..opened.info.shards).all(|shard| opened.region.progress(shard).running()) {
+        if opened.engine.ended()? || begun.elapsed() > opened.start_timeout {
             return Err(WorkerError::new(Class::Worker, "not every shard came up; is another process keeping the device busy?"));
         }
         thread::yield_now();
     }
-    Ok((region, engine, info))
+    say(link, &Word::Running)?;
+    watch(link, opened, orphaned)?;
+    say(link, &Word::Stopped)
+}
+
+fn next(link: &Link) -> Result<Option<(Order, Vec<OwnedFd>)>, WorkerError> {
+    link.receive().map_err(|error| WorkerError::new(Class::Worker, format!("no order came over the link: {error}")))
+}
+
+fn say(link: &Link, word: &Word) -> Result<(), WorkerError> {
+    // Nobody there: the next look at the link sees it.
+    let _ = link.send(word, &[]);
+    Ok(())
+}
+
+fn open(options: &Options, descriptors: Vec<OwnedFd>, link: &Link) -> Result<Opened, WorkerError> {
+    let plan = Plan::make(options)?;
+    let info = plan.info().clone();
+    let mut descriptors = descriptors.into_iter();
+    let (region, memory) = (descriptors.next(), descriptors.next());
+    let made = region.is_none();
+    let region = match region {
+        Some(region) => Region::open(region),
+        None => Region::create(&Geometry {
+            shards: info.shards,
+            capacity: options.capacity,
+            rows: options.rows,
+            reply_lines: options.reply_lines,
+            arena_bytes: options.arena_bytes,
+        }),
+    };
+    let region = region.map_err(|error| WorkerError::new(Class::Memory, error.to_string()))?;
+    let engine = plan.open(options, &region, memory)?;
+    let word = Word::Opened(info.clone());
+    let sent = match (made, region.fd(), engine.memory()) {
+        (true, Some(region), memory) => link.send(&word, &[region, memory.as_fd()]),
+        _ => link.send(&word, &[]),
+    };
+    sent.map_err(|error| WorkerError::new(Class::Worker, format!("the descriptors could not be handed over: {error}")))?;
+    Ok(Opened { region, engine, info, start_timeout: options.start_timeout })
 }
 
 fn launch(region: &Region, engine: &mut dyn Engine) -> Result<(), WorkerError> {
@@ -125,7 +130,8 @@ fn launch(region: &Region, engine: &mut dyn Engine) -> Result<(), WorkerError> {
     engine.launch()
 }
 
-fn order(region: &Region, command: u16) {
+/// Tells every shard to run or to leave.
+pub(crate) fn order(region: &Region, command: u16) {
     for shard in 0..region.geometry().shards {
         region.control(shard).set_command(command);
     }
@@ -147,34 +153,51 @@ enum Phase {
 
 /// How often a worker looks when nothing presses.
 const GLANCE: Duration = Duration::from_micros(200);
-/// The same for a device whose shards never ask for a new generation.
-const REST: Duration = Duration::from_millis(2);
+/// The same for a device whose shards never ask for a new generation and whose faults end the process.
+const REST: Duration = Duration::from_millis(20);
 
-fn watch(region: &Region, mut engine: Box<dyn Engine>, swaps: bool) -> Result<(), WorkerError> {
+fn watch(link: &Link, opened: Opened, orphaned: fn()) -> Result<(), WorkerError> {
+    let Opened { region, mut engine, info, .. } = opened;
+    let swaps = info.kind == DeviceKind::Cuda;
     let mut phase = Phase::Running;
+    // Told to stop, or by nobody any more.
+    let mut stop = false;
     loop {
-        let stop = region.header().command() == STOP;
         let ended = engine.ended()?;
         phase = match phase {
             Phase::Running if stop => {
-                order(region, wire::STOP);
+                order(&region, wire::STOP);
                 Phase::Stopping
             }
-            Phase::Running if swaps && asks_anew(region) => {
-                order(region, wire::STOP);
+            Phase::Running if swaps && asks_anew(&region) => {
+                order(&region, wire::STOP);
                 Phase::Swapping
             }
             Phase::Running if ended => return Err(WorkerError::new(Class::Protocol, "the shards left without having been told to")),
             Phase::Swapping if ended && !stop => {
-                launch(region, &mut *engine)?;
+                launch(&region, &mut *engine)?;
                 Phase::Running
             }
             Phase::Swapping | Phase::Stopping if ended => return Ok(()),
             unchanged => unchanged,
         };
-        match phase {
-            Phase::Running => thread::park_timeout(if swaps { GLANCE } else { REST }),
-            Phase::Swapping | Phase::Stopping => thread::yield_now(),
+        let rest = match phase {
+            Phase::Running if stop => Duration::ZERO,
+            Phase::Running if swaps => GLANCE,
+            Phase::Running => REST,
+            Phase::Swapping | Phase::Stopping => Duration::ZERO,
+        };
+        if stop {
+            thread::yield_now();
+        } else if link.wait(rest) {
+            stop = match next(link)? {
+                Some((Order::Stop, _)) => true,
+                Some((Order::Open(_) | Order::Launch, _)) => false,
+                None => {
+                    orphaned();
+                    true
+                }
+            };
         }
     }
 }

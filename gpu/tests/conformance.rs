@@ -6,7 +6,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use resident_gpu::device::{Choice, Device, Health, Options, StartError};
+use resident_gpu::Class;
+use resident_gpu::device::{Choice, Device, Health, Isolation, Options, StartError};
 use resident_gpu::ring::{Consumer, Frame, Producer, PushError};
 use resident_kernels::actor::{Actor, Emit, Handles, Message};
 use resident_kernels::plain::Plain;
@@ -118,6 +119,14 @@ impl Host {
         self.push(OP_STOP, 0, row, generation, 9, &[]);
         let heard = self.hear();
         assert_eq!((heard.op, heard.correlation), (OP_ACK, 9), "{heard:?}");
+    }
+
+    fn until(&self, what: &str, condition: impl Fn(&Device) -> bool) {
+        let begun = Instant::now();
+        while !condition(&self.device) {
+            assert!(begun.elapsed() < PATIENCE, "{what}; {:?}", self.device.progress(0));
+            std::thread::yield_now();
+        }
     }
 
     fn end(self) {
@@ -361,6 +370,156 @@ fn stop(options: Options) {
     assert!(progress.handled >= 1 && progress.handled <= 2001, "{progress:?}");
 }
 
+/// E-6, N-5: a trap costs the actor whose message was being handled. Everything else goes on, in its order, as if nothing had been.
+fn takeover(options: Options) {
+    let mut host = Host::start(Options { rows: 4, ..options });
+    let device = host.device.clone();
+    host.spawn(1, 1, &Counter::default());
+    for (round, (how, class)) in [(TRAP, FAULT_TRAP), (WILD_READ, FAULT_ADDRESS), (SPIN, FAULT_HANG), (TRAP, FAULT_TRAP)].into_iter().enumerate() {
+        let generation = 1 + round as u32;
+        host.spawn(0, generation, &Breaker::default());
+        assert_eq!(host.reply::<Breaker, _>(0, generation, &Deposit { n: 5 }), 5);
+        for _ in 0..40 {
+            host.cast::<Counter, _>(1, 1, &Tick);
+        }
+        host.cast::<Breaker, _>(0, generation, &Break { how });
+        for _ in 0..40 {
+            host.cast::<Counter, _>(1, 1, &Tick);
+        }
+        host.call::<Breaker, _>(0, generation, 21, &Deposit { n: 1 });
+        host.call::<Counter, _>(1, 1, 22, &Get);
+        let back = host.hear();
+        assert_eq!((back.op, back.message, back.row, back.generation), (OP_RETURN, <Breaker as Handles<Break>>::INDEX, 0, generation), "{how}");
+        assert_eq!(back.payload, how.to_le_bytes());
+        let blamed = host.hear();
+        assert_eq!((blamed.op, blamed.row, blamed.generation, blamed.correlation), (OP_BLAMED, 0, generation, NONE));
+        assert_eq!(blamed.message, class, "{how}");
+        assert_eq!(&blamed.payload[..16], [&1u64.to_le_bytes()[..], &back.message.to_le_bytes(), &[0, 0], &1u32.to_le_bytes()].concat());
+        let refused = host.hear();
+        assert_eq!((refused.op, refused.message, refused.correlation), (OP_REFUSED, REFUSED_FAILED, 21));
+        let total = host.hear();
+        assert_eq!((total.op, total.correlation), (OP_REPLY, 22));
+        assert_eq!(Count::decode(&total.payload).total, 80 * (round as u64 + 1));
+        // What it was is kept: five, and one message handled.
+        host.push(OP_READ, 0, 0, generation, 23, &[0u32.to_le_bytes(), (size_of::<Breaker>() as u32).to_le_bytes()].concat());
+        let state = Breaker::decode(&host.hear().payload);
+        assert_eq!((state.handled, state.sum), (1, 5));
+        host.stop_row(0, generation);
+        let (losses, last) = device.losses();
+        assert_eq!(losses, round as u64 + 1);
+        assert!(last.is_some_and(|last| !last.text.is_empty()));
+        assert_eq!(device.health(), Health::Running);
+    }
+    host.end();
+}
+
+/// A wild write: on a GPU its fault comes when the handler has ended, so nobody is blamed if nothing else is being handled then.
+fn wild_write(options: Options) {
+    let mut host = Host::start(options);
+    host.spawn(0, 1, &Breaker::default());
+    host.spawn(1, 1, &Counter::default());
+    host.cast::<Counter, _>(1, 1, &Tick);
+    host.cast::<Breaker, _>(0, 1, &Break { how: WILD_WRITE });
+    host.until("the loss is seen", |device| device.losses().0 == 1);
+    assert_eq!(host.device.losses().1.map(|fault| fault.class), Some(Class::IllegalAddress));
+    host.call::<Counter, _>(1, 1, 41, &Get);
+    let heard = std::iter::from_fn(|| Some(host.hear())).find(|heard| !matches!(heard.op, OP_RETURN | OP_BLAMED)).expect("a reply");
+    assert_eq!((heard.op, heard.correlation, Count::decode(&heard.payload).total), (OP_REPLY, 41, 1));
+    host.end();
+}
+
+/// E-6: a call that was being handled is named, whichever way it came; a control frame is carried out.
+fn takeover_of_calls(options: Options) {
+    let mut host = Host::start(options);
+    let replies = host.device.replies().clone();
+    host.spawn(0, 1, &Breaker::default());
+    host.call::<Breaker, _>(0, 1, 31, &BreakInCall { how: TRAP });
+    host.push(OP_FENCE, 0, 0, 0, 32, &[]);
+    assert_eq!(host.hear().op, OP_RETURN);
+    let blamed = host.hear();
+    assert_eq!((blamed.op, blamed.correlation, &blamed.payload[16..20]), (OP_BLAMED, 31, &NONE.to_le_bytes()[..]));
+    let fence = host.hear();
+    assert_eq!((fence.op, fence.correlation), (OP_ACK, 32));
+    host.stop_row(0, 1);
+
+    host.spawn(0, 2, &Breaker::default());
+    let mut slot = replies.claim(1).expect("a line");
+    let tag = slot.next_tag().expect("nothing outstanding");
+    let frame = Frame {
+        op: OP_CALL_DIRECT,
+        message: <Breaker as Handles<BreakInCall>>::INDEX,
+        row: 0,
+        generation: 2,
+        correlation: slot.index(),
+        reply_tag: tag,
+        hlc: host.clock + 1,
+        payload: &WILD_READ.to_le_bytes(),
+    };
+    host.into.push(&frame).expect("room");
+    assert_eq!(host.hear().op, OP_RETURN);
+    let blamed = host.hear();
+    let told = [slot.index().to_le_bytes(), (tag as u32).to_le_bytes()].concat();
+    assert_eq!((blamed.op, blamed.correlation, &blamed.payload[16..]), (OP_BLAMED, NONE, &told[..]));
+    replies.end(slot.index(), tag);
+    assert_eq!(slot.poll(tag).expect("a line of ours").map(|frame| frame.op), Some(OP_BLAMED));
+    host.stop_row(0, 2);
+    host.end();
+}
+
+/// E-6: the worker is killed again and again, wherever it is; every message is handled once or is the one that is blamed.
+fn killed_anywhere(options: Options) {
+    let mut host = Host::start(options);
+    let device = host.device.clone();
+    let (mut generation, mut handled, mut blamed, mut sent) = (1, 0u64, 0, 0u64);
+    host.spawn(0, 1, &Counter::default());
+    for round in 0..12 {
+        let worker = device.worker().expect("a process");
+        for n in 0..3000 {
+            if n == 700 + 100 * round {
+                rustix::process::kill_process(rustix::process::Pid::from_raw(worker as i32).expect("a pid"), rustix::process::Signal::KILL)
+                    .expect("it is ours");
+            }
+            host.cast::<Counter, _>(0, generation, &Tick);
+        }
+        sent += 3000;
+        // What was killed may live on for some milliseconds.
+        host.until("the loss is seen", |device| device.losses().0 == round + 1);
+        host.push(OP_FENCE, 0, 0, 0, 50, &[]);
+        let mut failed = None;
+        loop {
+            let heard = host.hear();
+            match heard.op {
+                OP_RETURN => {}
+                OP_BLAMED => {
+                    blamed += 1;
+                    assert_eq!((heard.message, heard.row, heard.generation), (FAULT_WORKER, 0, generation));
+                    failed = Some(u64::from_le_bytes(heard.payload[..8].try_into().expect("eight bytes")));
+                }
+                OP_ACK => break,
+                _ => panic!("{heard:?}"),
+            }
+        }
+        if let Some(count) = failed {
+            host.push(OP_READ, 0, 0, generation, 51, &[0u32.to_le_bytes(), (size_of::<Counter>() as u32).to_le_bytes()].concat());
+            let state = Counter::decode(&host.hear().payload);
+            // The one that was being handled has changed the state or not, and was counted or not.
+            assert!(state.total == count || state.total == count + 1, "{} of {count}", state.total);
+            handled += count;
+            host.stop_row(0, generation);
+            generation += 1;
+            host.spawn(0, generation, &Counter::default());
+        }
+    }
+    let last = host.reply::<Counter, _>(0, generation, &Get).total;
+    handled += last;
+    // Counted twice or not at all: only those that were being handled. A shard says later what it has refused.
+    host.until(&format!("{sent} sent, {handled} handled, {blamed} blamed"), |device| {
+        sent.abs_diff(handled + device.progress(0).refused) <= blamed
+    });
+    assert_eq!(device.losses().0, 12);
+    host.end();
+}
+
 /// Sizes that no device takes are refused before anything is opened.
 fn options_are_checked(options: Options) {
     for (wrong, text) in [
@@ -398,7 +557,7 @@ macro_rules! suite {
         mod cuda { $(#[test] fn $name() { if let Some(options) = super::gpu() { super::$name(options) } })* }
     };
 }
-suite!(order sizes large_state direct refusals panics many_panics failures emits kill stop options_are_checked);
+suite!(order sizes large_state direct refusals panics many_panics failures emits kill stop options_are_checked takeover takeover_of_calls wild_write killed_anywhere);
 
 /// More shards than the device holds: the error names both numbers.
 #[test]
@@ -409,10 +568,11 @@ fn too_many_shards() {
     }
 }
 
-/// A second engine on a device could not load anything before the first one's kernel ends: it is refused, and may start after.
+/// A second engine of this process on a device could not load anything before the first one's kernel ends: it is refused, and may
+/// start after.
 #[test]
 fn one_system_a_device() {
-    if let Some(options) = gpu() {
+    if let Some(options) = gpu().map(|options| Options { isolation: Isolation::Thread, ..options }) {
         let first = Device::start(options.clone()).unwrap_or_else(|error| panic!("{error}"));
         let error = Device::start(options.clone()).expect_err("the device is taken");
         assert!(matches!(&error, StartError::Busy(text) if text.contains("stop it first")), "{error}");

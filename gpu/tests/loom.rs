@@ -11,6 +11,7 @@ use loom::thread;
 use resident_gpu::replies;
 use resident_gpu::ring::{self, Consumer, Frame, Producer, PushError};
 use resident_gpu::words::{ControlWords, HeaderWords, ProgressWords};
+use resident_kernels::wire::OP_BLAMED;
 
 /// Runs `f` under every schedule with at most `LOOM_MAX_PREEMPTIONS` preemptions, every one of them if that is not set.
 fn model(f: impl Fn() + Sync + Send + 'static) {
@@ -280,8 +281,6 @@ fn command() {
         let application = {
             let words = words.clone();
             thread::spawn(move || {
-                words.0.set_nest_bytes(7);
-                words.0.set_command(1);
                 words.0.set_nest_bytes(8);
                 words.1.set_command(1);
             })
@@ -289,31 +288,63 @@ fn command() {
         if words.1.command() == 1 {
             assert_eq!(words.0.nest_bytes(), 8);
         }
-        if words.0.command() == 1 {
-            assert_ne!(words.0.nest_bytes(), 0);
-        }
         application.join().unwrap();
     });
 }
 
-/// Who sees a failed status sees its reason, and the launches before it.
+/// a producer is lost in the middle of a frame, the ring is mended, the next one goes on; the consumer looks all the time.
 #[test]
-fn status() {
+fn ring_mended() {
+    for chunks in [1, 3, 4, 5, 7] {
+        model(move || {
+            let (mut lost, mut consumer, mut mender) = ring::trio(1).unwrap();
+            let producer = thread::spawn(move || {
+                // Two slots; it ends after so many chunks of them.
+                lost.push_chunks(&Frame { op: 1, row: 1, payload: &[1; 40], ..Frame::default() }, chunks);
+                drop(lost);
+                let mut next = mender.mend();
+                assert!(push(&mut next, 2, 28));
+                assert!(push(&mut next, 3, 28));
+            });
+            let mut rows = 2;
+            for _ in 0..2 {
+                rows += u32::from(pop(&mut consumer, rows, 28));
+            }
+            producer.join().unwrap();
+            while rows < 4 {
+                assert!(pop(&mut consumer, rows, 28), "frame {rows} is not there");
+                rows += 1;
+            }
+        });
+    }
+}
+
+/// L-4: who sees that its call was ended sees why.
+#[test]
+fn reply_ended() {
     model(|| {
-        let header = Arc::new(HeaderWords::default());
-        let worker = {
-            let header = header.clone();
+        let (lines, _answers) = replies::pair(1);
+        let mut slot = lines.claim(1).unwrap();
+        let tag = slot.next_tag().unwrap();
+        let index = slot.index();
+        let why = Arc::new(loom::cell::UnsafeCell::new(0));
+        let host = {
+            let (lines, why) = (lines.clone(), why.clone());
             thread::spawn(move || {
-                header.set_launches(3);
-                header.set_clock_offset(-5);
-                header.fail(9, "no driver");
+                why.with_mut(|why| unsafe { *why = 7 });
+                lines.end(index, tag);
             })
         };
-        if header.status() == 9 {
-            assert_eq!((header.launches(), header.clock_offset()), (3, -5));
-            assert_eq!(header.text(), "no driver");
+        let ended = slot.poll(tag).unwrap().map(|frame| frame.op);
+        if ended == Some(OP_BLAMED) {
+            why.with(|why| assert_eq!(unsafe { *why }, 7));
         }
-        worker.join().unwrap();
+        host.join().unwrap();
+        let later = slot.poll(tag).unwrap().map(|frame| frame.op);
+        assert_eq!(ended.or(later), Some(OP_BLAMED), "it is ended");
+        assert!(ended.is_none() || later.is_none(), "once");
+        drop(slot);
+        assert!(lines.claim(1).is_some(), "its line is free");
     });
 }
 

@@ -11,6 +11,8 @@
 //   E-3 (fault)    A handler that fails marks its row and nothing else; the shard goes on with the next frame.
 //   E-4 (bounds)   No frame makes the engine write outside its row's state, whatever it holds.
 //   E-5 (leave)    A shard leaves at a message boundary and resumes at the next frame, in another launch.
+//   E-6 (loss)     A launch may end anywhere. The next one resumes behind the last frame begun: a message that was being handled
+//                  is not handled again, its actor fails; any other frame is carried out once more and says so (AGAIN).
 #pragma once
 #include "wire.h"
 
@@ -20,6 +22,7 @@ constexpr u32 BURST = 7;                // slots a poller reads at once while me
 constexpr u32 LOOK_EVERY = 8;           // polls between looks at the control line and the clock
 constexpr u32 GIVE_BACK = 8;            // staged slots handled before the poller may use them again
 constexpr u32 NO_CORRELATION = ~0u;
+constexpr u64 SLOW_US = 1000;           // a message that takes longer is told to the host, which knows how long it may
 static_assert(STAGE >= MAX_FRAME_SLOTS + BURST + GIVE_BACK, "a frame must fit the stage");
 
 // From the handler crate (Rust), see resident-kernels.
@@ -51,6 +54,9 @@ struct Block {
     i64 clock_offset;
     u64 stack_base;
     u32 shard, launch, row_count, capacity_log2, reply_lines, nest_bytes;
+    u32 blamed;                         // the message there was being handled when the launch before was lost
+    u32 blame;                          // how the launch before was lost, 0 if it was not
+    u64 resumed;                        // the ingress slot at which this launch begins
     Dispatch dispatch[MAX_KINDS];
 
     // Between poller and handler.
@@ -60,8 +66,13 @@ struct Block {
     u64 egress_head;                    // egress slots the host has consumed, as far as known
     u32 leaving;                        // leave at the next message boundary
     u32 kill;                           // last kill carried out
+    u64 busy;                           // the message being handled, as ShardProgress has it
+    u64 seen, since;                    // the poller's: what it last saw there, and since when
+    u32 told;                           // the poller's: the host was told of it
 
     // The handler's own. It may never return from a message (a panic on the GPU), so what must survive stands here.
+    u64 at;                             // first slot of the frame being handled
+    u64 handling;                       // what `busy` says but while it waits for room
     u64 cursor, published, egress_tail, hlc, handled, refused, faults;
     u32 depth;
     Head head;
@@ -96,9 +107,25 @@ ENGINE_CALL void revoke(Block& b, u32 kill) {
     publish_last(&b.progress->kill_done, kill);
 }
 
+// A message that takes long is told to the host, once, and that it is done.
+ENGINE_FN void watch_handler(Block& b, u64 now) {
+    const u64 busy = peek(&b.busy);
+    if (busy != b.seen) {
+        b.seen = busy;
+        b.since = now;
+        if (b.told) publish(&b.progress->busy, (u64)0);
+        b.told = 0;
+    } else if (busy && !b.told && now - b.since > SLOW_US) {
+        b.told = 1;
+        publish(&b.progress->busy, busy);
+    }
+}
+
 // What the host's first 16 control bytes say. SYNC command: pairs with the host's release store.
 ENGINE_FN void obey(Block& b, Chunk control) {
-    note(&b.now, clock_micros() + (u64)b.clock_offset);
+    const u64 now = clock_micros() + (u64)b.clock_offset;
+    note(&b.now, now);
+    if (LANES > 1) watch_handler(b, now);
     // SYNC slot-free (egress): pairs with the host consumer's head store.
     note(&b.egress_head, control.lo);
     if (low(control.hi) == STOP) pass(&b.leaving, 1u);
@@ -195,9 +222,33 @@ ENGINE_FN void write_more(Chunk* to, u32 tag, u32 k, const u32* words) {
     for (u32 c = 0; c < CHUNKS; ++c) store_chunk(to + c, {pair(words[3 * c], words[3 * c + 1]), pair(words[3 * c + 2], tag << 16)});
 }
 
+// What the handler is at, for who watches how long it takes.
+ENGINE_FN void set_busy(Block& b, u64 busy) {
+    if (LANES > 1) note(&b.busy, busy);
+    else publish(&b.progress->busy, busy);
+    b.handling = busy;
+}
+
+// E-6: a message is about to be handled, the frame at `at`. In the order in which they are issued, the stores of one thread
+// reach device memory also when its launch is ended from outside.
+ENGINE_FN void begin(Block& b, u32 kind) {
+    keep((Chunk*)b.saved, {b.at | HANDLING, b.egress_tail});
+    set_busy(b, (b.at + 1) << BUSY_KIND_BITS | kind);
+}
+
+// E-6: everything before `cursor` is done.
+ENGINE_FN void keep_done(Block& b, u64 cursor) {
+    keep((Chunk*)b.saved + 1, {b.hlc, b.handled});
+    keep((Chunk*)b.saved, {cursor, b.egress_tail});
+}
+
+ENGINE_FN void keep_counts(Block& b) { keep((Chunk*)b.saved + 2, {b.refused, b.faults}); }
+
 // Waits until the egress ring has room. A shard that was told to leave gives up when the host takes nothing any more.
 ENGINE_CALL bool wait_for_room(Block& b, u32 slots) {
-    const u64 capacity = 1ull << b.capacity_log2;
+    const u64 capacity = 1ull << b.capacity_log2, handling = b.handling;
+    // It is the host that takes its time now.
+    set_busy(b, 0);
     for (u64 patience = 0; b.egress_tail + slots - peek(&b.egress_head) > capacity;) {
         // Never beyond what was written.
         const u64 before = peek(&b.egress_head), head = take(&b.control->egress_head);
@@ -206,6 +257,7 @@ ENGINE_CALL bool wait_for_room(Block& b, u32 slots) {
         while_waiting(b);
         pause_ns(200);
     }
+    set_busy(b, handling);
     return true;
 }
 ENGINE_FN bool has_room(Block& b, u32 slots) {
@@ -255,9 +307,23 @@ ENGINE_FN void reply_short(Block& b, const Head& h, u32 bytes) {
     b.egress_tail = tail + 1;
 }
 
+// E-6: whether the frame being handled may have been handled before.
+ENGINE_FN u32 again(const Block& b) { return b.blame && b.at == b.resumed ? AGAIN : 0; }
+
+// E-6: says what the frame being handled has come to. A direct call's line may be another caller's by now, so the host ends it.
+ENGINE_CALL void tell_blamed(Block& b, u32 failed) {
+    const Head& h = b.head;
+    const bool direct = h.op == OP_CALL_DIRECT;
+    *(BlameInfo*)b.reply = {failed ? counted(b.counts + h.row) : 0, h.message, failed, direct ? h.correlation : NO_CORRELATION, h.reply_tag};
+    send(b, OP_BLAMED, b.blame, h.op == OP_CALL ? h.correlation : NO_CORRELATION, b.reply, sizeof(BlameInfo));
+}
+
 ENGINE_CALL void refuse(Block& b, u32 reason) {
     ++b.refused;
-    if (b.head.op != OP_CAST && b.head.op != OP_INIT) answer(b, OP_REFUSED, reason, 0);
+    keep_counts(b);
+    if (b.head.op == OP_CAST || b.head.op == OP_INIT) return;
+    if (again(b) && b.head.op == OP_CALL_DIRECT) tell_blamed(b, 0);
+    else answer(b, OP_REFUSED, reason | again(b), 0);
 }
 
 ENGINE_FN void copy(u8* to, const u8* from, u32 bytes) {
@@ -272,6 +338,7 @@ ENGINE_CALL void fail(Block& b, u32 fault, const u8* text, u32 text_bytes) {
     if (text_bytes > MAX_FAULT_TEXT) text_bytes = MAX_FAULT_TEXT;
     put(&b.row->status, (u32)ROW_FAILED);
     ++b.faults;
+    keep_counts(b);
     *(FaultInfo*)b.reply = {counted(b.counts + b.head.row), b.head.message, b.depth};
     copy(b.reply + sizeof(FaultInfo), text, text_bytes);
     if (b.head.op == OP_CALL_DIRECT) answer(b, OP_FAULT, fault, 0);
@@ -305,6 +372,7 @@ ENGINE_FN void message(Block& b, const Head& h, Row* row) {
         refuse(b, generation == h.generation && status == ROW_FAILED ? REFUSED_FAILED : REFUSED_STALE);
         return;
     }
+    begin(b, kind);
     const u32 bytes = b.dispatch[kind](h.message, state, b.payload, h.length, &ctx, b.reply);
     b.hlc = ctx.hlc;
     if (bytes == DISPATCH_UNKNOWN) { refuse(b, REFUSED_MESSAGE); return; }
@@ -322,8 +390,9 @@ ENGINE_FN void spawn(Block& b) {
     const Head& h = b.head;
     const SpawnRow& s = *(const SpawnRow*)b.payload;
     const u32 carried = h.length - (u32)sizeof(SpawnRow);
+    const auto is_free = [&](const Row& row) { return look(&row.status) == ROW_FREE || (again(b) && row.generation == h.generation); };
     if (h.length < sizeof(SpawnRow) || h.row >= b.row_count || s.state_bytes > MAX_STATE || carried > s.state_bytes || s.state_offset % 16 ||
-        !within(b, s.state_offset, s.state_bytes) || s.kind >= MAX_KINDS || !b.dispatch[s.kind] || look(&b.rows[h.row].status) != ROW_FREE) {
+        !within(b, s.state_offset, s.state_bytes) || s.kind >= MAX_KINDS || !b.dispatch[s.kind] || !is_free(b.rows[h.row])) {
         refuse(b, REFUSED_PROTOCOL);
         return;
     }
@@ -335,7 +404,7 @@ ENGINE_FN void spawn(Block& b) {
     count_from(b.counts + h.row, 0);
     put(&row.generation, h.generation);
     put(&row.status, (u32)ROW_LIVE);
-    answer(b, OP_ACK, 0, 0);
+    answer(b, OP_ACK, again(b), 0);
 }
 
 ENGINE_FN void init(Block& b) {
@@ -351,7 +420,7 @@ ENGINE_FN void stop(Block& b) {
     Row& row = b.rows[h.row];
     if (row.generation != h.generation || look(&row.status) == ROW_FREE) { refuse(b, REFUSED_STALE); return; }
     put(&row.status, (u32)ROW_FREE);
-    answer(b, OP_ACK, 0, 0);
+    answer(b, OP_ACK, again(b), 0);
 }
 
 ENGINE_FN void read_state(Block& b) {
@@ -362,7 +431,7 @@ ENGINE_FN void read_state(Block& b) {
     if (row.generation != h.generation || look(&row.status) == ROW_FREE) { refuse(b, REFUSED_STALE); return; }
     if (r.offset > row.state_bytes || r.bytes > row.state_bytes - r.offset) { refuse(b, REFUSED_PROTOCOL); return; }
     copy(b.reply, b.arena + row.state_offset + r.offset, r.bytes);
-    answer(b, OP_REPLY, 0, r.bytes);
+    answer(b, OP_REPLY, again(b), r.bytes);
 }
 
 // Everything that is not a message to a row of this shard.
@@ -374,12 +443,26 @@ ENGINE_CALL void control_frame(Block& b) {
         case OP_INIT: init(b); break;
         case OP_STOP: stop(b); break;
         case OP_READ: read_state(b); break;
-        case OP_FENCE: answer(b, OP_ACK, 0, 0); break;
+        case OP_FENCE: answer(b, OP_ACK, again(b), 0); break;
         default: refuse(b, REFUSED_PROTOCOL);
     }
 }
 
 ENGINE_FN bool is_staged(Chunk c, u32 tag) { return high(c.hi) >> 16 == tag; }
+
+// A frame's head; the payload that stands beside it goes to `b.payload`.
+ENGINE_FN Head unpack(Block& b, Chunk c0, Chunk c1, Chunk c2, Chunk c3) {
+    u32* const p = (u32*)b.payload;
+    p[0] = low(c1.hi), p[1] = low(c2.lo), p[2] = high(c2.lo), p[3] = low(c2.hi);
+    p[4] = low(c3.lo), p[5] = high(c3.lo), p[6] = low(c3.hi);
+    return {low(c0.lo), high(c0.lo), low(c0.hi), high(c0.hi) & 0xffff, high(c1.hi) & 0xffff, high(c2.hi) & 0xffff, high(c3.hi) & 0xffff, c1.lo};
+}
+
+// The payload of slot `k` of a frame goes to `b.payload`: chunk `i` of it.
+ENGINE_FN void unpack_more(Block& b, u32 k, u32 i, Chunk c) {
+    u32* const p = (u32*)b.payload + INLINE_BYTES / 4 + (k - 1) * (MORE_BYTES / 4) + 3 * i;
+    p[0] = low(c.lo), p[1] = high(c.lo), p[2] = low(c.hi);
+}
 
 // Takes a slot off the stage: no tag that its place will be asked for stands there any more.
 ENGINE_FN void clear(Block& b, u64 index, u32 tag) {
@@ -391,7 +474,6 @@ ENGINE_CALL bool fetch_more(Block& b, u64 cursor, u32 length) {
     const u32 slots = slots_for(length);
     for (u32 k = 1; k < slots; ++k) {
         const u32 tag = lap(cursor + k, b.capacity_log2);
-        u32* const p = (u32*)b.payload + INLINE_BYTES / 4 + (k - 1) * (MORE_BYTES / 4);
         for (u32 i = 0; i < CHUNKS; ++i) {
             // SYNC staged: pairs with the poller's stores.
             Chunk c = load_staged(&b.stage[(cursor + k) % STAGE][i]);
@@ -400,7 +482,7 @@ ENGINE_CALL bool fetch_more(Block& b, u64 cursor, u32 length) {
                 while_waiting(b);
                 c = load_staged(&b.stage[(cursor + k) % STAGE][i]);
             }
-            p[3 * i] = low(c.lo), p[3 * i + 1] = high(c.lo), p[3 * i + 2] = low(c.hi);
+            unpack_more(b, k, i, c);
         }
     }
     for (u32 k = 1; k < slots; ++k) clear(b, cursor + k, lap(cursor + k, b.capacity_log2));
@@ -426,13 +508,37 @@ ENGINE_CALL void progress(Block& b) {
 // The frame is finished: its places may be used again, on the stage soon and in the ring later.
 ENGINE_FN void finish(Block& b, u64 cursor) {
     ++b.handled;
+    keep_done(b, cursor);
     if (cursor - b.done >= GIVE_BACK) pass(&b.done, cursor);
     if (cursor - b.published >= (1ull << b.capacity_log2) / 4) progress(b);
+}
+
+// E-6: the message that was being handled when the launch before was lost. Its actor's state may be half of one and half of
+// another, so it fails; the message goes back to the host, and the shard goes on behind it.
+ENGINE_CALL void blame(Block& b) {
+    const u32 log2 = b.capacity_log2;
+    const u64 at = b.at = b.resumed, mask = (1ull << log2) - 1;
+    const Chunk* const first = b.ingress + (at & mask) * CHUNKS;
+    const Head h = b.head = unpack(b, load_chunk(first), load_chunk(first + 1), load_chunk(first + 2), load_chunk(first + 3));
+    const u32 slots = slots_for(h.length);
+    for (u32 k = 1; k < slots; ++k)
+        for (u32 i = 0; i < CHUNKS; ++i) unpack_more(b, k, i, load_chunk(b.ingress + ((at + k) & mask) * CHUNKS + i));
+    Row& row = b.rows[h.row];
+    const bool failed = row.generation == h.generation && look(&row.status) == ROW_LIVE;
+    if (failed) {
+        put(&row.status, (u32)ROW_FAILED);
+        ++b.faults;
+        keep_counts(b);
+        send(b, OP_RETURN, h.message, NO_CORRELATION, b.payload, h.length);
+    }
+    tell_blamed(b, failed);
+    finish(b, b.cursor);
 }
 
 // Handles frames in ring order. With nothing staged it calls `wait` with the chunk to wait for; it returns when that says so,
 // or at the next frame when the shard is to leave.
 template <class Wait> ENGINE_FN void handle(Block& b, Wait& wait) {
+    if (b.blamed) { b.blamed = 0; blame(b); }
     Row* const rows = b.rows;
     const u32 row_count = b.row_count, log2 = b.capacity_log2;
     for (u64 cursor = b.cursor;;) {
@@ -447,12 +553,10 @@ template <class Wait> ENGINE_FN void handle(Block& b, Wait& wait) {
             if (!wait(b, at + 3, tag)) return;
             continue;
         }
-        const u32 length = high(c1.hi) & 0xffff;
-        const Head h{low(c0.lo), high(c0.lo), low(c0.hi), high(c0.hi) & 0xffff, length, high(c2.hi) & 0xffff, high(c3.hi) & 0xffff, c1.lo};
-        u32* const p = (u32*)b.payload;
-        p[0] = low(c1.hi), p[1] = low(c2.lo), p[2] = high(c2.lo), p[3] = low(c2.hi);
-        p[4] = low(c3.lo), p[5] = high(c3.lo), p[6] = low(c3.hi);
+        const Head h = unpack(b, c0, c1, c2, c3);
+        const u32 length = h.length;
         b.head = h;
+        b.at = cursor;
         u64 after = cursor + 1;
         if (length > INLINE_BYTES && length <= MAX_PAYLOAD) {
             if (!fetch_more(b, cursor, length)) return;
@@ -468,6 +572,19 @@ template <class Wait> ENGINE_FN void handle(Block& b, Wait& wait) {
 }
 
 // ---- begin and end of a launch ---------------------------------------------------------------------------------------
+
+// E-6: what was written whole before a loss is the host's, which has taken away what was not; this launch writes behind it.
+ENGINE_FN void find_tail(Block& b) {
+    const u32 log2 = b.capacity_log2;
+    for (;;) {
+        const Chunk* const slot = b.egress + (b.egress_tail & ((1ull << log2) - 1)) * CHUNKS;
+        const u32 tag = lap(b.egress_tail, log2);
+        const Chunk c1 = load_chunk(slot + 1);
+        if (!is_staged(load_chunk(slot), tag) || !is_staged(c1, tag) || !is_staged(load_chunk(slot + 2), tag) || !is_staged(load_chunk(slot + 3), tag)) return;
+        if (c1.lo > b.hlc) b.hlc = c1.lo;
+        b.egress_tail += slots_for(high(c1.hi) & 0xffff);
+    }
+}
 
 ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     const RegionHeader& h = *(const RegionHeader*)p.region;
@@ -489,7 +606,11 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     b.reply_lines = h.reply_lines;
     b.nest_bytes = h.nest_bytes;
     const ShardState& s = *b.saved;
-    b.staged = b.done = b.cursor = b.published = s.ingress;
+    b.staged = b.done = b.cursor = b.published = b.resumed = s.ingress & ~HANDLING;
+    b.blame = b.control->blame;
+    b.blamed = (s.ingress & HANDLING) != 0;
+    // Whole: this shard has read it before.
+    if (b.blamed) b.staged = b.done = b.cursor += slots_for(high(load_chunk(b.ingress + (b.cursor & ((1ull << h.capacity_log2) - 1)) * CHUNKS + 1).hi) & 0xffff);
     b.egress_tail = s.egress;
     b.egress_head = take(&b.control->egress_head);
     b.hlc = s.hlc;
@@ -497,9 +618,13 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     b.refused = s.refused;
     b.faults = s.faults;
     b.kill = s.kill;
+    b.busy = b.seen = b.since = b.handling = 0;
+    b.told = 0;
     b.leaving = 0;
     b.depth = 0;
+    find_tail(b);
     b.now = clock_micros() + (u64)h.clock_offset;
+    publish(&b.progress->busy, (u64)0);
     for (u32 i = 0; i < STAGE; ++i) clear(b, b.cursor + i, lap(b.cursor + i, b.capacity_log2));
     for (u32 kind = 0; kind < MAX_KINDS; ++kind) b.dispatch[kind] = kind == 0 || b.dispatch[kind - 1] ? resident_kind(kind) : nullptr;
     publish(&b.progress->running, 1u);
@@ -508,7 +633,9 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
 // E-5: everything a next launch needs. `swap` asks the worker for that launch.
 ENGINE_CALL void leave(Block& b, u32 swap) {
     progress(b);
-    *b.saved = {b.cursor, b.egress_tail, b.hlc, b.handled, b.refused, b.faults, peek(&b.kill)};
+    keep_done(b, b.cursor);
+    keep_counts(b);
+    b.saved->kill = peek(&b.kill);
     publish(&b.progress->swap, swap ? b.launch : 0u);
     // SYNC running: pairs with the host's load.
     publish_last(&b.progress->running, 0u);

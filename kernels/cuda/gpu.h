@@ -54,6 +54,9 @@ ENGINE_FN void unstage(Chunk* at, u64 mark) { note(&at->hi, mark); }
 template <class T> ENGINE_FN T look(const T* word) { return __nv_atomic_load_n(const_cast<T*>(word), __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_BLOCK); }
 template <class T> ENGINE_FN void put(T* word, T value) { __nv_atomic_store_n(word, value, __NV_ATOMIC_RELEASE, __NV_THREAD_SCOPE_BLOCK); }
 
+// What a next launch resumes from, in device memory.
+ENGINE_FN void keep(Chunk* to, Chunk c) { asm volatile("st.volatile.global.v2.u64 [%0], {%1, %2};" ::"l"(to), "l"(c.lo), "l"(c.hi) : "memory"); }
+
 // Has memory fetched without waiting for it.
 ENGINE_FN void touch(const u8* memory) { asm volatile("prefetch.global.L1 [%0];" ::"l"(memory)); }
 

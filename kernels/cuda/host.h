@@ -57,6 +57,13 @@ template <class T> T look(const T* word) { return peek(word); }
 inline void touch(const u8* memory) { __builtin_prefetch(memory); }
 template <class T> void put(T* word, T value) { pass(word, value); }
 
+// Nothing but the end of this process comes between two stores, and those it has made stay.
+inline void keep(Chunk* to, Chunk c) {
+    note(&to->hi, c.hi);
+    note(&to->lo, c.lo);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 inline void count_one(u64* count) { ++*count; }
 inline void count_from(u64* count, u64 value) { *count = value; }
 inline u64 counted(const u64* count) { return *count; }

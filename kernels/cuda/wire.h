@@ -12,10 +12,13 @@ constexpr u32 MAX_STATE = 65536;
 constexpr u32 MAX_FAULT_TEXT = 240;
 constexpr u32 MAX_KINDS = 64;
 constexpr u32 LINE_STRIDE = 4096;
+constexpr u32 AGAIN = 32768;
+constexpr u32 BUSY_KIND_BITS = 8;
 constexpr u32 DISPATCH_UNKNOWN = 4294967295u;
 constexpr u32 DISPATCH_FAILED = 4294967294u;
+constexpr u64 HANDLING = 0x8000000000000000ull;
 constexpr u64 REGION_MAGIC = 0x746e656469736572ull;
-constexpr u64 WIRE_FINGERPRINT = 0xa915d1e7f0f76e6aull;
+constexpr u64 WIRE_FINGERPRINT = 0xd52c0a9dcb692c27ull;
 
 constexpr u32 OP_CAST = 1;
 constexpr u32 OP_CALL = 2;
@@ -30,10 +33,16 @@ constexpr u32 OP_ACK = 17;
 constexpr u32 OP_FAULT = 18;
 constexpr u32 OP_EMIT = 19;
 constexpr u32 OP_REFUSED = 20;
+constexpr u32 OP_RETURN = 21;
+constexpr u32 OP_BLAMED = 22;
 
 constexpr u32 FAULT_PANIC = 1;
 constexpr u32 FAULT_FAILED = 2;
 constexpr u32 FAULT_EMIT = 3;
+constexpr u32 FAULT_TRAP = 4;
+constexpr u32 FAULT_ADDRESS = 5;
+constexpr u32 FAULT_HANG = 6;
+constexpr u32 FAULT_WORKER = 7;
 
 constexpr u32 REFUSED_STALE = 1;
 constexpr u32 REFUSED_FAILED = 2;
@@ -65,16 +74,12 @@ struct alignas(64) RegionHeader {
     u64 replies;
     i64 clock_offset;
     u32 nest_bytes;
-    u32 command;
-    u32 status;
-    u32 text_bytes;
     u64 launches;
     u64 clock_ask;
     u64 clock_answer;
     u64 clock_nanos;
-    u8 text[1024];
 };
-static_assert(sizeof(RegionHeader) == 1216, "RegionHeader");
+static_assert(sizeof(RegionHeader) == 192, "RegionHeader");
 static_assert(__builtin_offsetof(RegionHeader, magic) == 0, "RegionHeader.magic");
 static_assert(__builtin_offsetof(RegionHeader, fingerprint) == 8, "RegionHeader.fingerprint");
 static_assert(__builtin_offsetof(RegionHeader, bytes) == 16, "RegionHeader.bytes");
@@ -91,14 +96,10 @@ static_assert(__builtin_offsetof(RegionHeader, ring_stride) == 80, "RegionHeader
 static_assert(__builtin_offsetof(RegionHeader, replies) == 88, "RegionHeader.replies");
 static_assert(__builtin_offsetof(RegionHeader, clock_offset) == 96, "RegionHeader.clock_offset");
 static_assert(__builtin_offsetof(RegionHeader, nest_bytes) == 104, "RegionHeader.nest_bytes");
-static_assert(__builtin_offsetof(RegionHeader, command) == 108, "RegionHeader.command");
-static_assert(__builtin_offsetof(RegionHeader, status) == 112, "RegionHeader.status");
-static_assert(__builtin_offsetof(RegionHeader, text_bytes) == 116, "RegionHeader.text_bytes");
-static_assert(__builtin_offsetof(RegionHeader, launches) == 120, "RegionHeader.launches");
-static_assert(__builtin_offsetof(RegionHeader, clock_ask) == 128, "RegionHeader.clock_ask");
-static_assert(__builtin_offsetof(RegionHeader, clock_answer) == 136, "RegionHeader.clock_answer");
-static_assert(__builtin_offsetof(RegionHeader, clock_nanos) == 144, "RegionHeader.clock_nanos");
-static_assert(__builtin_offsetof(RegionHeader, text) == 152, "RegionHeader.text");
+static_assert(__builtin_offsetof(RegionHeader, launches) == 112, "RegionHeader.launches");
+static_assert(__builtin_offsetof(RegionHeader, clock_ask) == 120, "RegionHeader.clock_ask");
+static_assert(__builtin_offsetof(RegionHeader, clock_answer) == 128, "RegionHeader.clock_answer");
+static_assert(__builtin_offsetof(RegionHeader, clock_nanos) == 136, "RegionHeader.clock_nanos");
 
 struct alignas(128) ShardControl {
     u64 egress_head;
@@ -106,6 +107,8 @@ struct alignas(128) ShardControl {
     u32 kill;
     u32 kill_row;
     u32 kill_generation;
+    u32 blame;
+    u32 mended;
 };
 static_assert(sizeof(ShardControl) == 128, "ShardControl");
 static_assert(__builtin_offsetof(ShardControl, egress_head) == 0, "ShardControl.egress_head");
@@ -113,6 +116,8 @@ static_assert(__builtin_offsetof(ShardControl, command) == 8, "ShardControl.comm
 static_assert(__builtin_offsetof(ShardControl, kill) == 12, "ShardControl.kill");
 static_assert(__builtin_offsetof(ShardControl, kill_row) == 16, "ShardControl.kill_row");
 static_assert(__builtin_offsetof(ShardControl, kill_generation) == 20, "ShardControl.kill_generation");
+static_assert(__builtin_offsetof(ShardControl, blame) == 24, "ShardControl.blame");
+static_assert(__builtin_offsetof(ShardControl, mended) == 28, "ShardControl.mended");
 
 struct alignas(128) ShardProgress {
     u64 ingress_head;
@@ -124,6 +129,7 @@ struct alignas(128) ShardProgress {
     u32 kill_done;
     u32 running;
     u64 hlc;
+    u64 busy;
 };
 static_assert(sizeof(ShardProgress) == 128, "ShardProgress");
 static_assert(__builtin_offsetof(ShardProgress, ingress_head) == 0, "ShardProgress.ingress_head");
@@ -135,6 +141,7 @@ static_assert(__builtin_offsetof(ShardProgress, swap) == 36, "ShardProgress.swap
 static_assert(__builtin_offsetof(ShardProgress, kill_done) == 40, "ShardProgress.kill_done");
 static_assert(__builtin_offsetof(ShardProgress, running) == 44, "ShardProgress.running");
 static_assert(__builtin_offsetof(ShardProgress, hlc) == 48, "ShardProgress.hlc");
+static_assert(__builtin_offsetof(ShardProgress, busy) == 56, "ShardProgress.busy");
 
 struct alignas(32) Row {
     u32 kind;
@@ -195,6 +202,20 @@ static_assert(sizeof(FaultInfo) == 16, "FaultInfo");
 static_assert(__builtin_offsetof(FaultInfo, handled) == 0, "FaultInfo.handled");
 static_assert(__builtin_offsetof(FaultInfo, message) == 8, "FaultInfo.message");
 static_assert(__builtin_offsetof(FaultInfo, depth) == 12, "FaultInfo.depth");
+
+struct alignas(8) BlameInfo {
+    u64 handled;
+    u32 message;
+    u32 failed;
+    u32 line;
+    u32 reply_tag;
+};
+static_assert(sizeof(BlameInfo) == 24, "BlameInfo");
+static_assert(__builtin_offsetof(BlameInfo, handled) == 0, "BlameInfo.handled");
+static_assert(__builtin_offsetof(BlameInfo, message) == 8, "BlameInfo.message");
+static_assert(__builtin_offsetof(BlameInfo, failed) == 12, "BlameInfo.failed");
+static_assert(__builtin_offsetof(BlameInfo, line) == 16, "BlameInfo.line");
+static_assert(__builtin_offsetof(BlameInfo, reply_tag) == 20, "BlameInfo.reply_tag");
 
 struct alignas(16) CtxRaw {
     u64 hlc;

@@ -95,6 +95,8 @@ pub struct Kind {
     pub state_bytes: u32,
     /// Alignment of the state, at most 16.
     pub state_align: u32,
+    /// Milliseconds that the handling of one message may take before the device counts as hung.
+    pub budget_ms: u32,
     /// The messages it handles, in the order of its handlers.
     pub messages: &'static [MessageInfo],
     /// Handles a message on the host.

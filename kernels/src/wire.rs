@@ -51,6 +51,8 @@ pub const MAX_FAULT_TEXT: usize = 240;
 pub const LINE_STRIDE: usize = 4096;
 /// The most kinds of actor in one program.
 pub const MAX_KINDS: usize = 64;
+/// Bits of [`ShardProgress::busy`] that hold a kind.
+pub const BUSY_KIND_BITS: u32 = 8;
 /// First word of a region: "resident" in ASCII.
 pub const REGION_MAGIC: u64 = u64::from_le_bytes(*b"resident");
 
@@ -105,6 +107,12 @@ consts! {
         OP_EMIT = 19,
         /// Device to host: call `correlation` was not handled; `message` is its `REFUSED_*` reason.
         OP_REFUSED = 20,
+        /// Device to host: the message (number `message`) that row `row` was handling when the device was lost, as it was sent.
+        /// Ahead of the `OP_BLAMED` that follows from it.
+        OP_RETURN = 21,
+        /// Device to host, first of all after a device was lost: what the shard was at, payload is [`BlameInfo`]; `message` is the
+        /// `FAULT_*` class of the loss. As an answer to a call, the call was the one being handled, and its answer may have come.
+        OP_BLAMED = 22,
     }
 }
 
@@ -117,6 +125,14 @@ consts! {
         FAULT_FAILED = 2,
         /// The handler emitted a payload over the limit.
         FAULT_EMIT = 3,
+        /// The device trapped while it handled a message of the actor's.
+        FAULT_TRAP = 4,
+        /// The device accessed an illegal address meanwhile.
+        FAULT_ADDRESS = 5,
+        /// The handler did not come to an end within its budget.
+        FAULT_HANG = 6,
+        /// The worker of the device ended meanwhile.
+        FAULT_WORKER = 7,
     }
 }
 
@@ -157,6 +173,12 @@ consts! {
         STOP = 1,
     }
 }
+
+/// In the `message` of an acknowledgement, a refusal or a read's reply: the frame is answered once more, since the device was lost
+/// at its first time. The first answer may have come.
+pub const AGAIN: u16 = 0x8000;
+/// In [`ShardState::ingress`]: the frame there is a message that is being handled.
+pub const HANDLING: u64 = 1 << 63;
 
 /// A handler's dispatch returns this when the kind has no such message or the message another size.
 pub const DISPATCH_UNKNOWN: u32 = u32::MAX;
@@ -203,8 +225,8 @@ struct Field {
 }
 
 layouts! {
-    /// The first page of a region. Written by the application before the worker starts, but for the words at
-    /// its end, whose writer stands beside them. Offsets are from the region's start: it holds no pointer.
+    /// The first page of a region. Written by who makes the region, but for the words at its end, whose writer stands beside them.
+    /// Offsets are from the region's start: it holds no pointer.
     struct RegionHeader : 64 {
         /// [`REGION_MAGIC`].
         magic: u64,
@@ -238,12 +260,6 @@ layouts! {
         clock_offset: i64,
         /// Bytes of stack that nested panics may use before a shard asks for a new generation; written by the worker.
         nest_bytes: u32,
-        /// The application's wish: a `COMMAND_*` of the control protocol (`resident-gpu`, worker).
-        command: u32,
-        /// The worker's answer: a `STATUS_*` of the control protocol.
-        status: u32,
-        /// Bytes of `text` that hold the worker's error.
-        text_bytes: u32,
         /// Launches so far; written by the worker.
         launches: u64,
         /// What the worker asks the device's clock while it calibrates: counts questions.
@@ -252,8 +268,6 @@ layouts! {
         clock_answer: u64,
         /// The device's clock then, in nanoseconds; written by the device before `clock_answer`.
         clock_nanos: u64,
-        /// The worker's error in words, UTF-8; valid when `status` says failed.
-        text: u8[1024],
     }
 
     /// What the host tells one shard. Written by the host only, read by the shard's engine: the first 16 bytes in one access.
@@ -268,6 +282,10 @@ layouts! {
         kill_row: u32,
         /// Its generation.
         kill_generation: u32,
+        /// How the device was lost before this launch, a `FAULT_*`; 0 if it was not.
+        blame: u32,
+        /// Counts the times that the egress ring was mended after a loss; for its consumer, the engine does not read it.
+        mended: u32,
     }
 
     /// What one shard tells the host. Written by the shard's engine only.
@@ -290,6 +308,9 @@ layouts! {
         running: u32,
         /// The shard's hybrid logical clock.
         hlc: u64,
+        /// The message being handled: its ingress slot plus one, and its kind in the lowest [`BUSY_KIND_BITS`]. Of meaning if that slot
+        /// is not below `ingress_head`. A GPU writes it once a message has taken long, 0 when it is done.
+        busy: u64,
     }
 
     /// An actor as its shard keeps it, in device memory.
@@ -306,11 +327,12 @@ layouts! {
         status: u32,
     }
 
-    /// What a shard keeps from one launch to the next, in device memory.
+    /// What a shard keeps from one launch to the next, in device memory. It is written as the shard goes, ahead of each message
+    /// and behind each frame, so that it holds when the launch does not come to an end.
     struct ShardState : 64 {
-        /// Next ingress slot to handle.
+        /// Next ingress slot to handle; with [`HANDLING`], its message is being handled.
         ingress: u64,
-        /// Next egress slot to write.
+        /// Next egress slot to write, when that frame was begun.
         egress: u64,
         /// The shard's hybrid logical clock.
         hlc: u64,
@@ -350,6 +372,20 @@ layouts! {
         message: u32,
         /// Nested panics of this shard's generation, this one included.
         depth: u32,
+    }
+
+    /// Payload of a blame frame.
+    struct BlameInfo : 8 {
+        /// Messages that the actor had handled.
+        handled: u64,
+        /// Index of the message being handled.
+        message: u32,
+        /// 1 if the row's actor failed by it; 0 if it was to be refused.
+        failed: u32,
+        /// The reply line of a direct call, `u32::MAX` if it was none.
+        line: u32,
+        /// The direct call's tag.
+        reply_tag: u32,
     }
 
     /// What a handler may know and say while it runs; `Ctx` wraps it.
@@ -411,7 +447,7 @@ pub const fn fold(hash: u64, value: u64) -> u64 {
 
 /// Digest of every layout and constant above: equal on both sides, or they do not speak.
 pub const FINGERPRINT: u64 = {
-    let mut hash = digest(b"resident wire 1");
+    let mut hash = digest(b"resident wire 2");
     let mut i = 0;
     while i < STRUCTS.len() {
         let s = &STRUCTS[i];
@@ -453,11 +489,14 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         ("MAX_FAULT_TEXT", MAX_FAULT_TEXT),
         ("MAX_KINDS", MAX_KINDS),
         ("LINE_STRIDE", LINE_STRIDE),
+        ("AGAIN", AGAIN as usize),
+        ("BUSY_KIND_BITS", BUSY_KIND_BITS as usize),
     ] {
         writeln!(out, "constexpr u32 {name} = {value};")?;
     }
     writeln!(out, "constexpr u32 DISPATCH_UNKNOWN = {DISPATCH_UNKNOWN}u;")?;
     writeln!(out, "constexpr u32 DISPATCH_FAILED = {DISPATCH_FAILED}u;")?;
+    writeln!(out, "constexpr u64 HANDLING = 0x{HANDLING:016x}ull;")?;
     writeln!(out, "constexpr u64 REGION_MAGIC = 0x{REGION_MAGIC:016x}ull;")?;
     writeln!(out, "constexpr u64 WIRE_FINGERPRINT = 0x{FINGERPRINT:016x}ull;")?;
     for list in [OPS, FAULTS, REFUSALS, ROWS, COMMANDS] {

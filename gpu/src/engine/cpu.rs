@@ -1,12 +1,15 @@
 //! The engine on the CPU: the same source, compiled for the host, a thread per shard.
 
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use resident_kernels::engine::run_host_shard;
 use resident_kernels::wire::{EngineParams, Row, ShardState};
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use rustix::fs::{MemfdFlags, fstat, ftruncate, memfd_create};
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::Engine;
 use crate::fault::{Class, WorkerError};
@@ -20,13 +23,17 @@ pub(crate) struct Cpu {
 }
 
 impl Cpu {
-    pub(crate) fn open(region: &Arc<Region>, threads: bool) -> Result<Cpu, WorkerError> {
+    pub(crate) fn open(region: &Arc<Region>, memory: Option<OwnedFd>, threads: bool) -> Result<Cpu, WorkerError> {
         region.header().set_clock_offset(0);
-        Ok(Cpu { memory: Arc::new(Memory::new(region)?), threads, shards: Vec::new() })
+        Ok(Cpu { memory: Arc::new(Memory::new(region, memory)?), threads, shards: Vec::new() })
     }
 }
 
 impl Engine for Cpu {
+    fn memory(&self) -> BorrowedFd<'_> {
+        self.memory.fd.as_fd()
+    }
+
     fn launch(&mut self) -> Result<(), WorkerError> {
         for shard in 0..self.memory.region.geometry().shards {
             let (memory, threads) = (self.memory.clone(), self.threads);
@@ -54,9 +61,10 @@ impl Engine for Cpu {
     }
 }
 
-/// Rows, shard states, counts and arena, zeroed: pages of the system's, which take memory once they are used.
+/// Rows, shard states, counts and arena: a memfd, whose pages are zero and take memory once they are used.
 struct Memory {
     region: Arc<Region>,
+    fd: OwnedFd,
     params: EngineParams,
     base: NonNull<u8>,
     bytes: usize,
@@ -68,19 +76,35 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    fn new(region: &Arc<Region>) -> Result<Memory, WorkerError> {
+    /// Of an engine before, or new.
+    fn new(region: &Arc<Region>, before: Option<OwnedFd>) -> Result<Memory, WorkerError> {
         let geometry = region.geometry();
         let rows = geometry.shards as usize * geometry.rows as usize;
         let shards_at = rows * size_of::<Row>();
         let counts_at = shards_at + geometry.shards as usize * size_of::<ShardState>();
         let arena_at = (counts_at + rows * size_of::<u64>()).next_multiple_of(256);
         let bytes = arena_at + geometry.arena_bytes as usize;
+        let none = |cause: Errno| {
+            WorkerError::new(
+                Class::Memory,
+                format!("the system has no {bytes} bytes for rows and state ({cause}); lower `arena_bytes` or `rows`"),
+            )
+        };
+        let fd = match before {
+            Some(fd) => fd,
+            None => {
+                let fd = memfd_create("resident-state", MemfdFlags::CLOEXEC).map_err(none)?;
+                ftruncate(&fd, bytes as u64).map_err(none)?;
+                fd
+            }
+        };
+        if fstat(&fd).map_err(none)?.st_size != bytes as i64 {
+            return Err(WorkerError::new(Class::Protocol, "rows and state of the engine before have another size"));
+        }
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a new mapping, wherever the system likes.
-        let base = unsafe { mmap_anonymous(ptr::null_mut(), bytes, access, MapFlags::PRIVATE) };
-        let base = base.ok().and_then(|base| NonNull::new(base.cast::<u8>())).ok_or_else(|| {
-            WorkerError::new(Class::Memory, format!("the system has no {bytes} bytes for rows and state; lower `arena_bytes` or `rows`"))
-        })?;
+        let base = unsafe { mmap(ptr::null_mut(), bytes, access, MapFlags::SHARED, &fd, 0) }.map_err(none)?;
+        let base = NonNull::new(base.cast::<u8>()).ok_or_else(|| none(Errno::NOMEM))?;
         let at = base.as_ptr() as u64;
         let params = EngineParams {
             region: region.base().as_ptr() as u64,
@@ -89,7 +113,7 @@ impl Memory {
             counts: at + counts_at as u64,
             arena: at + arena_at as u64,
         };
-        Ok(Memory { region: region.clone(), params, base, bytes })
+        Ok(Memory { region: region.clone(), fd, params, base, bytes })
     }
 }
 

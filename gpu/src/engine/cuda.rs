@@ -5,6 +5,7 @@ mod link;
 mod memory;
 
 use std::ffi::{CString, c_void};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -60,7 +61,7 @@ pub(crate) struct Cuda {
     stream: CUstream,
     params: EngineParams,
     /// Dropped in this order, after the stream is idle.
-    _memory: Exported,
+    memory: Exported,
     _registered: Registered,
     context: Context,
     claim: Claim,
@@ -106,8 +107,15 @@ impl Drop for Context {
 }
 
 impl Cuda {
-    pub(crate) fn open(region: &Arc<Region>, options: &Options, found: &Found, handlers: &str) -> Result<Cuda, WorkerError> {
+    pub(crate) fn open(
+        region: &Arc<Region>,
+        before: Option<OwnedFd>,
+        options: &Options,
+        found: &Found,
+        handlers: &str,
+    ) -> Result<Cuda, WorkerError> {
         let claim = Claim::new(found.ordinal)?;
+        let fresh = before.is_none();
         let shards = region.geometry().shards;
         let rows = u64::from(shards) * u64::from(region.geometry().rows);
         let (rows_bytes, counts_bytes) = (rows * size_of::<Row>() as u64, rows * size_of::<u64>() as u64);
@@ -130,7 +138,7 @@ impl Cuda {
         check(unsafe { sys::cuStreamCreate(&mut stream, sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32) }, "cuStreamCreate")?;
         check_table(module, stream)?;
         let tables_bytes = (rows_bytes + counts_bytes + saved_bytes).next_multiple_of(256);
-        let memory = Exported::new(found.device, tables_bytes + region.geometry().arena_bytes)?;
+        let memory = Exported::new(found.device, tables_bytes + region.geometry().arena_bytes, before)?;
         let registered = Registered::new(region)?;
         let params = EngineParams {
             region: registered.address(),
@@ -139,12 +147,14 @@ impl Cuda {
             counts: memory.address() + rows_bytes + saved_bytes,
             arena: memory.address() + tables_bytes,
         };
-        let cuda = Cuda { region: region.clone(), engine, stream, params, _memory: memory, _registered: registered, context, claim };
-        // SAFETY: the range lies within the memory just taken, which nothing uses yet.
-        check(unsafe { sys::cuMemsetD8Async(params.rows, 0, tables_bytes as usize, stream) }, "clearing rows")?;
-        cuda.wait("clearing rows")?;
-        region.header().set_clock_offset(cuda.calibrate(clock)?);
-        region.header().set_nest_bytes(options.stack_bytes / 2);
+        let cuda = Cuda { region: region.clone(), engine, stream, params, memory, _registered: registered, context, claim };
+        if fresh {
+            // SAFETY: the range lies within the memory just taken, which nothing uses yet.
+            check(unsafe { sys::cuMemsetD8Async(params.rows, 0, tables_bytes as usize, stream) }, "clearing rows")?;
+            cuda.wait("clearing rows")?;
+            region.header().set_clock_offset(cuda.calibrate(clock)?);
+            region.header().set_nest_bytes(options.stack_bytes / 2);
+        }
         Ok(cuda)
     }
 
@@ -197,6 +207,10 @@ impl Cuda {
 }
 
 impl Engine for Cuda {
+    fn memory(&self) -> BorrowedFd<'_> {
+        self.memory.descriptor()
+    }
+
     fn launch(&mut self) -> Result<(), WorkerError> {
         let mut params = self.params;
         self.run(self.engine, self.region.geometry().shards, BLOCK_THREADS, &mut [(&raw mut params).cast()])

@@ -45,6 +45,10 @@ pub fn compile(toolchain: &Toolchain, crate_dir: &Path, out_dir: &Path) -> Resul
     let mut emit = OsString::from("--emit=asm=");
     emit.push(&assembly);
     command.arg("--").arg(emit);
+    if toolchain.build_core {
+        // What needs a nightly's features can be told apart.
+        command.args(["--cfg", "resident_nightly"]);
+    }
     if env::var("PROFILE").is_ok_and(|p| p == "debug") {
         command.arg("-Coverflow-checks=on");
     }

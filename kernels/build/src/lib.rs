@@ -44,6 +44,7 @@ pub(crate) const INNER: &str = "RESIDENT_BUILD_INNER";
 /// the GPU.
 pub fn handlers() {
     println!("cargo:rerun-if-env-changed=RESIDENT_NVPTX");
+    println!("cargo:rustc-check-cfg=cfg(resident_nightly)");
     if env::var_os(INNER).is_some() || env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "nvptx64") {
         println!("cargo:rerun-if-changed=build.rs");
         return;

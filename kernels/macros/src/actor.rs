@@ -3,9 +3,12 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, FnArg, ImplItem, ImplItemFn, ItemImpl, Path, ReturnType, Type};
+use syn::{Attribute, Error, Expr, ExprLit, FnArg, ImplItem, ImplItemFn, ItemImpl, Lit, MetaNameValue, Path, ReturnType, Type};
 
 use crate::message_enum;
+
+/// What a message may take unless its kind says otherwise.
+const BUDGET_MS: u32 = 1000;
 
 const SHAPE: &str = "a handler is `fn name(&mut self, msg: &SomeMessage, ctx: &mut Ctx)`, with `-> Reply` if the message has one";
 
@@ -41,10 +44,23 @@ pub fn expand(args: TokenStream, input: TokenStream) -> TokenStream {
     }
 }
 
-fn kind(args: &TokenStream, block: &ItemImpl) -> Result<TokenStream, Error> {
-    if !args.is_empty() {
-        return Err(Error::new_spanned(args, "`#[actor]` takes nothing in brackets"));
+/// `budget_ms = 250`, or nothing.
+fn budget(args: &TokenStream) -> Result<u32, Error> {
+    if args.is_empty() {
+        return Ok(BUDGET_MS);
     }
+    let wrong = |span: &dyn ToTokens| Error::new_spanned(span, "`#[actor]` takes `budget_ms = 250` in brackets, at least 1, or nothing");
+    let MetaNameValue { path, value, .. } = syn::parse2(args.clone()).map_err(|_| wrong(args))?;
+    match &value {
+        Expr::Lit(ExprLit { lit: Lit::Int(millis), .. }) if path.is_ident("budget_ms") => {
+            millis.base10_parse().ok().filter(|millis| *millis > 0).ok_or_else(|| wrong(millis))
+        }
+        _ => Err(wrong(args)),
+    }
+}
+
+fn kind(args: &TokenStream, block: &ItemImpl) -> Result<TokenStream, Error> {
+    let budget_ms = budget(args)?;
     if let Some((_, path, _)) = &block.trait_ {
         return Err(Error::new_spanned(path, "an actor's handlers are in an `impl` block of its own, not in one of a trait"));
     }
@@ -121,6 +137,7 @@ fn kind(args: &TokenStream, block: &ItemImpl) -> Result<TokenStream, Error> {
                     fingerprint: ::resident_kernels::__private::kind_fingerprint::<#actor>(::core::module_path!(), MESSAGES),
                     state_bytes: ::core::mem::size_of::<#actor>() as u32,
                     state_align: ::core::mem::align_of::<#actor>() as u32,
+                    budget_ms: #budget_ms,
                     messages: MESSAGES,
                     dispatch: ::resident_kernels::__private::entry::<#actor>,
                 };

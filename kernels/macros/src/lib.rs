@@ -53,6 +53,8 @@ pub fn derive_emit(input: TokenStream) -> TokenStream {
 ///
 /// A handler is `fn name(&mut self, msg: &SomeMessage, ctx: &mut Ctx)`, and returns the message's reply if it
 /// has one. Helper functions go to another `impl` block.
+///
+/// `#[actor(budget_ms = 250)]` says how long one message may take before the device counts as hung; a second unless said.
 #[proc_macro_attribute]
 pub fn actor(args: TokenStream, input: TokenStream) -> TokenStream {
     actor::expand(args.into(), input.into()).into()

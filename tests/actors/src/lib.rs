@@ -1,7 +1,9 @@
 //! Resident actors that tests and benches drive.
 #![no_std]
+#![cfg_attr(resident_nightly, feature(core_intrinsics), allow(internal_features, reason = "a real trap"))]
 
 mod big;
+mod breaker;
 mod counter;
 mod echo;
 mod emitter;
@@ -9,10 +11,11 @@ mod failer;
 mod panicker;
 
 pub use big::*;
+pub use breaker::*;
 pub use counter::*;
 pub use echo::*;
 pub use emitter::*;
 pub use failer::*;
 pub use panicker::*;
 
-resident_kernels::export!(Counter, Echo, Panicker, Emitter, Failer, Big);
+resident_kernels::export!(Counter, Echo, Panicker, Emitter, Failer, Big, Breaker);

@@ -1,6 +1,7 @@
 //! Device memory that can outlive its process, and the region as the device sees it.
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ffi::c_void;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
 use cudarc::driver::sys::{self, CUdeviceptr};
@@ -9,68 +10,88 @@ use super::driver::check;
 use crate::fault::WorkerError;
 use crate::region::Region;
 
-/// Device memory from `cuMemCreate`, mapped, with the descriptor by which another process can map it too.
+/// Device memory from `cuMemCreate`, mapped, with the descriptor by which another process has it too. It lives as long as any
+/// descriptor or mapping of it.
 pub(crate) struct Exported {
-    address: CUdeviceptr,
-    bytes: usize,
-    handle: sys::CUmemGenericAllocationHandle,
-    descriptor: Option<OwnedFd>,
+    range: Range,
+    descriptor: OwnedFd,
 }
 
+/// A handle of device memory, which gives it back.
+struct Handle(sys::CUmemGenericAllocationHandle);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: created or imported, released once; mappings keep the memory.
+        unsafe { sys::cuMemRelease(self.0) };
+    }
+}
+
+/// A range of addresses, which gives itself and what is mapped there back.
+struct Range {
+    address: CUdeviceptr,
+    bytes: usize,
+}
+
+impl Drop for Range {
+    fn drop(&mut self) {
+        // SAFETY: reserved with these bytes. Where nothing was mapped, the driver says so, which changes nothing.
+        unsafe {
+            sys::cuMemUnmap(self.address, self.bytes);
+            sys::cuMemAddressFree(self.address, self.bytes);
+        }
+    }
+}
+
+const KIND: sys::CUmemAllocationHandleType = sys::CUmemAllocationHandleType::CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+
 impl Exported {
-    pub(crate) fn new(device: sys::CUdevice, at_least: u64) -> Result<Exported, WorkerError> {
+    /// The memory of `before`, or new memory.
+    pub(crate) fn new(device: sys::CUdevice, at_least: u64, before: Option<OwnedFd>) -> Result<Exported, WorkerError> {
         let location = sys::CUmemLocation { type_: sys::CUmemLocationType::CU_MEM_LOCATION_TYPE_DEVICE, id: device };
         // SAFETY: an all-zero property is valid; the fields that matter are set below.
         let mut property: sys::CUmemAllocationProp = unsafe { std::mem::zeroed() };
         property.type_ = sys::CUmemAllocationType::CU_MEM_ALLOCATION_TYPE_PINNED;
-        property.requestedHandleTypes = sys::CUmemAllocationHandleType::CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+        property.requestedHandleTypes = KIND;
         property.location = location;
         let mut granularity = 0;
         let minimum = sys::CUmemAllocationGranularity_flags::CU_MEM_ALLOC_GRANULARITY_MINIMUM;
-        let mut memory = Exported { address: 0, bytes: 0, handle: 0, descriptor: None };
-        // SAFETY: valid out-pointers; each step is undone by `Drop` from the fields set so far.
+        // SAFETY: valid out-pointers; each step is undone by the value that holds it.
         unsafe {
             check(sys::cuMemGetAllocationGranularity(&mut granularity, &property, minimum), "cuMemGetAllocationGranularity")?;
             let bytes = (at_least as usize).next_multiple_of(granularity.max(1));
-            check(sys::cuMemCreate(&mut memory.handle, bytes, &property, 0), "allocating rows and state")?;
-            memory.bytes = bytes;
+            let mut handle = 0;
+            let (handle, descriptor) = match before {
+                Some(fd) => {
+                    let raw = fd.as_raw_fd() as usize as *mut c_void;
+                    check(sys::cuMemImportFromShareableHandle(&mut handle, raw, KIND), "importing rows and state")?;
+                    (Handle(handle), fd)
+                }
+                None => {
+                    check(sys::cuMemCreate(&mut handle, bytes, &property, 0), "allocating rows and state")?;
+                    let handle = Handle(handle);
+                    let mut fd = -1i32;
+                    check(sys::cuMemExportToShareableHandle((&raw mut fd).cast(), handle.0, KIND, 0), "exporting device memory")?;
+                    (handle, OwnedFd::from_raw_fd(fd))
+                }
+            };
             let mut address = 0;
             check(sys::cuMemAddressReserve(&mut address, bytes, 0, 0, 0), "cuMemAddressReserve")?;
-            memory.address = address;
-            check(sys::cuMemMap(address, bytes, 0, memory.handle, 0), "cuMemMap")?;
+            let range = Range { address, bytes };
+            check(sys::cuMemMap(address, bytes, 0, handle.0, 0), "cuMemMap")?;
             let access = sys::CUmemAccessDesc { location, flags: sys::CUmemAccess_flags::CU_MEM_ACCESS_FLAGS_PROT_READWRITE };
             check(sys::cuMemSetAccess(address, bytes, &access, 1), "cuMemSetAccess")?;
-            let mut fd = -1i32;
-            let kind = sys::CUmemAllocationHandleType::CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
-            check(sys::cuMemExportToShareableHandle((&raw mut fd).cast(), memory.handle, kind, 0), "exporting device memory")?;
-            memory.descriptor = Some(OwnedFd::from_raw_fd(fd));
+            Ok(Exported { range, descriptor })
         }
-        Ok(memory)
     }
 
     pub(crate) fn address(&self) -> CUdeviceptr {
-        self.address
+        self.range.address
     }
-}
 
-impl Drop for Exported {
-    fn drop(&mut self) {
-        // SAFETY: undoes exactly what `new` did; a step it did not reach answers with an error, which changes nothing.
-        unsafe {
-            if self.address != 0 {
-                sys::cuMemUnmap(self.address, self.bytes);
-                sys::cuMemAddressFree(self.address, self.bytes);
-            }
-            if self.bytes != 0 {
-                sys::cuMemRelease(self.handle);
-            }
-        }
-    }
-}
-
-impl std::fmt::Debug for Exported {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Exported({} bytes, descriptor {:?})", self.bytes, self.descriptor.as_ref().map(AsRawFd::as_raw_fd))
+    /// By which another process has the memory.
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
     }
 }
 

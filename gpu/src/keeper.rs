@@ -1,0 +1,358 @@
+//! Keeps a device alive: holds what outlives a worker, watches the worker, and has the next one take over.
+//!
+//! One thread to a device. It starts the workers, so they end with it; what it does is decided by [`Watch`](watch::Watch). When a
+//! worker is lost it is ended, and once the system has taken back what it held, nobody writes the region but the application:
+//! the rings to the host are mended ([`ring`](crate::ring), R-6), the loss is written where the next engine finds it, and the next
+//! worker launches over the same region and memory (engine.h, E-6).
+
+mod watch;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use resident_kernels::engine::kinds;
+use resident_kernels::wire;
+use serde::{Deserialize, Serialize};
+
+use self::watch::{Action, At, Event, Limits, Watch};
+use crate::fault::{Class, WorkerError};
+use crate::options::{Choice, DeviceInfo, DeviceKind, Isolation, Options};
+use crate::region::Region;
+use crate::worker::link::{Link, any_readable};
+use crate::worker::{Hand, Order, Word, order};
+
+/// How a device is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Running,
+    Stopped,
+    Lost(WorkerError),
+}
+
+/// What the application asks for.
+#[derive(Serialize, Deserialize)]
+enum Wish {
+    Stop,
+    GiveUp,
+}
+
+/// What keeper and application both see.
+struct Shared {
+    now: Mutex<Now>,
+    changed: Condvar,
+}
+
+struct Now {
+    state: State,
+    /// The worker's process.
+    worker: Option<u32>,
+    losses: u64,
+    last: Option<WorkerError>,
+}
+
+/// The keeper, as its application holds it.
+pub(crate) struct Keeper {
+    shared: Arc<Shared>,
+    wishes: Link,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A device that runs.
+pub(crate) struct Kept {
+    pub region: Arc<Region>,
+    pub info: DeviceInfo,
+}
+
+impl Keeper {
+    /// Starts a device; what it runs on comes over `hello` once its shards run, or why they do not.
+    pub(crate) fn start(options: Options, hello: SyncSender<Result<Kept, WorkerError>>) -> Result<Keeper, WorkerError> {
+        let none = |error| WorkerError::new(Class::Worker, format!("no thread to keep the device: {error}"));
+        let (wishes, heard) = Link::pair().map_err(none)?;
+        let shared = Arc::new(Shared { now: Mutex::new(Now { state: State::Running, worker: None, losses: 0, last: None }), changed: Condvar::new() });
+        let keep = {
+            let shared = shared.clone();
+            move || match open(&options) {
+                Ok(first) => Keeping::new(options, first, shared, heard).run(hello),
+                Err(error) => drop(hello.send(Err(error))),
+            }
+        };
+        let thread = thread::Builder::new().name("resident-keeper".into()).spawn(keep).map_err(none)?;
+        Ok(Keeper { shared, wishes, thread: Mutex::new(Some(thread)) })
+    }
+
+    pub(crate) fn state(&self) -> State {
+        lock(&self.shared.now).state.clone()
+    }
+
+    /// Workers lost so far, and why the last one was.
+    pub(crate) fn losses(&self) -> (u64, Option<WorkerError>) {
+        let now = lock(&self.shared.now);
+        (now.losses, now.last.clone())
+    }
+
+    pub(crate) fn worker(&self) -> Option<u32> {
+        lock(&self.shared.now).worker
+    }
+
+    /// Waits until the device no longer runs, or until `timeout`.
+    pub(crate) fn wait(&self, timeout: Duration) -> State {
+        let now = lock(&self.shared.now);
+        let waited = self.shared.changed.wait_timeout_while(now, timeout, |now| now.state == State::Running);
+        waited.unwrap_or_else(PoisonError::into_inner).0.state.clone()
+    }
+
+    pub(crate) fn stop(&self) {
+        // Nobody there: it has ended.
+        let _ = self.wishes.send(&Wish::Stop, &[]);
+    }
+
+    /// Ends the worker in whatever state it is, where that can be done.
+    pub(crate) fn give_up(&self) {
+        let _ = self.wishes.send(&Wish::GiveUp, &[]);
+    }
+
+    /// Waits until the keeper has given everything back; it was told to stop.
+    pub(crate) fn join(&self) {
+        if let Some(thread) = lock(&self.thread).take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The keeper's own.
+struct Keeping {
+    options: Options,
+    region: Arc<Region>,
+    memory: OwnedFd,
+    info: DeviceInfo,
+    worker: Hand,
+    next: Option<Hand>,
+    watch: Watch,
+    begun: Instant,
+    shared: Arc<Shared>,
+    wishes: Link,
+    over: bool,
+}
+
+/// The first worker and what it has made.
+struct First {
+    worker: Hand,
+    region: Arc<Region>,
+    memory: OwnedFd,
+    info: DeviceInfo,
+}
+
+fn open(options: &Options) -> Result<First, WorkerError> {
+    let worker = Hand::start(options)?;
+    worker.order(&Order::Open(Box::new(options.clone())), &[]).map_err(silent)?;
+    match worker.hear(options.start_timeout) {
+        Some(Some((Word::Opened(info), descriptors))) => {
+            let [region, memory]: [OwnedFd; 2] =
+                descriptors.try_into().map_err(|_| WorkerError::new(Class::Protocol, "the worker did not hand over its descriptors"))?;
+            let region = Region::open(region).map_err(|error| WorkerError::new(Class::Protocol, error.to_string()))?;
+            Ok(First { worker, region, memory, info })
+        }
+        Some(Some((Word::Failed(error), _))) => Err(error),
+        Some(Some(_)) => Err(WorkerError::new(Class::Protocol, "the worker's first word is no answer")),
+        Some(None) => Err(WorkerError::new(
+            Class::Worker,
+            "the worker ended before it said a word; is `worker` a program that links resident and the handler crate?",
+        )),
+        None => Err(WorkerError::new(Class::Worker, "the device was not opened in time; raise `start_timeout`")),
+    }
+}
+
+fn silent(error: std::io::Error) -> WorkerError {
+    WorkerError::new(Class::Worker, format!("the worker does not answer: {error}"))
+}
+
+/// How often a device is looked at, for a budget of `shortest`.
+fn rhythm(shortest: Duration) -> Duration {
+    (shortest / 50).clamp(Duration::from_millis(1), Duration::from_millis(20))
+}
+
+impl Keeping {
+    fn new(options: Options, first: First, shared: Arc<Shared>, wishes: Link) -> Keeping {
+        let First { worker, region, memory, info } = first;
+        let limits = Limits {
+            replace: options.isolation == Isolation::Process,
+            standby: options.standby,
+            losses: options.intensity,
+            launch: options.start_timeout,
+        };
+        let watch = Watch::new(limits, info.shards as usize, Duration::ZERO);
+        // Whoever comes next is to be on this very device.
+        let device = match info.kind {
+            DeviceKind::Cpu => Choice::Cpu,
+            DeviceKind::Cuda => Choice::Cuda(info.ordinal),
+        };
+        let options = Options { device, shards: Some(info.shards), ..options };
+        Keeping { options, region, memory, info, worker, next: None, watch, begun: Instant::now(), shared, wishes, over: false }
+    }
+
+    fn run(mut self, hello: SyncSender<Result<Kept, WorkerError>>) {
+        lock(&self.shared.now).worker = self.worker.process();
+        if let Err(error) = self.come_up() {
+            return drop(hello.send(Err(error)));
+        }
+        // The application's is a mapping of its own: each hands out its ends once.
+        let region = self.region.fd().and_then(|fd| fd.try_clone_to_owned().ok()).map(Region::open);
+        let Some(Ok(region)) = region else {
+            return drop(hello.send(Err(WorkerError::new(Class::Memory, "no second mapping of the region"))));
+        };
+        let told = hello.send(Ok(Kept { region, info: self.info.clone() }));
+        self.happen(if told.is_ok() { Event::Running } else { Event::GiveUp });
+        let shortest = kinds().iter().map(|kind| kind.budget_ms).min().unwrap_or(1000);
+        let rest = rhythm(Duration::from_millis(shortest.into()));
+        let mut looked = Instant::now();
+        while !self.over {
+            let parting = self.watch.is_parting();
+            self.wait(if parting { Duration::ZERO } else { rest.saturating_sub(looked.elapsed()) });
+            self.hear_application();
+            self.hear_worker();
+            self.hear_next();
+            if parting || looked.elapsed() >= rest {
+                looked = Instant::now();
+                self.look();
+            }
+        }
+    }
+
+    /// The first launch; one that fails is not tried again.
+    fn come_up(&mut self) -> Result<(), WorkerError> {
+        self.worker.order(&Order::Launch, &[]).map_err(silent)?;
+        match self.worker.hear(self.options.start_timeout) {
+            Some(Some((Word::Running, _))) => Ok(()),
+            Some(Some((Word::Failed(error), _))) => Err(error),
+            Some(_) => Err(WorkerError::new(Class::Worker, "the worker ended while it started")),
+            None => Err(WorkerError::new(Class::Worker, "the shards did not come up in time; is another process keeping the device busy?")),
+        }
+    }
+
+    /// Until somebody has something to say.
+    fn wait(&self, timeout: Duration) {
+        let mut waits = vec![self.wishes.as_fd()];
+        waits.extend(self.worker.link().map(Link::as_fd));
+        waits.extend(self.next.as_ref().and_then(Hand::link).map(Link::as_fd));
+        any_readable(&waits, Some(timeout));
+    }
+
+    fn hear_application(&mut self) {
+        if !self.wishes.wait(Duration::ZERO) {
+            return;
+        }
+        match self.wishes.receive() {
+            Ok(Some((Wish::Stop, _))) => self.happen(Event::Stop),
+            Ok(Some((Wish::GiveUp, _))) => self.happen(Event::GiveUp),
+            // Its handle has gone: there is nobody to wait for what a stop would wait for.
+            Ok(None) | Err(_) => self.happen(Event::GiveUp),
+        }
+    }
+
+    fn hear_worker(&mut self) {
+        let Some(word) = self.worker.hear(Duration::ZERO).filter(|_| !self.over) else { return };
+        self.happen(match word {
+            Some((Word::Running, _)) => Event::Running,
+            Some((Word::Stopped, _)) => Event::Stopped,
+            Some((Word::Failed(error), _)) => Event::Failed(error),
+            Some((Word::Opened(_), _)) | None => Event::Gone,
+        });
+    }
+
+    fn hear_next(&mut self) {
+        let Some(word) = self.next.as_ref().and_then(|next| next.hear(Duration::ZERO)) else { return };
+        match word {
+            Some((Word::Opened(_), _)) => self.happen(Event::Opened),
+            Some((Word::Failed(error), _)) => self.no_next(error),
+            _ => self.no_next(WorkerError::new(Class::Worker, "the worker that stood by has ended")),
+        }
+    }
+
+    fn no_next(&mut self, error: WorkerError) {
+        self.next = None;
+        self.happen(Event::NotOpened(error));
+    }
+
+    fn look(&mut self) {
+        let at = |shard| {
+            let progress = self.region.progress(shard);
+            let budget = |kind: u32| kinds().get(kind as usize).map_or(Duration::MAX, |kind| Duration::from_millis(kind.budget_ms.into()));
+            At { busy: progress.busy().map(|(slot, kind)| (slot, budget(kind))), running: progress.running() }
+        };
+        let shards: Vec<_> = (0..self.info.shards).map(at).collect();
+        self.happen(Event::Look(&shards));
+    }
+
+    fn happen(&mut self, event: Event<'_>) {
+        for action in self.watch.handle(event, self.begun.elapsed()) {
+            self.perform(action);
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Open => {
+                let started = Hand::start(&self.options).and_then(|next| {
+                    let order = Order::Open(Box::new(self.options.clone()));
+                    let region = self.region.fd().ok_or_else(|| WorkerError::new(Class::Protocol, "a region without a descriptor"))?;
+                    next.order(&order, &[region, self.memory.as_fd()]).map_err(silent)?;
+                    Ok(next)
+                });
+                match started {
+                    Ok(next) => self.next = Some(next),
+                    Err(error) => self.no_next(error),
+                }
+            }
+            Action::Part => order(&self.region, wire::STOP),
+            Action::End => {
+                let signal = self.worker.end();
+                self.happen(Event::Ended(signal));
+            }
+            Action::Report(error) => {
+                let mut now = lock(&self.shared.now);
+                now.losses += 1;
+                now.last = Some(error);
+            }
+            Action::Launch(blame) => self.take_over(&blame),
+            Action::Stop => {
+                let _ = self.worker.order(&Order::Stop, &[]);
+            }
+            Action::Lose(error) => {
+                // Thread or process: it can do nothing for the device any more.
+                self.worker.end();
+                self.finish(State::Lost(error));
+            }
+            Action::Done => {
+                self.worker.join();
+                self.finish(State::Stopped);
+            }
+        }
+    }
+
+    fn take_over(&mut self, blame: &[u16]) {
+        let Some(next) = self.next.take() else { return };
+        self.worker = next;
+        lock(&self.shared.now).worker = self.worker.process();
+        for (shard, blame) in (0..self.info.shards).zip(blame) {
+            self.region.mender(shard).mend();
+            self.region.progress(shard).set_running(false);
+            self.region.control(shard).set_blame(*blame);
+        }
+        // If it has gone, the next look at its link sees it.
+        let _ = self.worker.order(&Order::Launch, &[]);
+    }
+
+    fn finish(&mut self, state: State) {
+        self.next = None;
+        self.over = true;
+        lock(&self.shared.now).state = state;
+        self.shared.changed.notify_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

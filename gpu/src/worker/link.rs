@@ -1,0 +1,94 @@
+//! What application and worker say to each other: whole messages over a pair of sockets, with descriptors beside them.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
+    SocketType, recvmsg, sendmsg, socketpair,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The longest message.
+const LIMIT: usize = 16 * 1024;
+/// The most descriptors beside one message.
+const DESCRIPTORS: usize = 2;
+
+/// One end.
+pub(crate) struct Link(OwnedFd);
+
+impl Link {
+    /// Both ends.
+    pub(crate) fn pair() -> io::Result<(Link, Link)> {
+        let (one, other) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        Ok((Link(one), Link(other)))
+    }
+
+    /// The end that another process was given.
+    pub(crate) fn of(fd: OwnedFd) -> Link {
+        Link(fd)
+    }
+
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        self.0
+    }
+
+    /// Sends a message, or says that it can not be: the other end is gone.
+    pub(crate) fn send<T: Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let bytes = serde_json::to_vec(message)?;
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+        let mut beside = SendAncillaryBuffer::new(&mut space);
+        if !descriptors.is_empty() && !beside.push(SendAncillaryMessage::ScmRights(descriptors)) || bytes.len() > LIMIT {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut beside, SendFlags::NOSIGNAL)?;
+        Ok(())
+    }
+
+    /// Waits for the next message; `None` once the other end is gone.
+    pub(crate) fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+        let mut bytes = vec![0; LIMIT];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+        let mut beside = RecvAncillaryBuffer::new(&mut space);
+        let read = loop {
+            match recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut beside, RecvFlags::CMSG_CLOEXEC) {
+                Err(Errno::INTR) => continue,
+                // What the other end has not read when it goes is lost, and that is said so.
+                Ok(message) if message.bytes == 0 => return Ok(None),
+                Err(Errno::CONNRESET) => return Ok(None),
+                read => break read?.bytes,
+            }
+        };
+        let mut descriptors = Vec::new();
+        for message in beside.drain() {
+            if let RecvAncillaryMessage::ScmRights(fds) = message {
+                descriptors.extend(fds);
+            }
+        }
+        Ok(Some((serde_json::from_slice(&bytes[..read])?, descriptors)))
+    }
+
+    /// Whether something can be received, the other end's going included, within `timeout`.
+    pub(crate) fn wait(&self, timeout: Duration) -> bool {
+        any_readable(&[self.as_fd()], Some(timeout))
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Waits until one of the descriptors can be read, or until `timeout`.
+pub(crate) fn any_readable(of: &[BorrowedFd<'_>], timeout: Option<Duration>) -> bool {
+    let mut waits: Vec<_> = of.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+    let timeout = timeout.map(|time| Timespec { tv_sec: time.as_secs() as i64, tv_nsec: i64::from(time.subsec_nanos()) });
+    // Interrupted is as good as a timeout: who waits looks and waits again.
+    poll(&mut waits, timeout.as_ref()).is_ok_and(|ready| ready > 0)
+}

@@ -1,0 +1,145 @@
+//! Where a worker lives: in a process of its own, which is this executable started again, or in a thread.
+//!
+//! A worker process is recognised before `main` by a variable of its environment, so the program needs no line for it: its kinds are
+//! found through `linkme`, its orders come by the socket that is its standard input. It ends with its application, whichever way
+//! that ends: by the closed socket, and by the signal that the system sends when the thread that started it has gone.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, Stdio, exit};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use std::{env, io};
+
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+use super::link::Link;
+use super::{Order, Word, serve};
+use crate::fault::{Class, WorkerError};
+use crate::options::{Isolation, Options};
+
+/// Set for a worker process.
+const WORKER: &str = "RESIDENT_WORKER";
+/// This executable, also when its file was replaced since it was started.
+const MYSELF: &str = "/proc/self/exe";
+
+/// A worker, as its application holds it.
+pub(crate) struct Hand {
+    link: Option<Link>,
+    life: Option<Life>,
+}
+
+enum Life {
+    Process(Child),
+    Thread(JoinHandle<()>),
+}
+
+impl Hand {
+    /// Starts a worker. A process ends with the thread that calls this.
+    pub(crate) fn start(options: &Options) -> Result<Hand, WorkerError> {
+        let (link, theirs) = Link::pair().map_err(|error| WorkerError::new(Class::Worker, format!("no socket for the worker: {error}")))?;
+        let life = match &options.isolation {
+            Isolation::Process => process(options.worker.as_deref(), theirs).map(Life::Process),
+            Isolation::Thread => {
+                let work = thread::Builder::new().name("resident-worker".into());
+                work.spawn(move || serve(&theirs, || ())).map(Life::Thread)
+            }
+        };
+        let life = life.map_err(|error| WorkerError::new(Class::Worker, format!("the worker could not be started: {error}")))?;
+        Ok(Hand { link: Some(link), life: Some(life) })
+    }
+
+    /// The process, if it is one.
+    pub(crate) fn process(&self) -> Option<u32> {
+        match &self.life {
+            Some(Life::Process(child)) => Some(child.id()),
+            _ => None,
+        }
+    }
+
+    /// `None` once it was ended.
+    pub(crate) fn link(&self) -> Option<&Link> {
+        self.link.as_ref()
+    }
+
+    pub(crate) fn order(&self, order: &Order, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.link().ok_or(io::ErrorKind::NotConnected)?.send(order, descriptors)
+    }
+
+    /// Its next word, if one comes within `timeout`; `None` in it if it has ended instead.
+    pub(crate) fn hear(&self, timeout: Duration) -> Option<Option<(Word, Vec<OwnedFd>)>> {
+        let link = self.link().filter(|link| link.wait(timeout))?;
+        Some(link.receive().ok().flatten())
+    }
+
+    /// Ends the worker, waits until the system has taken back what it held, and tells the signal that ended it. A process is killed,
+    /// unless it has ended; a thread is left to see that its link is closed.
+    pub(crate) fn end(&mut self) -> Option<i32> {
+        let ended = match self.life.take()? {
+            Life::Process(mut child) => {
+                let before = child.try_wait().ok().flatten();
+                let status = before.or_else(|| {
+                    let _ = child.kill();
+                    child.wait().ok()
+                });
+                status.and_then(|status| status.signal())
+            }
+            Life::Thread(thread) => {
+                self.link = None;
+                let _ = thread.join();
+                None
+            }
+        };
+        self.link = None;
+        ended
+    }
+
+    /// Waits for a worker that has said its last word.
+    pub(crate) fn join(&mut self) {
+        match self.life.take() {
+            Some(Life::Process(mut child)) => drop(child.wait()),
+            Some(Life::Thread(thread)) => drop(thread.join()),
+            None => {}
+        }
+        self.link = None;
+    }
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn process(program: Option<&Path>, link: Link) -> io::Result<Child> {
+    let mut command = Command::new(program.unwrap_or(Path::new(MYSELF)));
+    // In a group of its own: what the terminal sends to the application is the application's to answer.
+    command.env(WORKER, "1").stdin(Stdio::from(link.into_fd())).stdout(Stdio::null()).process_group(0);
+    if program.is_none()
+        && let Some(name) = env::args_os().next()
+    {
+        command.arg0(name);
+    }
+    command.spawn()
+}
+
+/// Takes over before `main` in a process that was started as a worker.
+#[ctor::ctor(unsafe)]
+fn work() {
+    if env::var_os(WORKER).is_none() {
+        return;
+    }
+    // SAFETY of the order: the signal is asked for before the link is looked at, so an application that has gone meanwhile is seen
+    // by the one or the other.
+    let followed = set_parent_process_death_signal(Some(Signal::KILL));
+    let link = io::stdin().as_fd().try_clone_to_owned();
+    match (followed, link) {
+        (Ok(()), Ok(link)) if rustix::net::getsockname(&link).is_ok() => serve(&Link::of(link), || exit(0)),
+        _ => {
+            eprintln!("{WORKER} is set, but no application of resident has started this process: unset it");
+            exit(2);
+        }
+    }
+    exit(0);
+}
