@@ -11,7 +11,7 @@ use resident_gpu::ring::Frame;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::{Handles, Message};
 use resident_kernels::plain::Plain;
-use resident_kernels::wire::{OP_FAULT, OP_REPLY, REFUSED_FAILED, REFUSED_STALE};
+use resident_kernels::wire::{OP_BLAMED, OP_FAULT, OP_REPLY, REFUSED_FAILED, REFUSED_STALE};
 
 use crate::clock;
 use crate::core::Core;
@@ -59,6 +59,8 @@ impl Kept {
 enum Answer<R> {
     Reply(R),
     Fault,
+    /// The call was ended, since the device was lost while it was handled.
+    Blamed,
     Refused(u16),
 }
 
@@ -69,6 +71,7 @@ impl<R: Plain> Answer<R> {
             OP_REPLY if frame.payload.len() == size_of::<R>() => Ok(Answer::Reply(R::decode(frame.payload))),
             OP_REPLY => Err(format!("a reply of {} bytes where {} belong", frame.payload.len(), size_of::<R>())),
             OP_FAULT => Ok(Answer::Fault),
+            OP_BLAMED => Ok(Answer::Blamed),
             _ => Ok(Answer::Refused(frame.message)),
         }
     }
@@ -157,16 +160,22 @@ pub(crate) fn look<R: Plain>(core: &Core, port: &Port, row: RowId, slot: &mut Re
     match answer {
         Ok((Answer::Reply(reply), hlc)) => Ok(Some((reply, hlc))),
         Ok((Answer::Fault, _)) => Err(failed(core, port, row)),
+        Ok((Answer::Blamed, _)) => Err(gone(port, row)),
         Ok((Answer::Refused(reason), _)) => {
             core.answered_refusal();
             Err(match reason {
-                REFUSED_STALE => port.tenants().fault(row).map_or(AskError::Stopped, |fault| AskError::Failed(Box::new(fault))),
+                REFUSED_STALE => gone(port, row),
                 REFUSED_FAILED => failed(core, port, row),
                 other => AskError::Refused(Refusal::from_wire(other)),
             })
         }
         Err(problem) => Err(AskError::Lost(problem)),
     }
+}
+
+/// Why an actor is not there any more.
+fn gone(port: &Port, row: RowId) -> AskError {
+    port.tenants().fault(row).map_or(AskError::Stopped, |fault| AskError::Failed(Box::new(fault)))
 }
 
 /// The fault of an actor that has failed, once the pump has brought it.

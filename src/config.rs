@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use resident_gpu::device::{Choice, Options};
+use resident_gpu::device::{Choice, Isolation, Options};
 
 /// How a system is started.
 ///
@@ -45,6 +45,16 @@ pub struct Config {
     pub stop_timeout: Duration,
     /// How long [`System::start`](crate::System::start) waits for the device. Default: 60 s.
     pub start_timeout: Duration,
+    /// Where the device's worker lives: in a process of its own, so that no fault of a kernel reaches this one, or in a thread.
+    /// Default: a process.
+    pub isolation: Isolation,
+    /// Keeps a second worker process ready to take over from one that is lost. It takes the memory of a CUDA context on a GPU; without
+    /// it a takeover takes as long as a start. Default: true.
+    pub standby: bool,
+    /// The program that worker processes run: it links this crate and the same handler crate. Default: this program itself.
+    pub worker: Option<PathBuf>,
+    /// How many workers may be lost within how long before the device is given up. Default: 100 within a minute.
+    pub intensity: (u32, Duration),
 }
 
 /// How replies and emitted messages are fetched: by threads that look at the device's rings.
@@ -90,6 +100,10 @@ impl Default for Config {
             call_yield: if many_cores() { Duration::from_micros(20) } else { Duration::ZERO },
             stop_timeout: Duration::from_secs(10),
             start_timeout: options.start_timeout,
+            isolation: options.isolation,
+            standby: options.standby,
+            worker: options.worker,
+            intensity: options.intensity,
         }
     }
 }
@@ -108,6 +122,10 @@ impl Config {
             cache: self.cache.clone(),
             cpu_threads: self.cpu_threads,
             start_timeout: self.start_timeout,
+            isolation: self.isolation,
+            standby: self.standby,
+            worker: self.worker.clone(),
+            intensity: self.intensity,
         }
     }
 }

@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub dead_letters: u64,
     /// Launches of the device's kernel.
     pub incarnation: u64,
+    /// Workers lost, each of which another took over from.
+    pub losses: u64,
 }
 
 /// The device's actor.
@@ -83,6 +85,7 @@ impl DeviceActor {
                     full: totals.full,
                     dead_letters: core.dead_letters(),
                     incarnation: core.device.launches(),
+                    losses: core.device.losses().0,
                 };
                 drop(reply.send(snapshot));
             }

@@ -62,15 +62,31 @@ pub enum FaultClass {
     Emit,
     /// The device refused the actor.
     Refused,
-    /// The device did not acknowledge in time that the actor has stopped.
+    /// The device trapped while the actor handled a message.
+    Trap,
+    /// The device accessed an illegal address meanwhile.
+    IllegalAddress,
+    /// The handler did not come to its end within its kind's budget, or the actor did not stop in time.
     Hang,
+    /// The device's worker was killed while the actor handled a message.
+    Worker,
     /// The device failed, and with it all its actors.
     DeviceLost,
 }
 
 impl FaultClass {
     /// Every class.
-    pub(crate) const ALL: [FaultClass; 6] = [Self::Panic, Self::Failed, Self::Emit, Self::Refused, Self::Hang, Self::DeviceLost];
+    pub(crate) const ALL: [FaultClass; 9] = [
+        Self::Panic,
+        Self::Failed,
+        Self::Emit,
+        Self::Refused,
+        Self::Trap,
+        Self::IllegalAddress,
+        Self::Hang,
+        Self::Worker,
+        Self::DeviceLost,
+    ];
 
     /// The class of a fault frame; `None` if there is no such.
     pub(crate) fn from_wire(class: u16) -> Option<FaultClass> {
@@ -78,6 +94,10 @@ impl FaultClass {
             wire::FAULT_PANIC => Some(Self::Panic),
             wire::FAULT_FAILED => Some(Self::Failed),
             wire::FAULT_EMIT => Some(Self::Emit),
+            wire::FAULT_TRAP => Some(Self::Trap),
+            wire::FAULT_ADDRESS => Some(Self::IllegalAddress),
+            wire::FAULT_HANG => Some(Self::Hang),
+            wire::FAULT_WORKER => Some(Self::Worker),
             _ => None,
         }
     }
@@ -89,7 +109,10 @@ impl FaultClass {
             Self::Failed => "failed",
             Self::Emit => "emit",
             Self::Refused => "refused",
+            Self::Trap => "trap",
+            Self::IllegalAddress => "illegal_address",
             Self::Hang => "hang",
+            Self::Worker => "worker",
             Self::DeviceLost => "device_lost",
         }
     }
@@ -102,7 +125,10 @@ impl fmt::Display for FaultClass {
             Self::Failed => "failed",
             Self::Emit => "emitted too much",
             Self::Refused => "was refused by the device",
-            Self::Hang => "did not stop in time",
+            Self::Trap => "trapped",
+            Self::IllegalAddress => "accessed an illegal address",
+            Self::Hang => "did not come to an end in time",
+            Self::Worker => "lost its worker",
             Self::DeviceLost => "lost its device",
         })
     }

@@ -98,7 +98,7 @@ pub use handle::{ActorInfo, GpuRef};
 pub use pipeline::Pipeline;
 pub use resident_gpu::Class;
 pub use resident_gpu::arena::ArenaError;
-pub use resident_gpu::device::{Choice, DeviceFault, DeviceInfo, DeviceKind, Health, StartError as DeviceStartError, StopError};
+pub use resident_gpu::device::{Choice, DeviceFault, DeviceInfo, DeviceKind, Health, Isolation, Loss, StartError as DeviceStartError, StopError};
 pub use resident_kernels;
 pub use resident_kernels::ctx::Address;
 pub use spawn::Spawn;

@@ -10,6 +10,7 @@
 //! | `gpu_actor_faults_total` | `class` | actors that failed |
 //! | `gpu_actor_dead_letters_total` | | messages that nobody took |
 //! | `gpu_device_incarnation` | | launches of the device's kernel |
+//! | `gpu_device_losses_total` | | workers lost, each of which another took over from |
 //! | `gpu_poller_lag_seconds` | | longest time since the last report that a frame lay in a ring before its pump took it |
 //!
 //! Handles are taken when a system starts, so install the recorder before that. Messages are counted under the lock that
@@ -39,6 +40,7 @@ pub(crate) struct Metrics {
     full: Counter,
     dead_letters: Counter,
     incarnation: Gauge,
+    losses: Counter,
     lag: Gauge,
     /// Microseconds, the most since the last report.
     longest_lag: AtomicU64,
@@ -85,6 +87,7 @@ impl Metrics {
             full: counter!("gpu_actor_send_full_total", "device" => device()),
             dead_letters: counter!("gpu_actor_dead_letters_total", "device" => device()),
             incarnation: gauge!("gpu_device_incarnation", "device" => device()),
+            losses: counter!("gpu_device_losses_total", "device" => device()),
             lag: gauge!("gpu_poller_lag_seconds", "device" => device()),
             longest_lag: AtomicU64::new(0),
             told: Mutex::new(Told { dead_letters: 0, sent: vec![Sent::default(); kinds.len()], totals: Totals::default() }),
@@ -141,6 +144,7 @@ impl Metrics {
         self.dead_letters.increment(letters.saturating_sub(*dead_letters));
         *dead_letters = letters.max(*dead_letters);
         self.incarnation.set(core.device.launches() as f64);
+        self.losses.absolute(core.device.losses().0);
         self.lag.set(self.longest_lag.swap(0, Ordering::Relaxed) as f64 / 1e6);
         *totals
     }
@@ -155,5 +159,6 @@ fn describe() {
     describe_counter!("gpu_actor_faults_total", "Resident actors that failed");
     describe_counter!("gpu_actor_dead_letters_total", "Messages that nobody took");
     describe_gauge!("gpu_device_incarnation", "Launches of the device's resident kernel");
+    describe_counter!("gpu_device_losses_total", "Workers lost, each of which another took over from");
     describe_gauge!("gpu_poller_lag_seconds", metrics::Unit::Seconds, "Longest time a frame lay in a ring before its pump took it");
 }

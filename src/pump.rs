@@ -13,7 +13,7 @@ use resident_gpu::Class;
 use resident_gpu::device::{DeviceFault, Health};
 use resident_gpu::ring::{Consumer, Frame};
 use resident_gpu::rows::RowId;
-use resident_kernels::wire::{FaultInfo, OP_ACK, OP_EMIT, OP_FAULT, OP_REFUSED, OP_REPLY};
+use resident_kernels::wire::{AGAIN, BlameInfo, FaultInfo, OP_ACK, OP_BLAMED, OP_EMIT, OP_FAULT, OP_REFUSED, OP_REPLY, OP_RETURN};
 
 use crate::clock;
 use crate::config::{Pump as Settings, Wait};
@@ -201,6 +201,10 @@ impl Lane {
 /// Hands one frame to who waits for it; an error says what the device can not have meant.
 fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
     match frame.op {
+        // Said once more after a takeover; it was heard.
+        OP_REPLY | OP_ACK | OP_REFUSED if frame.message & AGAIN != 0 && !port.awaits(frame.correlation) => Ok(()),
+        OP_RETURN => Ok(()),
+        OP_BLAMED => blamed(core, port, frame),
         OP_EMIT => {
             if !core.routes.deliver(frame.correlation, frame.payload) {
                 core.dead_letter();
@@ -285,6 +289,33 @@ fn fault(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
             Waiting::Call(call) => core.metrics.call(call.kind, call.since),
             _ => return Err("a fault where an acknowledgement belongs".into()),
         }
+    }
+    if let Some(actor) = actor {
+        actor.stop_proxy();
+    }
+    Ok(())
+}
+
+/// U-2, for the message that was being handled when the device was lost: its actor fails, its call ends if it has not.
+fn blamed(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
+    let class = FaultClass::from_wire(frame.message).ok_or_else(|| format!("a fault of class {}", frame.message))?;
+    let info: &[u8; size_of::<BlameInfo>()] =
+        frame.payload.try_into().map_err(|_| format!("a blame of {} bytes", frame.payload.len()))?;
+    let word = |at: usize| u32::from_le_bytes([info[at], info[at + 1], info[at + 2], info[at + 3]]);
+    let handled = u64::from(word(0)) | u64::from(word(4)) << 32;
+    let (message, failed, line, tag) = (word(8), word(12) != 0, word(16), word(20));
+    let actor = port.tenants().actor(RowId { row: frame.row, generation: frame.generation }).filter(|_| failed).cloned();
+    if let Some(actor) = &actor {
+        let why = core.device.losses().1.map_or_else(String::new, |loss| loss.fault.text);
+        actor.fail(class, Some(message), handled, why);
+    }
+    if line != u32::MAX {
+        core.device.replies().end(line, tag as u16);
+    }
+    if frame.correlation != u32::MAX
+        && let Some(Waiting::Call(call)) = port.take(frame.correlation)
+    {
+        core.metrics.call(call.kind, call.since);
     }
     if let Some(actor) = actor {
         actor.stop_proxy();

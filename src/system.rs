@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ractor::{Actor as _, ActorRef, Message};
-use resident_gpu::device::{Device, DeviceInfo};
+use resident_gpu::device::{Device, DeviceInfo, Loss};
 use resident_kernels::actor::Emit;
 
 use crate::clock;
@@ -96,6 +96,16 @@ impl System {
     /// Actors that have a row on the device.
     pub fn running(&self) -> usize {
         self.core().running()
+    }
+
+    /// The worker process that runs the device now; `None` if it is a thread of this process.
+    pub fn worker(&self) -> Option<u32> {
+        self.core().device.worker()
+    }
+
+    /// How many workers were lost so far, each of which another took over from, and the last of them.
+    pub fn losses(&self) -> (u64, Option<Loss>) {
+        self.core().device.losses()
     }
 
     /// Stops in order: actors handle what they were sent and stop, the newest first; then the device, then the pumps.

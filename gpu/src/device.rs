@@ -75,6 +75,18 @@ pub struct DeviceFault {
     pub text: String,
 }
 
+/// A worker that was lost.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Loss {
+    /// Why.
+    pub fault: DeviceFault,
+    /// When it was noticed.
+    pub noticed: Instant,
+    /// When another worker had taken over and every shard ran again; `None` until then.
+    pub resumed: Option<Instant>,
+}
+
 /// How a device is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
@@ -236,10 +248,11 @@ impl Device {
         self.keeper.worker()
     }
 
-    /// How many workers were lost so far, and why the last one.
-    pub fn losses(&self) -> (u64, Option<DeviceFault>) {
+    /// How many workers were lost so far, and the last of them.
+    pub fn losses(&self) -> (u64, Option<Loss>) {
         let (losses, last) = self.keeper.losses();
-        (losses, last.map(DeviceFault::from))
+        let last = last.map(|loss| Loss { fault: loss.error.into(), noticed: loss.noticed, resumed: loss.resumed });
+        (losses, last)
     }
 
     /// Tells the shards to leave at their next message boundary and waits for them. Again after that, it answers the same.

@@ -50,7 +50,17 @@ struct Now {
     /// The worker's process.
     worker: Option<u32>,
     losses: u64,
-    last: Option<WorkerError>,
+    last: Option<Loss>,
+}
+
+/// A worker that was lost.
+#[derive(Clone, Debug)]
+pub(crate) struct Loss {
+    pub error: WorkerError,
+    /// When that was noticed.
+    pub noticed: Instant,
+    /// When every shard ran again.
+    pub resumed: Option<Instant>,
 }
 
 /// The keeper, as its application holds it.
@@ -87,8 +97,8 @@ impl Keeper {
         lock(&self.shared.now).state.clone()
     }
 
-    /// Workers lost so far, and why the last one was.
-    pub(crate) fn losses(&self) -> (u64, Option<WorkerError>) {
+    /// Workers lost so far, and the last of them.
+    pub(crate) fn losses(&self) -> (u64, Option<Loss>) {
         let now = lock(&self.shared.now);
         (now.losses, now.last.clone())
     }
@@ -132,6 +142,8 @@ struct Keeping {
     next: Option<Hand>,
     watch: Watch,
     begun: Instant,
+    /// When it was noticed that the worker is lost.
+    noticed: Instant,
     shared: Arc<Shared>,
     wishes: Link,
     over: bool,
@@ -190,7 +202,8 @@ impl Keeping {
             DeviceKind::Cuda => Choice::Cuda(info.ordinal),
         };
         let options = Options { device, shards: Some(info.shards), ..options };
-        Keeping { options, region, memory, info, worker, next: None, watch, begun: Instant::now(), shared, wishes, over: false }
+        let now = Instant::now();
+        Keeping { options, region, memory, info, worker, next: None, watch, begun: now, noticed: now, shared, wishes, over: false }
     }
 
     fn run(mut self, hello: SyncSender<Result<Kept, WorkerError>>) {
@@ -255,7 +268,12 @@ impl Keeping {
     fn hear_worker(&mut self) {
         let Some(word) = self.worker.hear(Duration::ZERO).filter(|_| !self.over) else { return };
         self.happen(match word {
-            Some((Word::Running, _)) => Event::Running,
+            Some((Word::Running, _)) => {
+                if let Some(loss) = &mut lock(&self.shared.now).last {
+                    loss.resumed.get_or_insert_with(Instant::now);
+                }
+                Event::Running
+            }
             Some((Word::Stopped, _)) => Event::Stopped,
             Some((Word::Failed(error), _)) => Event::Failed(error),
             Some((Word::Opened(_), _)) | None => Event::Gone,
@@ -287,12 +305,14 @@ impl Keeping {
     }
 
     fn happen(&mut self, event: Event<'_>) {
+        let parting = self.watch.is_parting();
         for action in self.watch.handle(event, self.begun.elapsed()) {
-            self.perform(action);
+            self.perform(action, parting);
         }
     }
 
-    fn perform(&mut self, action: Action) {
+    /// `parting` says that the shards had been told to leave before.
+    fn perform(&mut self, action: Action, parting: bool) {
         match action {
             Action::Open => {
                 let started = Hand::start(&self.options).and_then(|next| {
@@ -306,15 +326,21 @@ impl Keeping {
                     Err(error) => self.no_next(error),
                 }
             }
-            Action::Part => order(&self.region, wire::STOP),
+            Action::Part => {
+                self.noticed = Instant::now();
+                order(&self.region, wire::STOP);
+            }
             Action::End => {
+                if !parting {
+                    self.noticed = Instant::now();
+                }
                 let signal = self.worker.end();
                 self.happen(Event::Ended(signal));
             }
             Action::Report(error) => {
                 let mut now = lock(&self.shared.now);
                 now.losses += 1;
-                now.last = Some(error);
+                now.last = Some(Loss { error, noticed: self.noticed, resumed: None });
             }
             Action::Launch(blame) => self.take_over(&blame),
             Action::Stop => {

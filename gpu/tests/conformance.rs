@@ -407,7 +407,7 @@ fn takeover(options: Options) {
         host.stop_row(0, generation);
         let (losses, last) = device.losses();
         assert_eq!(losses, round as u64 + 1);
-        assert!(last.is_some_and(|last| !last.text.is_empty()));
+        assert!(last.is_some_and(|last| !last.fault.text.is_empty()));
         assert_eq!(device.health(), Health::Running);
     }
     host.end();
@@ -421,7 +421,7 @@ fn wild_write(options: Options) {
     host.cast::<Counter, _>(1, 1, &Tick);
     host.cast::<Breaker, _>(0, 1, &Break { how: WILD_WRITE });
     host.until("the loss is seen", |device| device.losses().0 == 1);
-    assert_eq!(host.device.losses().1.map(|fault| fault.class), Some(Class::IllegalAddress));
+    assert_eq!(host.device.losses().1.map(|loss| loss.fault.class), Some(Class::IllegalAddress));
     host.call::<Counter, _>(1, 1, 41, &Get);
     let heard = std::iter::from_fn(|| Some(host.hear())).find(|heard| !matches!(heard.op, OP_RETURN | OP_BLAMED)).expect("a reply");
     assert_eq!((heard.op, heard.correlation, Count::decode(&heard.payload).total), (OP_REPLY, 41, 1));

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use resident::Isolation;
 use resident::prelude::*;
 use tokio::sync::mpsc;
 
@@ -19,13 +20,18 @@ pub async fn one_shard() -> System {
     start(Config { shards: Some(1), capacity: 1024, ..Config::default() }).await
 }
 
-/// `config`, on the tests' device: the CPU device, or with `RESIDENT_TEST_DEVICE=cuda` the first GPU.
+/// `config`, on the tests' device: the CPU device, or with `RESIDENT_TEST_DEVICE=cuda` the first GPU. With
+/// `RESIDENT_TEST_ISOLATION=thread` its worker is a thread, as tools want it that look into one process.
 pub async fn start(config: Config) -> System {
     let device = match std::env::var("RESIDENT_TEST_DEVICE").as_deref() {
         Ok("cuda") => Choice::Cuda(0),
         _ => Choice::Cpu,
     };
-    System::start(Config { device, ..config }).await.unwrap_or_else(|error| panic!("{error}"))
+    let isolation = match std::env::var("RESIDENT_TEST_ISOLATION").as_deref() {
+        Ok("thread") => Isolation::Thread,
+        _ => config.isolation,
+    };
+    System::start(Config { device, isolation, ..config }).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Yields until `condition` holds.
