@@ -29,6 +29,8 @@ if ! sources; then
     fi
 fi
 
+# Workers are threads: what a sanitizer finds in another process would not end this one.
+export RESIDENT_TEST_ISOLATION=thread
 export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=line-tables-only CARGO_PROFILE_TEST_DEBUG=line-tables-only
 log="$(mktemp)"
 trap 'rm -f "$log"' EXIT

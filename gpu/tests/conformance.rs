@@ -372,6 +372,9 @@ fn stop(options: Options) {
 
 /// E-6, N-5: a trap costs the actor whose message was being handled. Everything else goes on, in its order, as if nothing had been.
 fn takeover(options: Options) {
+    if !survives(&options) {
+        return;
+    }
     let mut host = Host::start(Options { rows: 4, ..options });
     let device = host.device.clone();
     host.spawn(1, 1, &Counter::default());
@@ -415,6 +418,9 @@ fn takeover(options: Options) {
 
 /// A wild write: on a GPU its fault comes when the handler has ended, so nobody is blamed if nothing else is being handled then.
 fn wild_write(options: Options) {
+    if !survives(&options) {
+        return;
+    }
     let mut host = Host::start(options);
     host.spawn(0, 1, &Breaker::default());
     host.spawn(1, 1, &Counter::default());
@@ -430,6 +436,9 @@ fn wild_write(options: Options) {
 
 /// E-6: a call that was being handled is named, whichever way it came; a control frame is carried out.
 fn takeover_of_calls(options: Options) {
+    if !survives(&options) {
+        return;
+    }
     let mut host = Host::start(options);
     let replies = host.device.replies().clone();
     host.spawn(0, 1, &Breaker::default());
@@ -468,6 +477,9 @@ fn takeover_of_calls(options: Options) {
 
 /// E-6: the worker is killed again and again, wherever it is; every message is handled once or is the one that is blamed.
 fn killed_anywhere(options: Options) {
+    if !survives(&options) {
+        return;
+    }
     let mut host = Host::start(options);
     let device = host.device.clone();
     let (mut generation, mut handled, mut blamed, mut sent) = (1, 0u64, 0, 0u64);
@@ -532,8 +544,13 @@ fn options_are_checked(options: Options) {
     }
 }
 
+/// With `RESIDENT_TEST_ISOLATION=thread` the worker is a thread, as tools want it that look into one process.
 fn small(device: Choice, cpu_threads: bool) -> Options {
-    Options { device, cpu_threads, shards: Some(1), capacity: 256, rows: 64, reply_lines: 64, arena_bytes: 4 << 20, ..Options::default() }
+    let isolation = match std::env::var("RESIDENT_TEST_ISOLATION").as_deref() {
+        Ok("thread") => Isolation::Thread,
+        _ => Isolation::Process,
+    };
+    Options { device, cpu_threads, isolation, shards: Some(1), capacity: 256, rows: 64, reply_lines: 64, arena_bytes: 4 << 20, ..Options::default() }
 }
 
 /// The options of a GPU, or nothing if there is none and none is required.
@@ -548,6 +565,15 @@ fn gpu() -> Option<Options> {
         Err(error) => panic!("RESIDENT_REQUIRE_GPU=1, and {error}"),
     }
     Some(options)
+}
+
+/// Whether a worker can be lost without this process.
+fn survives(options: &Options) -> bool {
+    let process = options.isolation == Isolation::Process;
+    if !process {
+        println!("not run: the worker is a thread of this process");
+    }
+    process
 }
 
 macro_rules! suite {
