@@ -198,6 +198,16 @@ impl Device {
         self.region.progress(shard).snapshot()
     }
 
+    /// The kind of the message that a shard has been handling for a while; a GPU says so after a millisecond.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such shard.
+    pub fn busy(&self, shard: u32) -> Option<&'static Kind> {
+        let (_, kind) = self.region.progress(shard).busy()?;
+        kinds().get(kind as usize).copied()
+    }
+
     /// Bytes of device memory for state.
     pub fn arena_bytes(&self) -> u64 {
         self.region.geometry().arena_bytes

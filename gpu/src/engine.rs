@@ -13,6 +13,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use resident_kernels::host::modules;
+use resident_kernels::wire::ShardState;
 
 use crate::fault::WorkerError;
 use crate::options::{Choice, DeviceInfo, DeviceKind, Options};
@@ -22,6 +23,8 @@ use crate::region::Region;
 pub(crate) trait Engine {
     /// The descriptor of rows, shard states and arena, by which a next engine has them.
     fn memory(&self) -> BorrowedFd<'_>;
+    /// What each shard has left, while none runs.
+    fn states(&mut self) -> Result<Vec<ShardState>, WorkerError>;
     /// N-1.
     fn launch(&mut self) -> Result<(), WorkerError>;
     /// N-3.

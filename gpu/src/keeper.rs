@@ -2,8 +2,8 @@
 //!
 //! One thread to a device. It starts the workers, so they end with it; what it does is decided by [`Watch`](watch::Watch). When a
 //! worker is lost it is ended, and once the system has taken back what it held, nobody writes the region but the application:
-//! the rings to the host are mended ([`ring`](crate::ring), R-6), the loss is written where the next engine finds it, and the next
-//! worker launches over the same region and memory (engine.h, E-6).
+//! the rings to the host are mended ([`ring`](crate::ring), R-6), and the next worker
+//! launches over the same region and memory (engine.h, E-6).
 
 mod watch;
 
@@ -22,7 +22,7 @@ use crate::fault::{Class, WorkerError};
 use crate::options::{Choice, DeviceInfo, DeviceKind, Isolation, Options};
 use crate::region::Region;
 use crate::worker::link::{Link, any_readable};
-use crate::worker::{Hand, Order, Word, order};
+use crate::worker::{self, Hand, Order, Word, order};
 
 /// How a device is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -236,7 +236,7 @@ impl Keeping {
 
     /// The first launch; one that fails is not tried again.
     fn come_up(&mut self) -> Result<(), WorkerError> {
-        self.worker.order(&Order::Launch, &[]).map_err(silent)?;
+        self.worker.order(&Order::Launch(None), &[]).map_err(silent)?;
         match self.worker.hear(self.options.start_timeout) {
             Some(Some((Word::Running, _))) => Ok(()),
             Some(Some((Word::Failed(error), _))) => Err(error),
@@ -342,7 +342,7 @@ impl Keeping {
                 now.losses += 1;
                 now.last = Some(Loss { error, noticed: self.noticed, resumed: None });
             }
-            Action::Launch(blame) => self.take_over(&blame),
+            Action::Launch(loss) => self.take_over(loss),
             Action::Stop => {
                 let _ = self.worker.order(&Order::Stop, &[]);
             }
@@ -358,17 +358,16 @@ impl Keeping {
         }
     }
 
-    fn take_over(&mut self, blame: &[u16]) {
+    fn take_over(&mut self, loss: worker::Loss) {
         let Some(next) = self.next.take() else { return };
         self.worker = next;
         lock(&self.shared.now).worker = self.worker.process();
-        for (shard, blame) in (0..self.info.shards).zip(blame) {
+        for shard in 0..self.info.shards {
             self.region.mender(shard).mend();
             self.region.progress(shard).set_running(false);
-            self.region.control(shard).set_blame(*blame);
         }
         // If it has gone, the next look at its link sees it.
-        let _ = self.worker.order(&Order::Launch, &[]);
+        let _ = self.worker.order(&Order::Launch(Some(loss)), &[]);
     }
 
     fn finish(&mut self, state: State) {

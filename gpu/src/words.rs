@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | [`HeaderWords`]: `launches`, `clock_offset`, `nest_bytes` | worker | application, engine |
 //! | [`ControlWords`]: `command` | worker, application | the shard's engine |
+//! | [`ControlWords`]: `loss` | worker | the shard's engine, the next worker |
 //! | [`ControlWords`], the rest | application | the shard's engine |
 //! | [`ProgressWords`] | the shard's engine | application, worker |
 //!
@@ -50,7 +51,7 @@ pub struct ControlWords {
     kill: AtomicU32,
     kill_row: AtomicU32,
     kill_generation: AtomicU32,
-    blame: AtomicU32,
+    loss: AtomicU32,
     pub(crate) mended: AtomicU32,
     /// Stands for row and generation under loom, as in a slot.
     #[cfg(loom)]
@@ -74,6 +75,7 @@ pub struct ProgressWords {
     kill_done: AtomicU32,
     running: AtomicU32,
     hlc: AtomicU64,
+    settled: AtomicU32,
     busy: AtomicU64,
 }
 
@@ -91,8 +93,8 @@ macro_rules! same_layout {
 same_layout!(HeaderWords, RegionHeader, magic fingerprint bytes shards capacity_log2 rows reply_lines arena_bytes control
     progress ingress egress ring_stride replies clock_offset nest_bytes launches clock_ask clock_answer
     clock_nanos);
-same_layout!(ControlWords, ShardControl, egress_head command kill kill_row kill_generation blame mended);
-same_layout!(ProgressWords, ShardProgress, ingress_head handled refused faults queued swap kill_done running hlc busy);
+same_layout!(ControlWords, ShardControl, egress_head command kill kill_row kill_generation loss mended);
+same_layout!(ProgressWords, ShardProgress, ingress_head handled refused faults queued swap kill_done running hlc settled busy);
 
 /// What the header says of the region's shape, as read: not yet checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,9 +239,14 @@ impl ControlWords {
         self.command.load(Sync::Command.load())
     }
 
-    /// Says how the device was lost before the next launch, a `FAULT_*`; 0 if it was not. The launch itself orders it for the engine.
-    pub fn set_blame(&self, fault: u16) {
-        self.blame.store(fault as u32, Relaxed);
+    /// What the engine is to do about the message that was being handled when the device was lost, [`ShardControl`]'s word.
+    pub fn loss(&self) -> u32 {
+        self.loss.load(Relaxed)
+    }
+
+    /// For the worker. Ahead of a launch, which orders it for the engine, or to let a shard go on: a number that stands alone.
+    pub fn set_loss(&self, loss: u32) {
+        self.loss.store(loss, Relaxed);
     }
 
     /// Asks to kill the actor in `row` at `generation`. `None`, and nothing asked, while the kill before is not
@@ -290,6 +297,7 @@ impl ProgressWords {
             kill_done: self.kill_done.load(Relaxed),
             running,
             hlc: self.hlc.load(Relaxed),
+            settled: self.settled.load(Relaxed),
             busy: self.busy.load(Relaxed),
         }
     }
@@ -310,6 +318,11 @@ impl ProgressWords {
         let busy = self.busy.load(Relaxed);
         let slot = (busy >> BUSY_KIND_BITS).checked_sub(1)?;
         (slot >= self.ingress_head.load(Relaxed)).then_some((slot, busy as u32 & ((1 << BUSY_KIND_BITS) - 1)))
+    }
+
+    /// The launch that has come past what the one before had begun.
+    pub fn settled(&self) -> u32 {
+        self.settled.load(Relaxed)
     }
 
     /// The last kill carried out, as [`ControlWords::ask_kill`] numbered it.

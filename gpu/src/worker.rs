@@ -5,13 +5,14 @@
 //! | the application | the worker |
 //! | --- | --- |
 //! | `Open`, with the descriptors of region and memory if a worker has made them before | `Opened`, with those descriptors if it has made them: everything but the launch is done |
-//! | `Launch` | `Running`, once every shard runs |
+//! | `Launch`, after which loss if it follows one | `Running`, once every shard runs |
 //! | `Stop` | `Stopped`, once every shard has left; it ends |
 //! | closes the link | ends |
 //! | | `Failed`, at any time: the device is of no more use to it |
 //!
 //! No byte of a message passes through a worker, and it keeps nothing that a next one would need.
 
+mod inquest;
 pub(crate) mod link;
 mod process;
 
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 use resident_kernels::wire;
 use serde::{Deserialize, Serialize};
 
+use self::inquest::Inquest;
 use self::link::Link;
 pub(crate) use self::process::Hand;
 use crate::engine::{Engine, Plan};
@@ -35,8 +37,17 @@ use crate::region::{Geometry, Region};
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Order {
     Open(Box<Options>),
-    Launch,
+    Launch(Option<Loss>),
     Stop,
+}
+
+/// How a worker was lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Loss {
+    /// What a message is blamed with, a `FAULT_*`.
+    pub fault: u16,
+    /// The shards whose handler did not come to its end.
+    pub hung: Vec<u32>,
 }
 
 /// What a worker says.
@@ -73,7 +84,11 @@ pub(crate) fn serve(link: &Link, orphaned: fn()) {
 fn work(link: &Link, orphaned: fn()) -> Result<(), WorkerError> {
     let Some((Order::Open(options), descriptors)) = next(link)? else { return Ok(()) };
     let mut opened = open(&options, descriptors, link)?;
-    let Some((Order::Launch, _)) = next(link)? else { return Ok(()) };
+    let Some((Order::Launch(loss), _)) = next(link)? else { return Ok(()) };
+    let inquest = match loss {
+        Some(loss) => Inquest::open(&opened.region, &opened.engine.states()?, &loss),
+        None => Inquest::default(),
+    };
     launch(&opened.region, &mut *opened.engine)?;
     let begun = Instant::now();
     while !(0..opened.info.shards).all(|shard| opened.region.progress(shard).running()) {
@@ -83,7 +98,7 @@ fn work(link: &Link, orphaned: fn()) -> Result<(), WorkerError> {
         thread::yield_now();
     }
     say(link, &Word::Running)?;
-    watch(link, opened, orphaned)?;
+    watch(link, opened, inquest, orphaned)?;
     say(link, &Word::Stopped)
 }
 
@@ -156,7 +171,7 @@ const GLANCE: Duration = Duration::from_micros(200);
 /// The same for a device whose shards never ask for a new generation and whose faults end the process.
 const REST: Duration = Duration::from_millis(20);
 
-fn watch(link: &Link, opened: Opened, orphaned: fn()) -> Result<(), WorkerError> {
+fn watch(link: &Link, opened: Opened, mut inquest: Inquest, orphaned: fn()) -> Result<(), WorkerError> {
     let Opened { region, mut engine, info, .. } = opened;
     let swaps = info.kind == DeviceKind::Cuda;
     let mut phase = Phase::Running;
@@ -164,6 +179,7 @@ fn watch(link: &Link, opened: Opened, orphaned: fn()) -> Result<(), WorkerError>
     let mut stop = false;
     loop {
         let ended = engine.ended()?;
+        let settled = inquest.go_on(&region);
         phase = match phase {
             Phase::Running if stop => {
                 order(&region, wire::STOP);
@@ -182,7 +198,7 @@ fn watch(link: &Link, opened: Opened, orphaned: fn()) -> Result<(), WorkerError>
             unchanged => unchanged,
         };
         let rest = match phase {
-            Phase::Running if stop => Duration::ZERO,
+            Phase::Running if stop || !settled => Duration::ZERO,
             Phase::Running if swaps => GLANCE,
             Phase::Running => REST,
             Phase::Swapping | Phase::Stopping => Duration::ZERO,
@@ -192,7 +208,7 @@ fn watch(link: &Link, opened: Opened, orphaned: fn()) -> Result<(), WorkerError>
         } else if link.wait(rest) {
             stop = match next(link)? {
                 Some((Order::Stop, _)) => true,
-                Some((Order::Open(_) | Order::Launch, _)) => false,
+                Some((Order::Open(_) | Order::Launch(_), _)) => false,
                 None => {
                     orphaned();
                     true

@@ -11,8 +11,10 @@
 //   E-3 (fault)    A handler that fails marks its row and nothing else; the shard goes on with the next frame.
 //   E-4 (bounds)   No frame makes the engine write outside its row's state, whatever it holds.
 //   E-5 (leave)    A shard leaves at a message boundary and resumes at the next frame, in another launch.
-//   E-6 (loss)     A launch may end anywhere. The next one resumes behind the last frame begun: a message that was being handled
-//                  is not handled again, its actor fails; any other frame is carried out once more and says so (AGAIN).
+//   E-6 (loss)     A launch may end anywhere. The next one resumes at the last frame begun. A message that was being handled is
+//                  blamed, and its actor fails; or, if the worker says so and nothing of it was seen outside, the actor's state is
+//                  put back and the message is handled as if for the first time. Any other frame is carried out once more and
+//                  says so (AGAIN).
 #pragma once
 #include "wire.h"
 
@@ -22,6 +24,9 @@ constexpr u32 BURST = 7;                // slots a poller reads at once while me
 constexpr u32 LOOK_EVERY = 8;           // polls between looks at the control line and the clock
 constexpr u32 GIVE_BACK = 8;            // staged slots handled before the poller may use them again
 constexpr u32 NO_CORRELATION = ~0u;
+// Of a message that was begun when a launch was lost (`Block::begun`), beside the lowest bit:
+constexpr u32 SEEN = 2;                 // it has emitted
+constexpr u32 ANSWERED = 4;             // its answer is on the egress ring
 constexpr u64 SLOW_US = 1000;           // a message that takes longer is told to the host, which knows how long it may
 static_assert(STAGE >= MAX_FRAME_SLOTS + BURST + GIVE_BACK, "a frame must fit the stage");
 
@@ -54,8 +59,9 @@ struct Block {
     i64 clock_offset;
     u64 stack_base;
     u32 shard, launch, row_count, capacity_log2, reply_lines, nest_bytes;
-    u32 blamed;                         // the message there was being handled when the launch before was lost
-    u32 blame;                          // how the launch before was lost, 0 if it was not
+    u32 unsettled;                      // what the launch before has begun was not looked at
+    u32 begun;                          // the message there was being handled when that launch was lost
+    u32 loss;                           // what the worker says of that
     u64 resumed;                        // the ingress slot at which this launch begins
     Dispatch dispatch[MAX_KINDS];
 
@@ -231,7 +237,9 @@ ENGINE_FN void set_busy(Block& b, u64 busy) {
 
 // E-6: a message is about to be handled, the frame at `at`. In the order in which they are issued, the stores of one thread
 // reach device memory also when its launch is ended from outside.
-ENGINE_FN void begin(Block& b, u32 kind) {
+ENGINE_FN void begin(Block& b, u32 kind, const u8* state, u32 state_bytes) {
+    if (state_bytes <= UNDO_BYTES)
+        for (u32 i = 0; i < state_bytes; i += sizeof(Chunk)) keep((Chunk*)(b.saved->undo + i), *(const Chunk*)(state + i));
     keep((Chunk*)b.saved, {b.at | HANDLING, b.egress_tail});
     set_busy(b, (b.at + 1) << BUSY_KIND_BITS | kind);
 }
@@ -308,14 +316,14 @@ ENGINE_FN void reply_short(Block& b, const Head& h, u32 bytes) {
 }
 
 // E-6: whether the frame being handled may have been handled before.
-ENGINE_FN u32 again(const Block& b) { return b.blame && b.at == b.resumed ? AGAIN : 0; }
+ENGINE_FN u32 again(const Block& b) { return b.loss && b.at == b.resumed ? AGAIN : 0; }
 
 // E-6: says what the frame being handled has come to. A direct call's line may be another caller's by now, so the host ends it.
 ENGINE_CALL void tell_blamed(Block& b, u32 failed) {
     const Head& h = b.head;
     const bool direct = h.op == OP_CALL_DIRECT;
     *(BlameInfo*)b.reply = {failed ? counted(b.counts + h.row) : 0, h.message, failed, direct ? h.correlation : NO_CORRELATION, h.reply_tag};
-    send(b, OP_BLAMED, b.blame, h.op == OP_CALL ? h.correlation : NO_CORRELATION, b.reply, sizeof(BlameInfo));
+    send(b, OP_BLAMED, b.loss & 0xffff, h.op == OP_CALL ? h.correlation : NO_CORRELATION, b.reply, sizeof(BlameInfo));
 }
 
 ENGINE_CALL void refuse(Block& b, u32 reason) {
@@ -341,8 +349,9 @@ ENGINE_CALL void fail(Block& b, u32 fault, const u8* text, u32 text_bytes) {
     keep_counts(b);
     *(FaultInfo*)b.reply = {counted(b.counts + b.head.row), b.head.message, b.depth};
     copy(b.reply + sizeof(FaultInfo), text, text_bytes);
-    if (b.head.op == OP_CALL_DIRECT) answer(b, OP_FAULT, fault, 0);
+    // E-6: the host hears of it before the caller does.
     send(b, OP_FAULT, fault, b.head.op == OP_CALL ? b.head.correlation : NO_CORRELATION, b.reply, sizeof(FaultInfo) + text_bytes);
+    if (b.head.op == OP_CALL_DIRECT) answer(b, OP_FAULT, fault, 0);
 }
 
 // A handler's `ctx.emit`.
@@ -372,7 +381,7 @@ ENGINE_FN void message(Block& b, const Head& h, Row* row) {
         refuse(b, generation == h.generation && status == ROW_FAILED ? REFUSED_FAILED : REFUSED_STALE);
         return;
     }
-    begin(b, kind);
+    begin(b, kind, state, row->state_bytes);
     const u32 bytes = b.dispatch[kind](h.message, state, b.payload, h.length, &ctx, b.reply);
     b.hlc = ctx.hlc;
     if (bytes == DISPATCH_UNKNOWN) { refuse(b, REFUSED_MESSAGE); return; }
@@ -513,17 +522,29 @@ ENGINE_FN void finish(Block& b, u64 cursor) {
     if (cursor - b.published >= (1ull << b.capacity_log2) / 4) progress(b);
 }
 
-// E-6: the message that was being handled when the launch before was lost. Its actor's state may be half of one and half of
-// another, so it fails; the message goes back to the host, and the shard goes on behind it.
-ENGINE_CALL void blame(Block& b) {
-    const u32 log2 = b.capacity_log2;
-    const u64 at = b.at = b.resumed, mask = (1ull << log2) - 1;
-    const Chunk* const first = b.ingress + (at & mask) * CHUNKS;
-    const Head h = b.head = unpack(b, load_chunk(first), load_chunk(first + 1), load_chunk(first + 2), load_chunk(first + 3));
-    const u32 slots = slots_for(h.length);
-    for (u32 k = 1; k < slots; ++k)
-        for (u32 i = 0; i < CHUNKS; ++i) unpack_more(b, k, i, load_chunk(b.ingress + ((at + k) & mask) * CHUNKS + i));
-    Row& row = b.rows[h.row];
+// E-6: whether the answer of the message being handled when the launch before was lost is there: all of it, or some.
+struct Answered { bool whole, some; };
+ENGINE_FN Answered answered(const Block& b, const Head& h) {
+    if (h.op != OP_CALL_DIRECT || h.correlation >= b.reply_lines) return {false, false};
+    // Each line carries the tag of the slot's last answer, and all of them that of this one when it is whole.
+    const Chunk* const line = b.replies + h.correlation * (u64)CHUNKS;
+    Answered is{true, false};
+    u32 lines = 1;
+    for (u32 k = 0; k < lines; ++k)
+        for (u32 i = 0; i < CHUNKS; ++i) {
+            const Chunk c = load_chunk(line + k * CHUNKS + i);
+            const bool there = is_staged(c, h.reply_tag);
+            is.whole = is.whole && there;
+            is.some = is.some || there;
+            if (there && k == 0 && i == 1) lines = slots_for(high(c.hi) & 0xffff);
+            if (lines > b.reply_lines - h.correlation) lines = b.reply_lines - h.correlation;
+        }
+    return is;
+}
+
+// E-6: blames the message that was being handled. Its actor's state may be half of one and half of another, so it fails; the
+// message goes back to the host.
+ENGINE_FN void blame(Block& b, const Head& h, Row& row) {
     const bool failed = row.generation == h.generation && look(&row.status) == ROW_LIVE;
     if (failed) {
         put(&row.status, (u32)ROW_FAILED);
@@ -532,13 +553,50 @@ ENGINE_CALL void blame(Block& b) {
         send(b, OP_RETURN, h.message, NO_CORRELATION, b.payload, h.length);
     }
     tell_blamed(b, failed);
-    finish(b, b.cursor);
+}
+
+// E-6: comes past what the launch before has begun; false if the shard is to leave before the worker lets it.
+ENGINE_CALL bool settle(Block& b) {
+    for (;; pause_ns(200)) {
+        b.loss = take(&b.control->loss);
+        if (!(b.loss & HOLD)) break;
+        if (peek(&b.leaving)) return false;
+        while_waiting(b);
+    }
+    b.unsettled = 0;
+    if (b.begun) {
+        const u32 log2 = b.capacity_log2;
+        const u64 at = b.at = b.resumed, mask = (1ull << log2) - 1;
+        const Chunk* const first = b.ingress + (at & mask) * CHUNKS;
+        const Head h = b.head = unpack(b, load_chunk(first), load_chunk(first + 1), load_chunk(first + 2), load_chunk(first + 3));
+        for (u32 k = 1; k < slots_for(h.length); ++k)
+            for (u32 i = 0; i < CHUNKS; ++i) unpack_more(b, k, i, load_chunk(b.ingress + ((at + k) & mask) * CHUNKS + i));
+        Row& row = b.rows[h.row];
+        const Answered is = answered(b, h);
+        if (b.begun & ANSWERED || is.whole) {
+            // It was handled, and that was told.
+        } else if (is.some) {
+            // It was handled, and what its caller may have read of the answer can not be written anew.
+            tell_blamed(b, 0);
+        } else if (b.loss & RETRY && !(b.begun & SEEN) && row.state_bytes <= UNDO_BYTES) {
+            const u32 status = look(&row.status);
+            copy(b.arena + row.state_offset, b.saved->undo, row.state_bytes);
+            // A failure that nobody has heard of has not been.
+            if (row.generation == h.generation && status == ROW_FAILED) put(&row.status, (u32)ROW_LIVE);
+            message(b, h, &row);
+        } else {
+            blame(b, h, row);
+        }
+        finish(b, b.cursor);
+    }
+    publish(&b.progress->settled, b.launch);
+    return true;
 }
 
 // Handles frames in ring order. With nothing staged it calls `wait` with the chunk to wait for; it returns when that says so,
 // or at the next frame when the shard is to leave.
 template <class Wait> ENGINE_FN void handle(Block& b, Wait& wait) {
-    if (b.blamed) { b.blamed = 0; blame(b); }
+    if (b.unsettled && !settle(b)) return;
     Row* const rows = b.rows;
     const u32 row_count = b.row_count, log2 = b.capacity_log2;
     for (u64 cursor = b.cursor;;) {
@@ -574,7 +632,7 @@ template <class Wait> ENGINE_FN void handle(Block& b, Wait& wait) {
 // ---- begin and end of a launch ---------------------------------------------------------------------------------------
 
 // E-6: what was written whole before a loss is the host's, which has taken away what was not; this launch writes behind it.
-ENGINE_FN void find_tail(Block& b) {
+ENGINE_FN void find_tail(Block& b, u32 correlation) {
     const u32 log2 = b.capacity_log2;
     for (;;) {
         const Chunk* const slot = b.egress + (b.egress_tail & ((1ull << log2) - 1)) * CHUNKS;
@@ -582,6 +640,9 @@ ENGINE_FN void find_tail(Block& b) {
         const Chunk c1 = load_chunk(slot + 1);
         if (!is_staged(load_chunk(slot), tag) || !is_staged(c1, tag) || !is_staged(load_chunk(slot + 2), tag) || !is_staged(load_chunk(slot + 3), tag)) return;
         if (c1.lo > b.hlc) b.hlc = c1.lo;
+        // What was being handled was seen outside: it has emitted, or been answered.
+        const Chunk c0 = load_chunk(slot), c3 = load_chunk(slot + 3);
+        if (b.begun) b.begun |= (high(c3.hi) & 0xffff) == OP_EMIT || low(c0.hi) != correlation ? SEEN : ANSWERED;
         b.egress_tail += slots_for(high(c1.hi) & 0xffff);
     }
 }
@@ -607,10 +668,8 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     b.nest_bytes = h.nest_bytes;
     const ShardState& s = *b.saved;
     b.staged = b.done = b.cursor = b.published = b.resumed = s.ingress & ~HANDLING;
-    b.blame = b.control->blame;
-    b.blamed = (s.ingress & HANDLING) != 0;
-    // Whole: this shard has read it before.
-    if (b.blamed) b.staged = b.done = b.cursor += slots_for(high(load_chunk(b.ingress + (b.cursor & ((1ull << h.capacity_log2) - 1)) * CHUNKS + 1).hi) & 0xffff);
+    b.unsettled = 1;
+    b.begun = (s.ingress & HANDLING) != 0;
     b.egress_tail = s.egress;
     b.egress_head = take(&b.control->egress_head);
     b.hlc = s.hlc;
@@ -622,7 +681,10 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     b.told = 0;
     b.leaving = 0;
     b.depth = 0;
-    find_tail(b);
+    // Whole: this shard has read it before.
+    const Chunk* const begun = b.ingress + (b.cursor & ((1ull << b.capacity_log2) - 1)) * CHUNKS;
+    find_tail(b, low(load_chunk(begun).hi));
+    if (b.begun) b.staged = b.done = b.cursor += slots_for(high(load_chunk(begun + 1).hi) & 0xffff);
     b.now = clock_micros() + (u64)h.clock_offset;
     publish(&b.progress->busy, (u64)0);
     for (u32 i = 0; i < STAGE; ++i) clear(b, b.cursor + i, lap(b.cursor + i, b.capacity_log2));
@@ -632,10 +694,13 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
 
 // E-5: everything a next launch needs. `swap` asks the worker for that launch.
 ENGINE_CALL void leave(Block& b, u32 swap) {
-    progress(b);
-    keep_done(b, b.cursor);
-    keep_counts(b);
-    b.saved->kill = peek(&b.kill);
+    // Unsettled, it leaves what the launch before has left.
+    if (!b.unsettled) {
+        progress(b);
+        keep_done(b, b.cursor);
+        keep_counts(b);
+        b.saved->kill = peek(&b.kill);
+    }
     publish(&b.progress->swap, swap ? b.launch : 0u);
     // SYNC running: pairs with the host's load.
     publish_last(&b.progress->running, 0u);

@@ -12,13 +12,17 @@ constexpr u32 MAX_STATE = 65536;
 constexpr u32 MAX_FAULT_TEXT = 240;
 constexpr u32 MAX_KINDS = 64;
 constexpr u32 LINE_STRIDE = 4096;
+constexpr u32 UNDO_BYTES = 256;
 constexpr u32 AGAIN = 32768;
+constexpr u32 LOSS = 65536;
+constexpr u32 RETRY = 131072;
+constexpr u32 HOLD = 262144;
 constexpr u32 BUSY_KIND_BITS = 8;
 constexpr u32 DISPATCH_UNKNOWN = 4294967295u;
 constexpr u32 DISPATCH_FAILED = 4294967294u;
 constexpr u64 HANDLING = 0x8000000000000000ull;
 constexpr u64 REGION_MAGIC = 0x746e656469736572ull;
-constexpr u64 WIRE_FINGERPRINT = 0xd52c0a9dcb692c27ull;
+constexpr u64 WIRE_FINGERPRINT = 0xeaf8eeef767cf560ull;
 
 constexpr u32 OP_CAST = 1;
 constexpr u32 OP_CALL = 2;
@@ -107,7 +111,7 @@ struct alignas(128) ShardControl {
     u32 kill;
     u32 kill_row;
     u32 kill_generation;
-    u32 blame;
+    u32 loss;
     u32 mended;
 };
 static_assert(sizeof(ShardControl) == 128, "ShardControl");
@@ -116,7 +120,7 @@ static_assert(__builtin_offsetof(ShardControl, command) == 8, "ShardControl.comm
 static_assert(__builtin_offsetof(ShardControl, kill) == 12, "ShardControl.kill");
 static_assert(__builtin_offsetof(ShardControl, kill_row) == 16, "ShardControl.kill_row");
 static_assert(__builtin_offsetof(ShardControl, kill_generation) == 20, "ShardControl.kill_generation");
-static_assert(__builtin_offsetof(ShardControl, blame) == 24, "ShardControl.blame");
+static_assert(__builtin_offsetof(ShardControl, loss) == 24, "ShardControl.loss");
 static_assert(__builtin_offsetof(ShardControl, mended) == 28, "ShardControl.mended");
 
 struct alignas(128) ShardProgress {
@@ -129,6 +133,7 @@ struct alignas(128) ShardProgress {
     u32 kill_done;
     u32 running;
     u64 hlc;
+    u32 settled;
     u64 busy;
 };
 static_assert(sizeof(ShardProgress) == 128, "ShardProgress");
@@ -141,7 +146,8 @@ static_assert(__builtin_offsetof(ShardProgress, swap) == 36, "ShardProgress.swap
 static_assert(__builtin_offsetof(ShardProgress, kill_done) == 40, "ShardProgress.kill_done");
 static_assert(__builtin_offsetof(ShardProgress, running) == 44, "ShardProgress.running");
 static_assert(__builtin_offsetof(ShardProgress, hlc) == 48, "ShardProgress.hlc");
-static_assert(__builtin_offsetof(ShardProgress, busy) == 56, "ShardProgress.busy");
+static_assert(__builtin_offsetof(ShardProgress, settled) == 56, "ShardProgress.settled");
+static_assert(__builtin_offsetof(ShardProgress, busy) == 64, "ShardProgress.busy");
 
 struct alignas(32) Row {
     u32 kind;
@@ -164,16 +170,18 @@ struct alignas(64) ShardState {
     u64 handled;
     u64 refused;
     u64 faults;
+    u8 undo[256];
     u32 kill;
 };
-static_assert(sizeof(ShardState) == 64, "ShardState");
+static_assert(sizeof(ShardState) == 320, "ShardState");
 static_assert(__builtin_offsetof(ShardState, ingress) == 0, "ShardState.ingress");
 static_assert(__builtin_offsetof(ShardState, egress) == 8, "ShardState.egress");
 static_assert(__builtin_offsetof(ShardState, hlc) == 16, "ShardState.hlc");
 static_assert(__builtin_offsetof(ShardState, handled) == 24, "ShardState.handled");
 static_assert(__builtin_offsetof(ShardState, refused) == 32, "ShardState.refused");
 static_assert(__builtin_offsetof(ShardState, faults) == 40, "ShardState.faults");
-static_assert(__builtin_offsetof(ShardState, kill) == 48, "ShardState.kill");
+static_assert(__builtin_offsetof(ShardState, undo) == 48, "ShardState.undo");
+static_assert(__builtin_offsetof(ShardState, kill) == 304, "ShardState.kill");
 
 struct alignas(8) SpawnRow {
     u32 kind;

@@ -51,6 +51,8 @@ pub const MAX_FAULT_TEXT: usize = 240;
 pub const LINE_STRIDE: usize = 4096;
 /// The most kinds of actor in one program.
 pub const MAX_KINDS: usize = 64;
+/// The largest state that is kept as it was before a message, in bytes.
+pub const UNDO_BYTES: usize = 256;
 /// Bits of [`ShardProgress::busy`] that hold a kind.
 pub const BUSY_KIND_BITS: u32 = 8;
 /// First word of a region: "resident" in ASCII.
@@ -177,6 +179,12 @@ consts! {
 /// In the `message` of an acknowledgement, a refusal or a read's reply: the frame is answered once more, since the device was lost
 /// at its first time. The first answer may have come.
 pub const AGAIN: u16 = 0x8000;
+/// In [`ShardControl::loss`]: the launch follows a loss.
+pub const LOSS: u32 = 1 << 16;
+/// In [`ShardControl::loss`]: the message is not blamed: its actor's state is put back, and it is handled as if it had not been.
+pub const RETRY: u32 = 1 << 17;
+/// In [`ShardControl::loss`]: wait until this bit is gone.
+pub const HOLD: u32 = 1 << 18;
 /// In [`ShardState::ingress`]: the frame there is a message that is being handled.
 pub const HANDLING: u64 = 1 << 63;
 
@@ -282,8 +290,9 @@ layouts! {
         kill_row: u32,
         /// Its generation.
         kill_generation: u32,
-        /// How the device was lost before this launch, a `FAULT_*`; 0 if it was not.
-        blame: u32,
+        /// What to do about the message that was being handled when the device was lost: a `FAULT_*` to blame it with, and
+        /// [`LOSS`] and its like. 0 for a launch that follows no loss. Written by the worker.
+        loss: u32,
         /// Counts the times that the egress ring was mended after a loss; for its consumer, the engine does not read it.
         mended: u32,
     }
@@ -308,6 +317,8 @@ layouts! {
         running: u32,
         /// The shard's hybrid logical clock.
         hlc: u64,
+        /// The number of the launch that has come past what the one before had begun.
+        settled: u32,
         /// The message being handled: its ingress slot plus one, and its kind in the lowest [`BUSY_KIND_BITS`]. Of meaning if that slot
         /// is not below `ingress_head`. A GPU writes it once a message has taken long, 0 when it is done.
         busy: u64,
@@ -342,6 +353,8 @@ layouts! {
         refused: u64,
         /// Actors failed.
         faults: u64,
+        /// The actor's state as it was before the message being handled, if it is not longer.
+        undo: u8[UNDO_BYTES],
         /// The last kill carried out.
         kill: u32,
     }
@@ -489,7 +502,11 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         ("MAX_FAULT_TEXT", MAX_FAULT_TEXT),
         ("MAX_KINDS", MAX_KINDS),
         ("LINE_STRIDE", LINE_STRIDE),
+        ("UNDO_BYTES", UNDO_BYTES),
         ("AGAIN", AGAIN as usize),
+        ("LOSS", LOSS as usize),
+        ("RETRY", RETRY as usize),
+        ("HOLD", HOLD as usize),
         ("BUSY_KIND_BITS", BUSY_KIND_BITS as usize),
     ] {
         writeln!(out, "constexpr u32 {name} = {value};")?;

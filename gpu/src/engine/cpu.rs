@@ -34,6 +34,13 @@ impl Engine for Cpu {
         self.memory.fd.as_fd()
     }
 
+    fn states(&mut self) -> Result<Vec<ShardState>, WorkerError> {
+        let shards = self.memory.region.geometry().shards as usize;
+        let first = self.memory.params.shards as *const ShardState;
+        // SAFETY: so many states are there, plain words, and no shard runs that would write one.
+        Ok((0..shards).map(|shard| unsafe { first.add(shard).read() }).collect())
+    }
+
     fn launch(&mut self) -> Result<(), WorkerError> {
         for shard in 0..self.memory.region.geometry().shards {
             let (memory, threads) = (self.memory.clone(), self.threads);

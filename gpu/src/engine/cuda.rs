@@ -211,6 +211,19 @@ impl Engine for Cuda {
         self.memory.descriptor()
     }
 
+    fn states(&mut self) -> Result<Vec<ShardState>, WorkerError> {
+        let shards = self.region.geometry().shards as usize;
+        let mut states = Vec::<ShardState>::with_capacity(shards);
+        let bytes = shards * size_of::<ShardState>();
+        // SAFETY: so many states are there, plain words, and the vector has room for them; the copy is waited for.
+        unsafe {
+            check(sys::cuMemcpyDtoHAsync_v2(states.as_mut_ptr().cast(), self.params.shards, bytes, self.stream), "reading what the shards left")?;
+            self.wait("reading what the shards left")?;
+            states.set_len(shards);
+        }
+        Ok(states)
+    }
+
     fn launch(&mut self) -> Result<(), WorkerError> {
         let mut params = self.params;
         self.run(self.engine, self.region.geometry().shards, BLOCK_THREADS, &mut [(&raw mut params).cast()])

@@ -7,6 +7,7 @@ use std::time::Duration;
 use resident_kernels::wire;
 
 use crate::fault::{Class, WorkerError};
+use crate::worker::Loss;
 
 /// How long the other shards have to reach a message boundary once one hangs.
 const GRACE: Duration = Duration::from_millis(20);
@@ -57,8 +58,8 @@ pub(crate) enum Action {
     End,
     /// The worker is lost: the next one is to take over.
     Report(WorkerError),
-    /// Launch the next worker, after the loss that each shard's message is to be blamed with.
-    Launch(Vec<u16>),
+    /// Launch the next worker after this loss.
+    Launch(Loss),
     /// Tell the worker to stop.
     Stop,
     /// The device is lost for good.
@@ -86,11 +87,11 @@ enum Phase {
     Running,
     /// The shards were told to leave, since some hang.
     Parting {
-        hung: Vec<usize>,
+        hung: Vec<u32>,
         until: Duration,
     },
     /// The worker is being ended.
-    Ending(WorkerError, Vec<usize>),
+    Ending(WorkerError, Vec<u32>),
     /// The worker has ended and the next is not ready.
     Waiting,
     Stopping,
@@ -114,7 +115,7 @@ pub(crate) struct Watch {
     at: Vec<Option<(u64, Duration)>>,
     losses: VecDeque<Duration>,
     attempts: u32,
-    blame: Vec<u16>,
+    loss: Loss,
     stop: bool,
 }
 
@@ -128,7 +129,7 @@ impl Watch {
             at: vec![None; shards],
             losses: VecDeque::new(),
             attempts: 0,
-            blame: vec![0; shards],
+            loss: Loss::default(),
             stop: false,
         }
     }
@@ -189,7 +190,8 @@ impl Watch {
                 self.end(WorkerError::new(Class::Worker, "the shards did not come up"), vec![])
             }
             Phase::Running if self.limits.replace => {
-                let hung: Vec<_> = (0..shards.len().min(self.at.len())).filter(|shard| self.is_late(*shard, shards[*shard], now)).collect();
+                let all = 0..shards.len().min(self.at.len());
+                let hung: Vec<_> = all.filter(|shard| self.is_late(*shard, shards[*shard], now)).map(|shard| shard as u32).collect();
                 if hung.is_empty() {
                     return vec![];
                 }
@@ -197,7 +199,7 @@ impl Watch {
                 vec![Action::Part]
             }
             Phase::Parting { hung, until } => {
-                let others_left = shards.iter().enumerate().all(|(shard, at)| !at.running || hung.contains(&shard));
+                let others_left = shards.iter().enumerate().all(|(shard, at)| !at.running || hung.contains(&(shard as u32)));
                 if !others_left && now < *until {
                     return vec![];
                 }
@@ -223,7 +225,7 @@ impl Watch {
         }
     }
 
-    fn end(&mut self, error: WorkerError, hung: Vec<usize>) -> Vec<Action> {
+    fn end(&mut self, error: WorkerError, hung: Vec<u32>) -> Vec<Action> {
         match self.phase {
             Phase::Ending(..) | Phase::Waiting => vec![],
             _ => {
@@ -252,10 +254,7 @@ impl Watch {
             error.text = format!("{}; that is more than {most} losses within {period:?}, so the device is given up", error.text);
             return self.lose(error);
         }
-        self.blame.fill(blame(error.class));
-        for shard in &hung {
-            self.blame[*shard] = wire::FAULT_HANG;
-        }
+        self.loss = Loss { fault: fault(error.class), hung };
         let mut actions = vec![Action::Report(error)];
         actions.extend(match self.next {
             Next::None => self.open(),
@@ -272,7 +271,7 @@ impl Watch {
         }
         self.next = Next::None;
         self.phase = Phase::Launching(now);
-        vec![Action::Launch(self.blame.clone())]
+        vec![Action::Launch(mem::take(&mut self.loss))]
     }
 
     fn open(&mut self) -> Vec<Action> {
@@ -291,11 +290,12 @@ impl Watch {
     }
 }
 
-/// What the messages that were being handled are blamed with.
-fn blame(class: Class) -> u16 {
+/// What a message that was being handled is blamed with.
+fn fault(class: Class) -> u16 {
     match class {
         Class::Trap => wire::FAULT_TRAP,
         Class::IllegalAddress => wire::FAULT_ADDRESS,
+        Class::Hang => wire::FAULT_HANG,
         _ => wire::FAULT_WORKER,
     }
 }

@@ -53,6 +53,15 @@ pub struct BreakInCall {
     pub how: u32,
 }
 
+/// Adds one so many times, and answers the sum: for as long as that takes, the state is half of one thing and half of another.
+#[derive(Message, Debug, Clone)]
+#[reply(u64)]
+#[repr(C)]
+pub struct Work {
+    /// How many times.
+    pub rounds: u64,
+}
+
 impl Breaker {
     fn break_down(&mut self, how: u32) {
         match how {
@@ -95,6 +104,14 @@ impl Breaker {
     fn deposit(&mut self, msg: &Deposit, _ctx: &mut Ctx) -> u64 {
         self.handled += 1;
         self.sum += msg.n;
+        self.sum
+    }
+
+    fn work(&mut self, msg: &Work, _ctx: &mut Ctx) -> u64 {
+        for _ in 0..msg.rounds {
+            *black_box(&mut self.sum) += 1;
+        }
+        self.handled += 1;
         self.sum
     }
 
