@@ -189,7 +189,7 @@ fn silent(error: std::io::Error) -> WorkerError {
 
 /// How often a device is looked at, for a budget of `shortest`.
 fn rhythm(shortest: Duration) -> Duration {
-    (shortest / 50).clamp(Duration::from_millis(1), Duration::from_millis(20))
+    (shortest / 50).clamp(Duration::from_millis(1), Duration::from_millis(5))
 }
 
 impl Keeping {
@@ -197,6 +197,7 @@ impl Keeping {
         let First { worker, region, memory, info } = first;
         let limits = Limits {
             replace: options.isolation == Isolation::Process,
+            beats: info.kind == DeviceKind::Cuda,
             standby: options.standby,
             losses: options.intensity,
             launch: options.start_timeout,
@@ -308,7 +309,7 @@ impl Keeping {
         let at = |shard| {
             let progress = self.region.progress(shard);
             let budget = |kind: u32| kinds().get(kind as usize).map_or(Duration::MAX, |kind| Duration::from_millis(kind.budget_ms.into()));
-            At { busy: progress.busy().map(|(slot, kind)| (slot, budget(kind))), running: progress.running() }
+            At { busy: progress.busy().map(|(slot, kind)| (slot, budget(kind))), beat: progress.beat(), running: progress.running() }
         };
         let shards: Vec<_> = (0..self.info.shards).map(at).collect();
         self.happen(Event::Look(&shards));

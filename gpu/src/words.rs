@@ -75,6 +75,7 @@ pub struct ProgressWords {
     kill_done: AtomicU32,
     running: AtomicU32,
     hlc: AtomicU64,
+    beat: AtomicU64,
     settled: AtomicU32,
     busy: AtomicU64,
 }
@@ -94,7 +95,7 @@ same_layout!(HeaderWords, RegionHeader, magic fingerprint bytes shards capacity_
     progress ingress egress ring_stride replies clock_offset nest_bytes launches clock_ask clock_answer
     clock_nanos);
 same_layout!(ControlWords, ShardControl, egress_head command kill kill_row kill_generation loss mended);
-same_layout!(ProgressWords, ShardProgress, ingress_head handled refused faults queued swap kill_done running hlc settled busy);
+same_layout!(ProgressWords, ShardProgress, ingress_head handled refused faults queued swap kill_done running hlc beat settled busy);
 
 /// What the header says of the region's shape, as read: not yet checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -297,6 +298,7 @@ impl ProgressWords {
             kill_done: self.kill_done.load(Relaxed),
             running,
             hlc: self.hlc.load(Relaxed),
+            beat: self.beat.load(Relaxed),
             settled: self.settled.load(Relaxed),
             busy: self.busy.load(Relaxed),
         }
@@ -318,6 +320,11 @@ impl ProgressWords {
         let busy = self.busy.load(Relaxed);
         let slot = (busy >> BUSY_KIND_BITS).checked_sub(1)?;
         (slot >= self.ingress_head.load(Relaxed)).then_some((slot, busy as u32 & ((1 << BUSY_KIND_BITS) - 1)))
+    }
+
+    /// The shard's last sign of life, a number that changes.
+    pub fn beat(&self) -> u64 {
+        self.beat.load(Relaxed)
     }
 
     /// The launch that has come past what the one before had begun.

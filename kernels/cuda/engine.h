@@ -28,6 +28,7 @@ constexpr u32 NO_CORRELATION = ~0u;
 constexpr u32 SEEN = 2;                 // it has emitted
 constexpr u32 ANSWERED = 4;             // its answer is on the egress ring
 constexpr u64 SLOW_US = 1000;           // a message that takes longer is told to the host, which knows how long it may
+constexpr u64 BEAT_US = 1000;           // between two signs of life
 static_assert(STAGE >= MAX_FRAME_SLOTS + BURST + GIVE_BACK, "a frame must fit the stage");
 
 // From the handler crate (Rust), see resident-kernels.
@@ -74,6 +75,7 @@ struct Block {
     u32 kill;                           // last kill carried out
     u64 busy;                           // the message being handled, as ShardProgress has it
     u64 seen, since;                    // the poller's: what it last saw there, and since when
+    u64 beat;                           // the poller's: its last sign of life
     u32 told;                           // the poller's: the host was told of it
 
     // The handler's own. It may never return from a message (a panic on the GPU), so what must survive stands here.
@@ -113,9 +115,13 @@ ENGINE_CALL void revoke(Block& b, u32 kill) {
     publish_last(&b.progress->kill_done, kill);
 }
 
-// A message that takes long is told to the host, once, and that it is done.
+// A sign of life; and a message that takes long is told to the host, once, and that it is done.
 ENGINE_FN void watch_handler(Block& b, u64 now) {
     const u64 busy = peek(&b.busy);
+    if (now - b.beat > BEAT_US) {
+        b.beat = now;
+        publish(&b.progress->beat, now);
+    }
     if (busy != b.seen) {
         b.seen = busy;
         b.since = now;
@@ -677,7 +683,7 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     b.refused = s.refused;
     b.faults = s.faults;
     b.kill = s.kill;
-    b.busy = b.seen = b.since = b.handling = 0;
+    b.busy = b.seen = b.since = b.handling = b.beat = 0;
     b.told = 0;
     b.leaving = 0;
     b.depth = 0;

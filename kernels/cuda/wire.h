@@ -22,7 +22,7 @@ constexpr u32 DISPATCH_UNKNOWN = 4294967295u;
 constexpr u32 DISPATCH_FAILED = 4294967294u;
 constexpr u64 HANDLING = 0x8000000000000000ull;
 constexpr u64 REGION_MAGIC = 0x746e656469736572ull;
-constexpr u64 WIRE_FINGERPRINT = 0xeaf8eeef767cf560ull;
+constexpr u64 WIRE_FINGERPRINT = 0xe1ff8b4204af6805ull;
 
 constexpr u32 OP_CAST = 1;
 constexpr u32 OP_CALL = 2;
@@ -133,6 +133,7 @@ struct alignas(128) ShardProgress {
     u32 kill_done;
     u32 running;
     u64 hlc;
+    u64 beat;
     u32 settled;
     u64 busy;
 };
@@ -146,8 +147,9 @@ static_assert(__builtin_offsetof(ShardProgress, swap) == 36, "ShardProgress.swap
 static_assert(__builtin_offsetof(ShardProgress, kill_done) == 40, "ShardProgress.kill_done");
 static_assert(__builtin_offsetof(ShardProgress, running) == 44, "ShardProgress.running");
 static_assert(__builtin_offsetof(ShardProgress, hlc) == 48, "ShardProgress.hlc");
-static_assert(__builtin_offsetof(ShardProgress, settled) == 56, "ShardProgress.settled");
-static_assert(__builtin_offsetof(ShardProgress, busy) == 64, "ShardProgress.busy");
+static_assert(__builtin_offsetof(ShardProgress, beat) == 56, "ShardProgress.beat");
+static_assert(__builtin_offsetof(ShardProgress, settled) == 64, "ShardProgress.settled");
+static_assert(__builtin_offsetof(ShardProgress, busy) == 72, "ShardProgress.busy");
 
 struct alignas(32) Row {
     u32 kind;

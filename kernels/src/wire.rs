@@ -317,6 +317,9 @@ layouts! {
         running: u32,
         /// The shard's hybrid logical clock.
         hlc: u64,
+        /// The shard's clock in microseconds, written every millisecond while it runs on a GPU: a device that has trapped falls silent
+        /// long before its driver says so.
+        beat: u64,
         /// The number of the launch that has come past what the one before had begun.
         settled: u32,
         /// The message being handled: its ingress slot plus one, and its kind in the lowest [`BUSY_KIND_BITS`]. Of meaning if that slot

@@ -11,6 +11,9 @@ use crate::worker::Loss;
 
 /// How long the other shards have to reach a message boundary once one hangs.
 const GRACE: Duration = Duration::from_millis(20);
+/// How long a device may give no sign of life: a trap stops all shards at once, and the driver says so some hundred milliseconds later.
+/// Other processes' turns on the device are shorter.
+const SILENCE: Duration = Duration::from_millis(25);
 /// Workers in a row that fail to open before no other is tried.
 const ATTEMPTS: u32 = 3;
 
@@ -19,6 +22,8 @@ const ATTEMPTS: u32 = 3;
 pub(crate) struct At {
     /// The message being handled and how long it may take.
     pub busy: Option<(u64, Duration)>,
+    /// Its last sign of life.
+    pub beat: u64,
     pub running: bool,
 }
 
@@ -73,6 +78,8 @@ pub(crate) enum Action {
 pub(crate) struct Limits {
     /// A lost worker is replaced.
     pub replace: bool,
+    /// The shards give signs of life.
+    pub beats: bool,
     /// The next worker is opened ahead of need.
     pub standby: bool,
     /// Losses within a time.
@@ -113,6 +120,8 @@ pub(crate) struct Watch {
     next: Next,
     /// Each shard's message and since when it is at it.
     at: Vec<Option<(u64, Duration)>>,
+    /// The sum of the shards' signs of life and since when it is that.
+    beats: (u64, Duration),
     losses: VecDeque<Duration>,
     attempts: u32,
     loss: Loss,
@@ -127,6 +136,7 @@ impl Watch {
             phase: Phase::Launching(now),
             next: Next::None,
             at: vec![None; shards],
+            beats: (0, now),
             losses: VecDeque::new(),
             attempts: 0,
             loss: Loss::default(),
@@ -164,6 +174,7 @@ impl Watch {
             Event::Running => {
                 self.phase = Phase::Running;
                 self.at.fill(None);
+                self.beats = (0, now);
                 if self.stop {
                     return self.stop();
                 }
@@ -185,9 +196,13 @@ impl Watch {
     }
 
     fn look(&mut self, shards: &[At], now: Duration) -> Vec<Action> {
+        let silent = self.is_silent(shards, now);
         match &self.phase {
             Phase::Launching(since) if now.saturating_sub(*since) > self.limits.launch => {
                 self.end(WorkerError::new(Class::Worker, "the shards did not come up"), vec![])
+            }
+            Phase::Running | Phase::Parting { .. } if silent => {
+                self.end(WorkerError::new(Class::Trap, "the device fell silent in the middle of its work, as it does when it traps"), vec![])
             }
             Phase::Running if self.limits.replace => {
                 let all = 0..shards.len().min(self.at.len());
@@ -208,6 +223,16 @@ impl Watch {
             }
             _ => vec![],
         }
+    }
+
+    /// Whether no shard of those that run has given a sign of life for long. One that has been at a message for a while may be waiting
+    /// for an illegal address, after which a device falls silent too: of that the driver speaks.
+    fn is_silent(&mut self, shards: &[At], now: Duration) -> bool {
+        let beats = shards.iter().fold(0u64, |sum, at| sum.wrapping_add(at.beat));
+        if !self.limits.beats || !self.limits.replace || beats != self.beats.0 || shards.iter().all(|at| !at.running) || shards.iter().any(|at| at.busy.is_some()) {
+            self.beats = (beats, now);
+        }
+        now.saturating_sub(self.beats.1) > SILENCE
     }
 
     /// Whether a shard is at one message for longer than that may take.

@@ -99,7 +99,7 @@ fn trap() -> ! {
     abort()
 }
 
-#[actor(budget_ms = 200)]
+#[actor(budget_ms = 400)]
 impl Breaker {
     fn deposit(&mut self, msg: &Deposit, _ctx: &mut Ctx) -> u64 {
         self.handled += 1;
