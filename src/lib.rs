@@ -74,7 +74,9 @@ mod device;
 mod doorbell;
 mod error;
 mod fault;
+pub mod guardian;
 mod handle;
+mod home;
 mod incarnation;
 mod link;
 pub mod metrics;
@@ -94,7 +96,7 @@ pub use config::{Config, Pump, Wait};
 pub use device::{DeviceMsg, Snapshot};
 pub use error::{AskError, CallError, CastError, FenceError, Refusal, RouteError, SpawnError, StartError};
 pub use fault::{FaultClass, GpuFault};
-pub use handle::{ActorInfo, GpuRef};
+pub use handle::{ActorInfo, GpuRef, watch};
 pub use pipeline::Pipeline;
 pub use resident_gpu::Class;
 pub use resident_gpu::arena::ArenaError;
@@ -107,5 +109,6 @@ pub use system::System;
 
 /// What most programs name.
 pub mod prelude {
+    pub use crate::guardian::{ChildSpec, Supervisor, SupervisorRef};
     pub use crate::{AskError, CastError, Choice, Config, FaultClass, GpuFault, GpuRef, Pipeline, Spawn, System};
 }

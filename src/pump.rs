@@ -223,11 +223,8 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
         },
         OP_ACK => match awaited(port, frame)? {
             Waiting::Spawn(_) => Ok(()),
-            Waiting::Stop(actor, done) => {
+            Waiting::Stop(actor) => {
                 actor.release();
-                if let Some(done) = done {
-                    let _ = done.send(());
-                }
                 Ok(())
             }
             Waiting::Call(_) | Waiting::Read(_) => Err("an acknowledgement where a reply belongs".into()),
@@ -247,12 +244,7 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
                     actor.stop_proxy();
                 }
                 // The spawn before it was refused: nothing to free on the device.
-                Waiting::Stop(actor, done) => {
-                    actor.release();
-                    if let Some(done) = done {
-                        let _ = done.send(());
-                    }
-                }
+                Waiting::Stop(actor) => actor.release(),
                 Waiting::Read(answer) => {
                     let _ = answer.send(None);
                 }
