@@ -16,6 +16,7 @@ use resident_kernels::wire::{OP_BLAMED, OP_FAULT, OP_REPLY, REFUSED_FAILED, REFU
 use crate::clock;
 use crate::core::Core;
 use crate::error::{AskError, Refusal};
+use crate::home::Home;
 use crate::incarnation::Incarnation;
 use crate::link::Unsent;
 use crate::port::Port;
@@ -82,8 +83,41 @@ pub(crate) fn claim<R: Plain>(lines: &Arc<ReplyLines>) -> Result<ReplySlot, AskE
     lines.claim(lines_for(size_of::<R>())).ok_or(AskError::NoReplyLine)
 }
 
-/// Sends a request and waits for its reply.
-pub(crate) fn ask<A: Handles<M>, M: Message>(life: &Incarnation, request: &M, timeout: Duration) -> Result<M::Reply, AskError> {
+/// Sends a request and waits for its reply; first, where the actor is being restarted, for its next incarnation.
+pub(crate) fn ask<A: Handles<M>, M: Message>(home: &Home, request: &M, timeout: Duration) -> Result<M::Reply, AskError> {
+    match once::<A, M>(&home.life(), request, timeout) {
+        Err(Miss::Unsent) if home.may_return() => {}
+        Err(Miss::Unsent) => return Err(ended(&home.life())),
+        Err(Miss::Answered(error)) => return Err(error),
+        Ok(reply) => return Ok(reply),
+    }
+    let deadline = Instant::now() + timeout;
+    loop {
+        let life = home.life().clone();
+        match once::<A, M>(&life, request, deadline.saturating_duration_since(Instant::now())) {
+            Err(Miss::Unsent) if !home.may_return() => return Err(ended(&life)),
+            Err(Miss::Unsent) if !home.after_blocking(&life, deadline) => return Err(AskError::Timeout(timeout)),
+            Err(Miss::Unsent) => {}
+            Err(Miss::Answered(error)) => return Err(error),
+            Ok(reply) => return Ok(reply),
+        }
+    }
+}
+
+/// Why an incarnation gave no reply.
+enum Miss {
+    /// It takes no messages any more, so nothing was sent.
+    Unsent,
+    Answered(AskError),
+}
+
+impl From<AskError> for Miss {
+    fn from(error: AskError) -> Miss {
+        Miss::Answered(error)
+    }
+}
+
+fn once<A: Handles<M>, M: Message>(life: &Incarnation, request: &M, timeout: Duration) -> Result<M::Reply, Miss> {
     KEPT.with_borrow_mut(|kept| {
         kept.turn = kept.turn.wrapping_add(1);
         let since = kept.turn.is_multiple_of(TIMED).then(Instant::now);
@@ -93,8 +127,8 @@ pub(crate) fn ask<A: Handles<M>, M: Message>(life: &Incarnation, request: &M, ti
         if let Err(unsent) = life.port.direct::<A, M>(life, request, slot.index(), tag, 0) {
             slot.retract();
             return Err(match unsent {
-                Unsent::Full => AskError::Full,
-                Unsent::Stopped | Unsent::Lost => ended(life),
+                Unsent::Full => Miss::Answered(AskError::Full),
+                Unsent::Stopped | Unsent::Lost => Miss::Unsent,
             });
         }
         let (reply, hlc) = wait::<M::Reply>(&life.core, &life.port, life.row, slot, tag, timeout)?;

@@ -1,7 +1,7 @@
 //! What all parts of a system share: the device, the ways into it, and who lives on it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::device::DeviceMsg;
 use crate::doorbell::Doorbell;
 use crate::error::SpawnError;
 use crate::fault::FaultClass;
-use crate::incarnation::Incarnation;
+use crate::home::Home;
 use crate::metrics::Metrics;
 use crate::port::Port;
 use crate::route::Routes;
@@ -42,7 +42,9 @@ pub(crate) struct Core {
     /// How long a calling task looks for its reply before it sleeps.
     pub call_yield: Duration,
     /// Every actor, in the order of its start.
-    actors: Mutex<BTreeMap<u64, Arc<Incarnation>>>,
+    actors: Mutex<BTreeMap<u64, Arc<Home>>>,
+    /// Actors that have a row.
+    rows: AtomicUsize,
     next_shard: AtomicU32,
     phase: AtomicU8,
     lost: OnceLock<DeviceFault>,
@@ -68,6 +70,7 @@ impl Core {
             stop_timeout: config.stop_timeout,
             call_yield: config.call_yield,
             actors: Mutex::new(BTreeMap::new()),
+            rows: AtomicUsize::new(0),
             next_shard: AtomicU32::new(0),
             phase: AtomicU8::new(RUNNING),
             lost: OnceLock::new(),
@@ -92,28 +95,39 @@ impl Core {
         (0..shards).map(|i| &self.ports[(first + i) % shards]).find_map(|port| Some((port, port.tenants().claim()?)))
     }
 
-    pub(crate) fn enter(&self, actor: &Arc<Incarnation>) {
+    pub(crate) fn enter(&self, actor: &Arc<Home>) {
         self.actors.lock().insert(order(actor.actor.get_id()), actor.clone());
-        self.metrics.running(actor.kind_index, 1);
     }
 
-    pub(crate) fn leave(&self, actor: &Incarnation) {
+    pub(crate) fn leave(&self, actor: &Home) {
         self.actors.lock().remove(&order(actor.actor.get_id()));
-        self.metrics.running(actor.kind_index, -1);
+    }
+
+    /// An actor of this kind has a row.
+    pub(crate) fn moved_in(&self, kind: u32) {
+        self.rows.fetch_add(1, Ordering::Relaxed);
+        self.metrics.running(kind, 1);
+    }
+
+    /// Its row is free again.
+    pub(crate) fn moved_out(&self, kind: u32) {
+        self.rows.fetch_sub(1, Ordering::Relaxed);
+        self.metrics.running(kind, -1);
     }
 
     /// The actor with this id, if it is on this device.
-    pub(crate) fn find(&self, id: ActorId) -> Option<Arc<Incarnation>> {
+    pub(crate) fn find(&self, id: ActorId) -> Option<Arc<Home>> {
         self.actors.lock().get(&order(id)).cloned()
     }
 
-    /// The actors, the last one started first.
-    pub(crate) fn newest_first(&self) -> Vec<Arc<Incarnation>> {
-        self.actors.lock().values().rev().cloned().collect()
+    /// The actors but for those that rest between two incarnations, the last one started first.
+    pub(crate) fn newest_first(&self) -> Vec<Arc<Home>> {
+        let actors: Vec<_> = self.actors.lock().values().rev().cloned().collect();
+        actors.into_iter().filter(|actor| actor.is_live()).collect()
     }
 
     pub(crate) fn running(&self) -> usize {
-        self.actors.lock().len()
+        self.rows.load(Ordering::Relaxed)
     }
 
     /// A message that no one takes.

@@ -58,11 +58,13 @@ pub(crate) struct DeviceActor(pub Arc<Stopper>);
 impl Drop for DeviceActor {
     /// After a kill, or with its runtime, it goes without stopping the device.
     fn drop(&mut self) {
-        self.0.abandon(DeviceFault {
-            class: Class::Worker,
-            text: "the device's actor has ended without stopping it; start another system".into(),
-        });
+        self.0.abandon(abandoned());
     }
+}
+
+/// What becomes of a device whose actor ended without stopping it.
+pub(crate) fn abandoned() -> DeviceFault {
+    DeviceFault { class: Class::Worker, text: "the device's actor has ended without stopping it; start another system".into() }
 }
 
 #[ractor::actor(message = DeviceMsg, state = (), arguments = ())]

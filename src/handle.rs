@@ -17,6 +17,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 use crate::ask;
 use crate::error::{AskError, CallError, CastError, FenceError};
 use crate::fault::GpuFault;
+use crate::home::Home;
 use crate::incarnation::Incarnation;
 use crate::link::{Path, Unsent};
 use crate::system::System;
@@ -28,7 +29,7 @@ use crate::system::System;
 /// sent through a plain `ActorRef` pass a mailbox first and have an order of their own.
 pub struct GpuRef<A: Resident> {
     actor: ActorRef<A::Msg>,
-    life: Arc<Incarnation>,
+    home: Arc<Home>,
 }
 
 /// Where an actor lives.
@@ -44,8 +45,14 @@ pub struct ActorInfo {
 }
 
 impl<A: Resident> GpuRef<A> {
-    pub(crate) fn new(actor: ActorRef<A::Msg>, life: Arc<Incarnation>) -> GpuRef<A> {
-        GpuRef { actor, life }
+    /// `home` is an `A`'s.
+    pub(crate) fn new(home: Arc<Home>) -> GpuRef<A> {
+        GpuRef { actor: home.actor.clone().into(), home }
+    }
+
+    /// The handle of an actor, if it is an `A`.
+    pub(crate) fn at(home: Arc<Home>) -> Option<GpuRef<A>> {
+        (home.life().kind.fingerprint == A::KIND.fingerprint).then(|| GpuRef::new(home))
     }
 
     /// The living actor of this name, if it is an `A` on `system`.
@@ -56,23 +63,28 @@ impl<A: Resident> GpuRef<A> {
     /// The handle of a living actor, if it is an `A` on `system`.
     pub fn of(actor: impl Into<ActorCell>, system: &System) -> Option<GpuRef<A>> {
         let actor: ActorCell = actor.into();
-        let life = system.core().find(actor.get_id()).filter(|life| life.kind.fingerprint == A::KIND.fingerprint)?;
-        Some(GpuRef { actor: actor.into(), life })
+        GpuRef::at(system.core().find(actor.get_id())?)
     }
 
-    /// Where the actor lives.
+    /// Where the actor lives. After a restart it lives elsewhere: its generation is another, and its row and shard may be.
     pub fn info(&self) -> ActorInfo {
-        let row = self.life.row;
+        let life = self.home.life();
         ActorInfo {
-            kind: self.life.kind.name,
-            device: self.life.core.name.clone(),
-            address: Address { shard: self.life.port.shard, row: row.row, generation: row.generation },
+            kind: life.kind.name,
+            device: life.core.name.clone(),
+            address: Address { shard: life.port.shard, row: life.row.row, generation: life.row.generation },
         }
     }
 
-    /// Why the actor failed, if it has.
-    pub fn fault(&self) -> Option<&GpuFault> {
-        self.life.fault()
+    /// Why the actor failed, if it has and was not restarted since.
+    pub fn fault(&self) -> Option<GpuFault> {
+        self.home.life().fault().cloned()
+    }
+
+    /// Waits until the actor has ended for good, and says why if it had failed. Answers at once where that was before.
+    pub async fn ended(&self) -> Option<GpuFault> {
+        watch(self.actor.get_cell()).await;
+        self.fault()
     }
 
     #[inline]
@@ -87,13 +99,17 @@ impl<A: Resident> GpuRef<A> {
         self.try_cast(msg).map_err(MessagingErr::from)
     }
 
-    /// Sends a message, or gives it back and says why.
+    /// Sends a message, or gives it back and says why. An actor that is being restarted gives it back as a full ring does.
     #[inline]
     pub fn try_cast(&self, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
         if !self.takes_messages() {
             return Err(CastError::Stopped(msg));
         }
-        self.life.port.send::<A>(&self.life, Path::Ring, msg)
+        let life = self.home.life();
+        match life.port.send::<A>(&life, Path::Ring, msg) {
+            Err(CastError::Stopped(msg) | CastError::Lost(msg)) if self.home.may_return() => Err(CastError::Full(msg)),
+            done => done,
+        }
     }
 
     /// Sends `messages` in their order, as many as the ring takes: how many those were. The cheapest way to send: the ring is
@@ -105,23 +121,30 @@ impl<A: Resident> GpuRef<A> {
         if !self.takes_messages() {
             return Err(CastError::Stopped(()));
         }
-        match self.life.port.cast_many::<A, M>(&self.life, messages) {
+        let life = self.home.life();
+        match life.port.cast_many::<A, M>(&life, messages) {
             (sent, None | Some(Unsent::Full)) => Ok(sent),
+            (sent, Some(_)) if self.home.may_return() => Ok(sent),
             (0, Some(unsent)) => Err(unsent.with(())),
             (sent, Some(_)) => Ok(sent),
         }
     }
 
-    /// Sends a message, waiting while the ring is full.
+    /// Sends a message, waiting while the ring is full or the actor is being restarted.
     pub async fn send(&self, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
+        self.sent(msg).await.map(drop)
+    }
+
+    /// Sends a message: the incarnation that has it.
+    async fn sent(&self, msg: A::Msg) -> Result<Arc<Incarnation>, CastError<A::Msg>> {
         if !self.takes_messages() {
             return Err(CastError::Stopped(msg));
         }
-        self.life.send::<A>(Path::Ring, msg).await
+        self.home.send::<A>(Path::Ring, msg).await
     }
 
     /// Calls the actor, as ractor's `call` does: `build` gets the reply port and makes the message. Waits while the ring is
-    /// full; `timeout` covers that too.
+    /// full or the actor is being restarted; `timeout` covers that too.
     pub async fn call<R, B>(&self, build: B, timeout: Option<Duration>) -> Result<CallResult<R>, CallError<A::Msg>>
     where
         R: Send + 'static,
@@ -133,17 +156,17 @@ impl<A: Resident> GpuRef<A> {
             None => reply.into(),
         });
         let exchange = async {
-            self.send(msg).await.map_err(CallError::Unsent)?;
-            Ok(watch(answer, self.life.core.call_yield).await)
+            let life = self.sent(msg).await.map_err(CallError::Unsent)?;
+            Ok((awaited(answer, life.core.call_yield).await, life))
         };
-        let answer = match timeout {
+        let (answer, life) = match timeout {
             None => exchange.await?,
             Some(limit) => match ractor::concurrency::timeout(limit, exchange).await {
                 Ok(answer) => answer?,
                 Err(_) => return Ok(CallResult::Timeout),
             },
         };
-        match (answer, self.life.fault()) {
+        match (answer, life.fault()) {
             (Some(reply), _) => Ok(CallResult::Success(reply)),
             (None, Some(fault)) => Err(CallError::Failed(Box::new(fault.clone()))),
             (None, None) => Ok(CallResult::SenderError),
@@ -156,7 +179,7 @@ impl<A: Resident> GpuRef<A> {
     where
         A::Msg: Cross,
     {
-        let passed = self.life.fence();
+        let passed = self.home.fence();
         self.actor.send_message(A::Msg::of_bytes(Vec::new())).map_err(|_| FenceError::Stopped)?;
         passed.await.map_err(|_| FenceError::Stopped)?;
         Ok(self.clone())
@@ -164,19 +187,21 @@ impl<A: Resident> GpuRef<A> {
 
     /// Sends `request` and waits on this thread for its reply, which the device writes to a line of the caller's own: the
     /// shortest way there and back. Not for a thread that runs other tasks; those use `call!`.
+    ///
+    /// Where the actor is being restarted it waits for that, too, within the same `timeout`.
     pub fn ask<M: Message>(&self, request: &M, timeout: Duration) -> Result<M::Reply, AskError>
     where
         A: Handles<M>,
     {
         if !self.takes_messages() {
-            return Err(ask::ended(&self.life));
+            return Err(ask::ended(&self.home.life()));
         }
-        ask::ask::<A, M>(&self.life, request, timeout)
+        ask::ask::<A, M>(&self.home, request, timeout)
     }
 
     #[inline]
-    pub(crate) fn life(&self) -> &Arc<Incarnation> {
-        &self.life
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
     }
 
     #[inline]
@@ -185,8 +210,16 @@ impl<A: Resident> GpuRef<A> {
     }
 }
 
+/// Waits until an actor, resident or not, has ended: its `post_stop` has run, or it was killed. Answers at once where that was
+/// before, which ractor's `monitor` does not.
+pub async fn watch(actor: impl Into<ActorCell>) {
+    let actor = actor.into();
+    // Without a limit there is no timeout.
+    let _ = actor.wait(None).await;
+}
+
 /// Awaits a reply; `None` if its port is closed. For the time `looking` the task only yields.
-async fn watch<R>(mut answer: Receiver<R>, looking: Duration) -> Option<R> {
+async fn awaited<R>(mut answer: Receiver<R>, looking: Duration) -> Option<R> {
     let begun = Instant::now();
     while begun.elapsed() < looking {
         match answer.try_recv() {
@@ -209,13 +242,13 @@ impl<A: Resident> Deref for GpuRef<A> {
 
 impl<A: Resident> Clone for GpuRef<A> {
     fn clone(&self) -> Self {
-        GpuRef { actor: self.actor.clone(), life: self.life.clone() }
+        GpuRef { actor: self.actor.clone(), home: self.home.clone() }
     }
 }
 
 impl<A: Resident> fmt::Debug for GpuRef<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GpuRef").field("actor", &self.actor).field("kind", &self.life.kind.name).finish()
+        f.debug_struct("GpuRef").field("actor", &self.actor).field("kind", &self.home.life().kind.name).finish()
     }
 }
 

@@ -3,9 +3,8 @@
 //! An incarnation is open, then closed by its stop, kill or fault; its row and state are given back when the device has
 //! acknowledged the stop, which is the last frame it is sent.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 use ractor::ActorCell;
@@ -13,13 +12,14 @@ use resident_gpu::arena::Cell;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 use resident_kernels::host::Resident;
-use resident_kernels::wire::{INIT_STATE_BYTES, MAX_PAYLOAD, OP_INIT, OP_READ, OP_SPAWN, SPAWN_STATE_BYTES, SpawnRow};
-use tokio::sync::oneshot;
+use resident_kernels::wire::{INIT_STATE_BYTES, MAX_PAYLOAD, OP_CAST, OP_INIT, OP_READ, OP_SPAWN, SPAWN_STATE_BYTES, SpawnRow};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
 use crate::core::Core;
 use crate::error::{CastError, SpawnError};
 use crate::fault::{FaultClass, GpuFault};
+use crate::home::Home;
 use crate::link::{Control, Path, Waiting};
 use crate::port::Port;
 
@@ -40,13 +40,46 @@ pub(crate) struct Incarnation {
     pub port: Arc<Port>,
     pub core: Arc<Core>,
     pub actor: ActorCell,
+    home: Weak<Home>,
     state: Cell,
     fault: OnceLock<GpuFault>,
-    /// Callers that wait for a marker of theirs to pass the proxy's mailbox, the first one first. The k-th marker in the mailbox
-    /// releases the k-th of them: among the first k markers is one sent after the k-th had come here, so what that one had sent
-    /// before stands ahead of it.
-    fences: Mutex<VecDeque<oneshot::Sender<()>>>,
+    /// The state as a fault left it, once it was read.
+    left: OnceLock<Arc<[u8]>>,
+    /// The message that was being handled when the device failed.
+    returned: Mutex<Option<Returned>>,
+    /// Its first message is one that its predecessor gave back.
+    replays: AtomicBool,
+    releasing: AtomicBool,
+    /// Row and state are free again.
     released: AtomicBool,
+    /// Tells that `released` is set.
+    gone: Notify,
+}
+
+/// Where an incarnation is to live: a row and room for its state.
+pub(crate) struct Place {
+    core: Arc<Core>,
+    port: Arc<Port>,
+    row: RowId,
+    kind: &'static Kind,
+    kind_index: u32,
+    state: Cell,
+}
+
+/// A message that its actor did not finish, because the device failed under it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Returned {
+    /// Its index within the kind.
+    pub message: u16,
+    /// Its bytes.
+    pub payload: Vec<u8>,
+}
+
+/// What an incarnation that ends still waits for.
+#[derive(Default)]
+pub(crate) struct Ending {
+    /// The state of one that failed, in pieces.
+    state: Option<Vec<oneshot::Receiver<Option<Vec<u8>>>>>,
 }
 
 /// A state as it travels to the device: behind room for the `SpawnRow`. Made before the state would move through the futures of
@@ -57,9 +90,16 @@ pub(crate) fn payload<A: Resident>(state: &A) -> Vec<u8> {
     payload
 }
 
-impl Incarnation {
-    /// Takes a row and room for the state. Nothing is sent yet.
-    pub(crate) fn claim<A: Resident>(core: &Arc<Core>, actor: ActorCell) -> Result<Arc<Incarnation>, SpawnError> {
+/// The same for a state that was read from the device.
+pub(crate) fn payload_of(state: &[u8]) -> Vec<u8> {
+    let mut payload = vec![0; size_of::<SpawnRow>()];
+    payload.extend_from_slice(state);
+    payload
+}
+
+impl Place {
+    /// Takes a row and room for the state of an `A`. Nothing is sent yet.
+    pub(crate) fn claim<A: Resident>(core: &Arc<Core>) -> Result<Place, SpawnError> {
         core.check_running()?;
         let kind_index = core.device.kind_index(A::KIND).ok_or(SpawnError::Kind(A::KIND.name))?;
         let state = core.arena.lock().allocate(A::KIND.state_bytes)?;
@@ -67,22 +107,38 @@ impl Incarnation {
             core.arena.lock().free(state);
             return Err(SpawnError::Rows { shards: core.ports.len() as u32, rows: core.device.rows() });
         };
-        let incarnation = Arc::new(Incarnation {
+        Ok(Place { core: core.clone(), port: port.clone(), row, kind: A::KIND, kind_index, state })
+    }
+}
+
+impl Incarnation {
+    /// An incarnation at `place`; [`enter`](Self::enter) comes next.
+    pub(crate) fn new(place: Place, actor: &ActorCell, home: Weak<Home>) -> Incarnation {
+        let Place { core, port, row, kind, kind_index, state } = place;
+        Incarnation {
             row,
             phase: AtomicU8::new(OPEN),
             kind_index,
-            kind: A::KIND,
-            port: port.clone(),
-            core: core.clone(),
-            actor,
+            kind,
+            port,
+            core,
+            actor: actor.clone(),
+            home,
             state,
             fault: OnceLock::new(),
-            fences: Mutex::new(VecDeque::new()),
+            left: OnceLock::new(),
+            returned: Mutex::new(None),
+            replays: AtomicBool::new(false),
+            releasing: AtomicBool::new(false),
             released: AtomicBool::new(false),
-        });
-        port.tenants().enter(&incarnation);
-        core.enter(&incarnation);
-        Ok(incarnation)
+            gone: Notify::new(),
+        }
+    }
+
+    /// Moves into its row. Nothing is sent yet.
+    pub(crate) fn enter(self: &Arc<Self>) {
+        self.port.tenants().enter(self);
+        self.core.moved_in(self.kind_index);
     }
 
     /// Sends the state, as [`payload`] has laid it out, and makes the row live. Does not wait for the device: what is sent to the
@@ -101,7 +157,7 @@ impl Incarnation {
     }
 
     fn control(&self, op: u16, payload: Vec<u8>, waiting: Option<Waiting>) -> bool {
-        self.port.control(Control { op, row: self.row.row, generation: self.row.generation, payload, waiting })
+        self.port.control(Control { op, message: 0, row: self.row.row, generation: self.row.generation, payload, waiting })
     }
 
     #[inline]
@@ -134,23 +190,28 @@ impl Incarnation {
         }
     }
 
-    /// A caller waits for a marker that it sends to the proxy's mailbox after this.
-    pub(crate) fn fence(&self) -> oneshot::Receiver<()> {
-        let (passed, wait) = oneshot::channel();
-        self.fences.lock().push_back(passed);
-        wait
+    /// Sends what its predecessor gave back, behind the spawn and ahead of every other message. Answered to nobody: a call has
+    /// ended with the fault.
+    pub(crate) fn replay(&self, returned: Returned) {
+        self.replays.store(true, Ordering::Relaxed);
+        let Returned { message, payload } = returned;
+        self.port.control(Control { op: OP_CAST, message, row: self.row.row, generation: self.row.generation, payload, waiting: None });
     }
 
-    /// A marker has passed the mailbox; false if nobody sent one.
-    pub(crate) fn fence_passed(&self) -> bool {
-        // One whose caller has gone counts too.
-        let passed = self.fences.lock().pop_front();
-        passed.map(|passed| passed.send(())).is_some()
+    /// Keeps the message that was being handled when the device failed; comes before [`fail`](Self::fail).
+    pub(crate) fn give_back(&self, returned: Returned) {
+        *self.returned.lock() = Some(returned);
     }
 
-    /// No marker passes any more.
-    pub(crate) fn end_fences(&self) {
-        self.fences.lock().clear();
+    /// The message to hand to the next incarnation. One that was handed on before and was the first to be handled again is a
+    /// dead letter: it would fail the actor once more.
+    pub(crate) fn take_returned(&self) -> Option<Returned> {
+        let returned = self.returned.lock().take()?;
+        if self.replays.load(Ordering::Relaxed) && self.fault().is_some_and(|fault| fault.handled == 0) {
+            self.core.dead_letter();
+            return None;
+        }
+        Some(returned)
     }
 
     /// Why the actor failed, if it has.
@@ -182,42 +243,65 @@ impl Incarnation {
         self.port.credit.notify_waiters();
     }
 
+    /// Tells that the actor has failed: the proxy stops, or a guardian decides.
+    pub(crate) fn stop_proxy(self: &Arc<Self>) {
+        match self.home.upgrade() {
+            Some(home) => home.failed(self),
+            None => self.stop_actor(),
+        }
+    }
+
     /// Stops the proxy of an actor that has failed.
-    pub(crate) fn stop_proxy(&self) {
+    pub(crate) fn stop_actor(&self) {
         self.actor.stop(self.fault.get().map(|fault| fault.class.to_string()));
     }
 
-    /// Stops the actor on the device, once everything accepted before is handled, and gives row and state back.
-    pub(crate) async fn finish(self: &Arc<Self>) -> Result<(), GpuFault> {
+    /// Asks for the state of an actor that has failed, and for its stop, which the device answers once everything accepted before
+    /// is handled. Does not wait; [`end`](Self::end) does.
+    pub(crate) fn begin_end(self: &Arc<Self>) -> Ending {
+        let readable = self.fault.get().is_some_and(|fault| fault.class != FaultClass::DeviceLost);
+        let ending = Ending { state: readable.then(|| self.read_state()) };
+        self.port.stop(self);
+        ending
+    }
+
+    /// Waits until row and state are given back; an error says why the actor failed.
+    pub(crate) async fn end(&self, ending: Ending) -> Result<(), GpuFault> {
         let limit = self.core.stop_timeout;
-        let mut state = None;
-        if self.fault.get().is_some_and(|fault| fault.class != FaultClass::DeviceLost) {
-            state = timeout(limit, self.read_state()).await.ok().flatten();
-        }
-        let (done, acknowledged) = oneshot::channel();
-        if self.port.stop(self, Some(done)) && timeout(limit, acknowledged).await.is_err() {
+        let over = async {
+            self.gone().await;
+            // The answers came before that of the stop.
+            if let Some(pieces) = ending.state
+                && let Some(state) = joined(pieces).await
+            {
+                let _ = self.left.set(state);
+            }
+        };
+        if timeout(limit, over).await.is_err() {
             self.fail(FaultClass::Hang, None, 0, format!("no answer within {limit:?}: a handler of its shard runs on"));
         }
         match self.fault.get() {
             None => Ok(()),
-            Some(fault) => Err(GpuFault { state, ..fault.clone() }),
+            Some(fault) => Err(GpuFault { state: self.left.get().cloned(), ..fault.clone() }),
         }
     }
 
-    async fn read_state(&self) -> Option<Arc<[u8]>> {
+    /// Asks for the whole state, in pieces.
+    fn read_state(&self) -> Vec<oneshot::Receiver<Option<Vec<u8>>>> {
         let total = self.kind.state_bytes;
-        let mut state = Vec::with_capacity(total as usize);
-        while (state.len() as u32) < total {
-            let offset = state.len() as u32;
+        let piece = |offset: u32| {
             let bytes = (total - offset).min(MAX_PAYLOAD as u32);
             let (answer, piece) = oneshot::channel();
-            if !self.control(OP_READ, [offset.to_le_bytes(), bytes.to_le_bytes()].concat(), Some(Waiting::Read(answer))) {
-                return None;
-            }
-            let piece = piece.await.ok().flatten().filter(|piece| piece.len() == bytes as usize)?;
-            state.extend_from_slice(&piece);
-        }
-        Some(state.into())
+            // Where the device no longer runs, the answer is dropped, and so says that there is none.
+            self.control(OP_READ, [offset.to_le_bytes(), bytes.to_le_bytes()].concat(), Some(Waiting::Read(answer)));
+            piece
+        };
+        (0..total).step_by(MAX_PAYLOAD).map(piece).collect()
+    }
+
+    /// Has the device leave out what it was sent and not handled yet.
+    pub(crate) fn kill(&self) {
+        self.core.device.kill(self.port.shard, self.row.row, self.row.generation);
     }
 
     /// The proxy has gone without stopping the actor: it was killed, or it panicked. Does not wait.
@@ -225,16 +309,42 @@ impl Incarnation {
         if self.phase.load(Ordering::Relaxed) == CLOSED {
             return;
         }
-        self.core.device.kill(self.port.shard, self.row.row, self.row.generation);
-        self.port.stop(self, None);
+        self.kill();
+        self.port.stop(self);
     }
 
     /// The device has no more to do with it: row and state are free. Once.
     pub(crate) fn release(&self) {
-        if !self.released.swap(true, Ordering::AcqRel) {
+        if !self.releasing.swap(true, Ordering::AcqRel) {
             self.port.tenants().leave(self);
             self.core.arena.lock().free(self.state);
-            self.core.leave(self);
+            self.core.moved_out(self.kind_index);
+            self.released.store(true, Ordering::Release);
+            self.gone.notify_waiters();
         }
     }
+
+    /// Whether row and state are free again.
+    pub(crate) fn is_released(&self) -> bool {
+        self.released.load(Ordering::Acquire)
+    }
+
+    /// Waits until row and state are free again.
+    pub(crate) async fn gone(&self) {
+        let gone = self.gone.notified();
+        tokio::pin!(gone);
+        gone.as_mut().enable();
+        if !self.is_released() {
+            gone.await;
+        }
+    }
+}
+
+/// The state that these pieces are, if all came.
+async fn joined(pieces: Vec<oneshot::Receiver<Option<Vec<u8>>>>) -> Option<Arc<[u8]>> {
+    let mut state = Vec::new();
+    for piece in pieces {
+        state.extend_from_slice(&piece.await.ok().flatten()?);
+    }
+    Some(state.into())
 }

@@ -74,7 +74,9 @@ mod device;
 mod doorbell;
 mod error;
 mod fault;
+pub mod guardian;
 mod handle;
+mod home;
 mod incarnation;
 mod link;
 pub mod metrics;
@@ -94,11 +96,13 @@ pub use config::{Config, Pump, Wait};
 pub use device::{DeviceMsg, Snapshot};
 pub use error::{AskError, CallError, CastError, FenceError, Refusal, RouteError, SpawnError, StartError};
 pub use fault::{FaultClass, GpuFault};
-pub use handle::{ActorInfo, GpuRef};
+pub use handle::{ActorInfo, GpuRef, watch};
 pub use pipeline::Pipeline;
 pub use resident_gpu::Class;
 pub use resident_gpu::arena::ArenaError;
-pub use resident_gpu::device::{Choice, DeviceFault, DeviceInfo, DeviceKind, Health, Isolation, Loss, StartError as DeviceStartError, StopError};
+pub use resident_gpu::device::{
+    Choice, DeviceFault, DeviceInfo, DeviceKind, Health, Isolation, Loss, StartError as DeviceStartError, StopError,
+};
 pub use resident_kernels;
 pub use resident_kernels::ctx::Address;
 pub use spawn::Spawn;
@@ -107,5 +111,6 @@ pub use system::System;
 
 /// What most programs name.
 pub mod prelude {
+    pub use crate::guardian::{ChildSpec, Supervisor, SupervisorRef};
     pub use crate::{AskError, CastError, Choice, Config, FaultClass, GpuFault, GpuRef, Pipeline, Spawn, System};
 }

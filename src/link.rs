@@ -25,9 +25,10 @@ pub(crate) struct Link {
     pub full: u64,
 }
 
-/// A frame that is no message.
+/// A frame that is no message, or one that must not be left out for want of room.
 pub(crate) struct Control {
     pub op: u16,
+    pub message: u16,
     pub row: u32,
     pub generation: u32,
     pub payload: Vec<u8>,
@@ -41,7 +42,7 @@ pub(crate) enum Waiting {
     /// The acknowledgement of a spawn.
     Spawn(Arc<Incarnation>),
     /// The acknowledgement of a stop, after which the actor's row and state are free.
-    Stop(Arc<Incarnation>, Option<oneshot::Sender<()>>),
+    Stop(Arc<Incarnation>),
     /// A piece of state.
     Read(oneshot::Sender<Option<Vec<u8>>>),
 }
@@ -147,6 +148,7 @@ impl Link {
         self.hlc = clock::tick(self.hlc);
         let frame = Frame {
             op: control.op,
+            message: control.message,
             row: control.row,
             generation: control.generation,
             correlation,

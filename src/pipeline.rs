@@ -93,17 +93,17 @@ impl<A: Handles<M> + Resident, M: Message> Pipeline<A, M> {
         if self.is_full() && !requests.is_empty() {
             return Err(AskError::Window(window));
         }
-        let life = to.life();
+        let life = to.home().life();
         if !Arc::ptr_eq(&life.core, &self.core) {
             return Err(AskError::OtherSystem);
         }
         if !to.is_taking() {
-            return Err(ask::ended(life));
+            return Err(ask::ended(&life));
         }
         let hlc = self.stamps(requests.len() as u64);
         let (mut place, mut count) = (self.first + self.count, self.count);
         let mut why = None;
-        let unsent = life.port.direct_many::<A, M>(life, requests, hlc, |push| {
+        let unsent = life.port.direct_many::<A, M>(&life, requests, hlc, |push| {
             if count == window {
                 return Ok(false);
             }
@@ -139,7 +139,9 @@ impl<A: Handles<M> + Resident, M: Message> Pipeline<A, M> {
         match (sent, why, unsent) {
             (0, Some(error), _) => Err(error),
             (0, None, Some(Unsent::Full)) => Err(AskError::Full),
-            (0, None, Some(Unsent::Stopped | Unsent::Lost)) => Err(ask::ended(life)),
+            // As a full ring does: it takes them later.
+            (0, None, Some(Unsent::Stopped | Unsent::Lost)) if to.home().may_return() => Err(AskError::Full),
+            (0, None, Some(Unsent::Stopped | Unsent::Lost)) => Err(ask::ended(&life)),
             _ => Ok(sent),
         }
     }

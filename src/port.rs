@@ -17,7 +17,7 @@ use resident_gpu::ring::{Frame, Producer};
 use resident_kernels::actor::{Handles, Message};
 use resident_kernels::host::Resident;
 use resident_kernels::wire::{MAX_PAYLOAD, OP_CALL, OP_CALL_DIRECT, OP_CAST};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use crate::doorbell::Doorbell;
 use crate::error::CastError;
@@ -208,7 +208,7 @@ impl Port {
     }
 
     /// P-2: closes the actor and pushes its stop; false if that was done before.
-    pub(crate) fn stop(&self, actor: &Arc<Incarnation>, done: Option<oneshot::Sender<()>>) -> bool {
+    pub(crate) fn stop(&self, actor: &Arc<Incarnation>) -> bool {
         let mut waiting = self.waiting.lock();
         let mut link = self.link.lock();
         if !actor.close() {
@@ -216,10 +216,11 @@ impl Port {
         }
         let control = Control {
             op: resident_kernels::wire::OP_STOP,
+            message: 0,
             row: actor.row.row,
             generation: actor.row.generation,
             payload: Vec::new(),
-            waiting: Some(Waiting::Stop(actor.clone(), done)),
+            waiting: Some(Waiting::Stop(actor.clone())),
         };
         let pushed = self.control_locked(&mut waiting, &mut link, control);
         drop((link, waiting));
@@ -340,7 +341,7 @@ impl Port {
         let backlog = std::mem::take(&mut self.link.lock().backlog);
         self.watched.0.behind.store(false, Ordering::Relaxed);
         for waiting in waiting.into_iter().chain(backlog.into_iter().filter_map(|control| control.waiting)) {
-            if let Waiting::Stop(actor, _) = waiting {
+            if let Waiting::Stop(actor) = waiting {
                 actor.release();
             }
         }

@@ -1,4 +1,4 @@
-//! The ractor actor that stands for an actor on the device: it owns name, groups, links and mailbox, and holds one incarnation.
+//! The ractor actor that stands for an actor on the device: it owns name, groups, links and mailbox.
 //!
 //! It does no work of its own. What comes by the mailbox goes into the ring; what its `GpuRef`s send does not pass here.
 
@@ -10,57 +10,62 @@ use resident_kernels::host::Resident;
 
 use crate::core::Core;
 use crate::error::CastError;
-use crate::incarnation::Incarnation;
+use crate::home::{Home, Keeper};
+use crate::incarnation::Place;
 use crate::link::Path;
 
 /// The proxy of an `A`.
 pub(crate) struct Proxy<A> {
     /// Filled in by `pre_start`; who spawns reads it too. ractor drops this value when the actor has ended, however that came.
-    pub life: Arc<OnceLock<Arc<Incarnation>>>,
+    pub home: Arc<OnceLock<Arc<Home>>>,
     pub kind: PhantomData<fn() -> A>,
 }
 
+/// What an actor is started with.
+pub(crate) struct Start {
+    /// Its state, laid out by [`payload`](crate::incarnation::payload).
+    pub payload: Vec<u8>,
+    pub core: Arc<Core>,
+    /// Who hears of its faults, if not its supervisor.
+    pub keeper: Option<Keeper>,
+}
+
 impl<A> Drop for Proxy<A> {
-    /// Where `post_stop` was not run, after a kill or a panic, the device still has the actor.
     fn drop(&mut self) {
-        if let Some(life) = self.life.get() {
-            life.revoke();
-            life.end_fences();
+        if let Some(home) = self.home.get() {
+            home.abandon();
         }
     }
 }
 
-#[ractor::actor(message = A::Msg, state = Arc<Incarnation>, arguments = (Vec<u8>, Arc<Core>))]
+#[ractor::actor(message = A::Msg, state = Arc<Home>, arguments = Start)]
 impl<A: Resident> Proxy<A> {
-    async fn pre_start(
-        &self,
-        myself: ActorRef<A::Msg>,
-        (payload, core): (Vec<u8>, Arc<Core>),
-    ) -> Result<Arc<Incarnation>, ActorProcessingErr> {
-        let life = Incarnation::claim::<A>(&core, myself.get_cell())?;
-        let _ = self.life.set(life.clone());
-        life.spawn(payload);
+    async fn pre_start(&self, myself: ActorRef<A::Msg>, start: Start) -> Result<Arc<Home>, ActorProcessingErr> {
+        let home = Home::new(myself.get_cell(), Place::claim::<A>(&start.core)?, start.keeper);
+        let _ = self.home.set(home.clone());
+        let life = home.life().clone();
+        life.spawn(start.payload);
         life.port.caught_up().await;
-        Ok(life)
+        Ok(home)
     }
 
-    async fn handle(&self, _myself: ActorRef<A::Msg>, message: A::Msg, life: &mut Arc<Incarnation>) -> Result<(), ActorProcessingErr> {
+    async fn handle(&self, _myself: ActorRef<A::Msg>, message: A::Msg, home: &mut Arc<Home>) -> Result<(), ActorProcessingErr> {
         if A::index(&message) == u16::MAX {
             // A marker of `GpuRef::sender`, or something that another node sent.
-            if !life.fence_passed() {
-                life.core.dead_letter();
+            if !home.fence_passed() {
+                home.life().core.dead_letter();
             }
             return Ok(());
         }
-        match life.send::<A>(Path::Mailbox, message).await {
-            Ok(()) => {}
+        match home.send::<A>(Path::Mailbox, message).await {
+            Ok(_) => {}
             // Failed or lost: the stop that follows is on its way. A call's port closes with the message.
-            Err(CastError::Stopped(_) | CastError::Lost(_) | CastError::Full(_)) => life.core.dead_letter(),
+            Err(CastError::Stopped(_) | CastError::Lost(_) | CastError::Full(_)) => home.life().core.dead_letter(),
         }
         Ok(())
     }
 
-    async fn post_stop(&self, _myself: ActorRef<A::Msg>, life: &mut Arc<Incarnation>) -> Result<(), ActorProcessingErr> {
-        Ok(life.finish().await?)
+    async fn post_stop(&self, _myself: ActorRef<A::Msg>, home: &mut Arc<Home>) -> Result<(), ActorProcessingErr> {
+        Ok(home.finish().await?)
     }
 }

@@ -20,6 +20,7 @@ use crate::config::{Pump as Settings, Wait};
 use crate::core::Core;
 use crate::doorbell::Doorbell;
 use crate::fault::FaultClass;
+use crate::incarnation::Returned;
 use crate::link::Waiting;
 use crate::metrics::REPORT_EVERY;
 use crate::port::Port;
@@ -203,7 +204,12 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
     match frame.op {
         // Said once more after a takeover; it was heard.
         OP_REPLY | OP_ACK | OP_REFUSED if frame.message & AGAIN != 0 && !port.awaits(frame.correlation) => Ok(()),
-        OP_RETURN => Ok(()),
+        OP_RETURN => {
+            if let Some(actor) = port.tenants().actor(RowId { row: frame.row, generation: frame.generation }) {
+                actor.give_back(Returned { message: frame.message, payload: frame.payload.to_vec() });
+            }
+            Ok(())
+        }
         OP_BLAMED => blamed(core, port, frame),
         OP_EMIT => {
             if !core.routes.deliver(frame.correlation, frame.payload) {
@@ -227,11 +233,8 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
         },
         OP_ACK => match awaited(port, frame)? {
             Waiting::Spawn(_) => Ok(()),
-            Waiting::Stop(actor, done) => {
+            Waiting::Stop(actor) => {
                 actor.release();
-                if let Some(done) = done {
-                    let _ = done.send(());
-                }
                 Ok(())
             }
             Waiting::Call(_) | Waiting::Read(_) => Err("an acknowledgement where a reply belongs".into()),
@@ -251,12 +254,7 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
                     actor.stop_proxy();
                 }
                 // The spawn before it was refused: nothing to free on the device.
-                Waiting::Stop(actor, done) => {
-                    actor.release();
-                    if let Some(done) = done {
-                        let _ = done.send(());
-                    }
-                }
+                Waiting::Stop(actor) => actor.release(),
                 Waiting::Read(answer) => {
                     let _ = answer.send(None);
                 }
@@ -299,8 +297,7 @@ fn fault(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
 /// U-2, for the message that was being handled when the device was lost: its actor fails, its call ends if it has not.
 fn blamed(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
     let class = FaultClass::from_wire(frame.message).ok_or_else(|| format!("a fault of class {}", frame.message))?;
-    let info: &[u8; size_of::<BlameInfo>()] =
-        frame.payload.try_into().map_err(|_| format!("a blame of {} bytes", frame.payload.len()))?;
+    let info: &[u8; size_of::<BlameInfo>()] = frame.payload.try_into().map_err(|_| format!("a blame of {} bytes", frame.payload.len()))?;
     let word = |at: usize| u32::from_le_bytes([info[at], info[at + 1], info[at + 2], info[at + 3]]);
     let handled = u64::from(word(0)) | u64::from(word(4)) << 32;
     let (message, failed, line, tag) = (word(8), word(12) != 0, word(16), word(20));

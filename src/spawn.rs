@@ -10,8 +10,9 @@ use resident_kernels::host::Resident;
 
 use crate::error::SpawnError;
 use crate::handle::GpuRef;
+use crate::home::Home;
 use crate::incarnation;
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, Start};
 use crate::system::System;
 
 /// Spawns resident actors; implemented for every kind.
@@ -46,13 +47,22 @@ async fn start<A: Resident>(
     system: &System,
     supervisor: Option<ActorCell>,
 ) -> Result<(GpuRef<A>, JoinHandle<()>), SpawnError> {
-    let life = Arc::new(OnceLock::new());
-    let proxy = Proxy::<A> { life: life.clone(), kind: PhantomData };
-    let arguments = (payload, system.core().clone());
-    let (actor, join) = match supervisor {
-        Some(supervisor) => Proxy::spawn_linked(name, proxy, arguments, supervisor).await?,
-        None => Proxy::spawn(name, proxy, arguments).await?,
+    let start = Start { payload, core: system.core().clone(), keeper: None };
+    let (home, join) = proxy::<A>(name, start, supervisor).await?;
+    Ok((GpuRef::new(home), join))
+}
+
+/// Starts a proxy and its actor.
+pub(crate) async fn proxy<A: Resident>(
+    name: Option<String>,
+    start: Start,
+    supervisor: Option<ActorCell>,
+) -> Result<(Arc<Home>, JoinHandle<()>), SpawnError> {
+    let home = Arc::new(OnceLock::new());
+    let proxy = Proxy::<A> { home: home.clone(), kind: PhantomData };
+    let (_, join) = match supervisor {
+        Some(supervisor) => Proxy::spawn_linked(name, proxy, start, supervisor).await?,
+        None => Proxy::spawn(name, proxy, start).await?,
     };
-    let life = life.get().cloned().ok_or(SpawnError::Stopped)?;
-    Ok((GpuRef::new(actor, life), join))
+    Ok((home.get().cloned().ok_or(SpawnError::Stopped)?, join))
 }

@@ -10,7 +10,7 @@ use resident_gpu::device::{DeviceFault, StopError};
 use tokio::sync::OnceCell;
 
 use crate::core::Core;
-use crate::incarnation::Incarnation;
+use crate::home::Home;
 
 /// Actors that drain at a time.
 const WINDOW: usize = 64;
@@ -63,11 +63,11 @@ impl Stopper {
         ends.fold((0, 0), async |(drained, killed), gone| if gone { (drained + 1, killed) } else { (drained, killed + 1) }).await
     }
 
-    async fn drain_one(&self, life: Arc<Incarnation>) -> bool {
+    async fn drain_one(&self, home: Arc<Home>) -> bool {
         let limit = Some(self.core.stop_timeout);
-        let drained = life.actor.drain_and_wait(limit).await.is_ok();
+        let drained = home.actor.drain_and_wait(limit).await.is_ok();
         if !drained {
-            let _ = life.actor.kill_and_wait(limit).await;
+            let _ = home.actor.kill_and_wait(limit).await;
         }
         drained
     }

@@ -10,9 +10,10 @@ use resident_kernels::actor::Emit;
 use crate::clock;
 use crate::config::Config;
 use crate::core::Core;
-use crate::device::{DeviceActor, DeviceMsg};
+use crate::device::{DeviceActor, DeviceMsg, abandoned};
 use crate::doorbell::Doorbell;
 use crate::error::{RouteError, StartError};
+use crate::handle::watch;
 use crate::port::Port;
 use crate::pump::Pump;
 use crate::stop::{StopReport, Stopper};
@@ -118,6 +119,14 @@ impl System {
         let report = self.0.stopper.stop().await;
         let _ = self.0.control.stop_and_wait(None, None).await;
         report
+    }
+
+    /// Waits until the device's actor has ended, and then, however that came, the device.
+    pub(crate) async fn ended(&self) {
+        watch(self.control().get_cell()).await;
+        // ractor drops a killed actor only some time after it has told of its end.
+        self.0.stopper.abandon(abandoned());
+        self.0.stopper.stop().await;
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {

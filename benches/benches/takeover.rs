@@ -80,7 +80,11 @@ fn claims(record: &Record, place: Place) -> Vec<Claim> {
     }
     for way in Way::ALL {
         if let Some(event) = find(&Names::of(&title, way).event) {
-            claims.push(Claim::at_most(format!("p99 from the notice of a fault ({}) to the supervisor's event, ms", way.name()), ms(event.p99), 1.0));
+            claims.push(Claim::at_most(
+                format!("p99 from the notice of a fault ({}) to the supervisor's event, ms", way.name()),
+                ms(event.p99),
+                1.0,
+            ));
         }
     }
     if let Some(differing) = record.counted(&Untouched::differing(&title)) {

@@ -83,7 +83,10 @@ impl Keeper {
     pub(crate) fn start(options: Options, hello: SyncSender<Result<Kept, WorkerError>>) -> Result<Keeper, WorkerError> {
         let none = |error| WorkerError::new(Class::Worker, format!("no thread to keep the device: {error}"));
         let (wishes, heard) = Link::pair().map_err(none)?;
-        let shared = Arc::new(Shared { now: Mutex::new(Now { state: State::Running, worker: None, standby: None, losses: 0, last: None }), changed: Condvar::new() });
+        let shared = Arc::new(Shared {
+            now: Mutex::new(Now { state: State::Running, worker: None, standby: None, losses: 0, last: None }),
+            changed: Condvar::new(),
+        });
         let keep = {
             let shared = shared.clone();
             move || match open(&options) {

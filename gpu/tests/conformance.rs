@@ -399,7 +399,9 @@ fn takeover(options: Options) {
     let mut host = Host::start(Options { rows: 4, ..options });
     let device = host.device.clone();
     host.spawn(1, 1, &Counter::default());
-    for (round, (how, class)) in [(TRAP, FAULT_TRAP), (WILD_READ, FAULT_ADDRESS), (SPIN, FAULT_HANG), (TRAP, FAULT_TRAP)].into_iter().enumerate() {
+    for (round, (how, class)) in
+        [(TRAP, FAULT_TRAP), (WILD_READ, FAULT_ADDRESS), (SPIN, FAULT_HANG), (TRAP, FAULT_TRAP)].into_iter().enumerate()
+    {
         let generation = 1 + round as u32;
         host.spawn(0, generation, &Breaker::default());
         assert_eq!(host.reply::<Breaker, _>(0, generation, &Deposit { n: 5 }), 5);
@@ -413,7 +415,11 @@ fn takeover(options: Options) {
         host.call::<Breaker, _>(0, generation, 21, &Deposit { n: 1 });
         host.call::<Counter, _>(1, 1, 22, &Get);
         let back = host.hear();
-        assert_eq!((back.op, back.message, back.row, back.generation), (OP_RETURN, <Breaker as Handles<Break>>::INDEX, 0, generation), "{how}");
+        assert_eq!(
+            (back.op, back.message, back.row, back.generation),
+            (OP_RETURN, <Breaker as Handles<Break>>::INDEX, 0, generation),
+            "{how}"
+        );
         assert_eq!(back.payload, how.to_le_bytes());
         let blamed = host.hear();
         assert_eq!((blamed.op, blamed.row, blamed.generation, blamed.correlation), (OP_BLAMED, 0, generation, NONE));
@@ -593,7 +599,17 @@ fn small(device: Choice, cpu_threads: bool) -> Options {
         Ok("thread") => Isolation::Thread,
         _ => Isolation::Process,
     };
-    Options { device, cpu_threads, isolation, shards: Some(1), capacity: 256, rows: 64, reply_lines: 64, arena_bytes: 4 << 20, ..Options::default() }
+    Options {
+        device,
+        cpu_threads,
+        isolation,
+        shards: Some(1),
+        capacity: 256,
+        rows: 64,
+        reply_lines: 64,
+        arena_bytes: 4 << 20,
+        ..Options::default()
+    }
 }
 
 /// The options of a GPU, or nothing if there is none and none is required.

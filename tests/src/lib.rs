@@ -1,5 +1,8 @@
 //! What the tests share: a system on the CPU device, a supervisor that keeps what it hears, and waiting for a condition.
 
+pub mod family;
+pub mod reports;
+
 use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
@@ -63,10 +66,10 @@ pub enum Event {
 }
 
 /// A supervisor that hands on what it hears.
-pub struct Supervisor(mpsc::UnboundedSender<Event>);
+struct Listener(mpsc::UnboundedSender<Event>);
 
 #[ractor::actor(message = (), state = (), arguments = ())]
-impl Supervisor {
+impl Listener {
     async fn pre_start(&self, _: ActorRef<()>, _: ()) -> Result<(), ActorProcessingErr> {
         Ok(())
     }
@@ -83,7 +86,7 @@ impl Supervisor {
     }
 }
 
-/// What a [`Supervisor`] hears.
+/// What a supervisor hears.
 pub struct Heard(mpsc::UnboundedReceiver<Event>);
 
 impl Heard {
@@ -107,10 +110,10 @@ impl Heard {
     }
 }
 
-/// Starts a [`Supervisor`].
+/// Starts a supervisor that hands on what it hears.
 pub async fn supervisor() -> (ActorCell, Heard) {
     let (send, heard) = mpsc::unbounded_channel();
-    let (supervisor, _) = Supervisor::spawn(None, Supervisor(send), ()).await.expect("an actor without a name starts");
+    let (supervisor, _) = Listener::spawn(None, Listener(send), ()).await.expect("an actor without a name starts");
     (supervisor.get_cell(), Heard(heard))
 }
 

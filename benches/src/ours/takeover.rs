@@ -9,9 +9,7 @@ use super::round_trips::Counters;
 use crate::rounds::{Contender, Error, Record};
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use resident::{FaultClass, GpuFault, Loss, Spawn, System};
-use resident_test_actors::{
-    Break, Breaker, BreakerMsg, Counter, EXPLICIT, Panic, Panicker, PanickerMsg, SPIN, TRAP, WILD_READ,
-};
+use resident_test_actors::{Break, Breaker, BreakerMsg, Counter, EXPLICIT, Panic, Panicker, PanickerMsg, SPIN, TRAP, WILD_READ};
 use rustix::process::{Pid, Signal, kill_process};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::yield_now;
@@ -123,7 +121,8 @@ impl Contender for Faults<'_> {
             let (supervisor, heard) = self.ours.runtime.block_on(supervisor())?;
             for turn in 0..u64::from(self.repeats) {
                 ready(system)?;
-                let (breaker, _) = self.ours.runtime.block_on(Breaker::spawn_linked(None, Breaker::default(), system, supervisor.clone()))?;
+                let (breaker, _) =
+                    self.ours.runtime.block_on(Breaker::spawn_linked(None, Breaker::default(), system, supervisor.clone()))?;
                 let shard = breaker.info().address.shard as usize;
                 counters.ask(shard)?;
                 let start = Instant::now();

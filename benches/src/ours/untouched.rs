@@ -12,8 +12,8 @@ use resident::{AskError, CastError, FaultClass, GpuRef, Spawn, System};
 use resident_kernels::actor::{Handles, Message};
 use resident_kernels::host::Resident;
 use resident_test_actors::{
-    Add, AddAndGet, Ask, BIG_WORDS, Big, BigMsg, Break, Breaker, BreakerMsg, Counter, CounterMsg, Digest, EXPLICIT, Echo, EchoMsg, Get, Note,
-    Panic, Panicker, PanickerMsg, Peek, Put, Recall, SPIN, TRAP, WILD_READ, WILD_WRITE, mix, words,
+    Add, AddAndGet, Ask, BIG_WORDS, Big, BigMsg, Break, Breaker, BreakerMsg, Counter, CounterMsg, Digest, EXPLICIT, Echo, EchoMsg, Get,
+    Note, Panic, Panicker, PanickerMsg, Peek, Put, Recall, SPIN, TRAP, WILD_READ, WILD_WRITE, mix, words,
 };
 use std::time::Duration;
 
@@ -178,12 +178,8 @@ impl Subject {
     /// Whether actor and model are equal; `None` if the actor was blamed.
     fn is_equal(&self) -> Result<Option<bool>, Error> {
         Ok(match self {
-            Subject::Counter(actor, model) => {
-                ask(actor, &Get)?.map(|has| Counter { total: has.total, added: has.added } == *model)
-            }
-            Subject::Echo(actor, model) => {
-                ask(actor, &Recall)?.map(|has| (has.answered, has.history) == (model.answered, model.history))
-            }
+            Subject::Counter(actor, model) => ask(actor, &Get)?.map(|has| Counter { total: has.total, added: has.added } == *model),
+            Subject::Echo(actor, model) => ask(actor, &Recall)?.map(|has| (has.answered, has.history) == (model.answered, model.history)),
             Subject::Big(actor, model) => ask(actor, &Digest)?.map(|has| has == model.digest()),
         })
     }

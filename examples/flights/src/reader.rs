@@ -119,7 +119,7 @@ impl Reader {
 /// Why an aircraft takes no messages: its fault, if it has failed.
 fn ended(aircraft: &GpuRef<Aircraft>, unsent: CastError<AircraftMsg>) -> ActorProcessingErr {
     match aircraft.fault() {
-        Some(fault) => Box::new(fault.clone()),
+        Some(fault) => Box::new(fault),
         None => format!("`{}`: {unsent}", aircraft.get_name().unwrap_or_default()).into(),
     }
 }

@@ -217,7 +217,10 @@ impl Engine for Cuda {
         let bytes = shards * size_of::<ShardState>();
         // SAFETY: so many states are there, plain words, and the vector has room for them; the copy is waited for.
         unsafe {
-            check(sys::cuMemcpyDtoHAsync_v2(states.as_mut_ptr().cast(), self.params.shards, bytes, self.stream), "reading what the shards left")?;
+            check(
+                sys::cuMemcpyDtoHAsync_v2(states.as_mut_ptr().cast(), self.params.shards, bytes, self.stream),
+                "reading what the shards left",
+            )?;
             self.wait("reading what the shards left")?;
             states.set_len(shards);
         }

@@ -201,9 +201,8 @@ impl Watch {
             Phase::Launching(since) if now.saturating_sub(*since) > self.limits.launch => {
                 self.end(WorkerError::new(Class::Worker, "the shards did not come up"), vec![])
             }
-            Phase::Running | Phase::Parting { .. } if silent => {
-                self.end(WorkerError::new(Class::Trap, "the device fell silent in the middle of its work, as it does when it traps"), vec![])
-            }
+            Phase::Running | Phase::Parting { .. } if silent => self
+                .end(WorkerError::new(Class::Trap, "the device fell silent in the middle of its work, as it does when it traps"), vec![]),
             Phase::Running if self.limits.replace => {
                 let all = 0..shards.len().min(self.at.len());
                 let hung: Vec<_> = all.filter(|shard| self.is_late(*shard, shards[*shard], now)).map(|shard| shard as u32).collect();
@@ -229,7 +228,12 @@ impl Watch {
     /// for an illegal address, after which a device falls silent too: of that the driver speaks.
     fn is_silent(&mut self, shards: &[At], now: Duration) -> bool {
         let beats = shards.iter().fold(0u64, |sum, at| sum.wrapping_add(at.beat));
-        if !self.limits.beats || !self.limits.replace || beats != self.beats.0 || shards.iter().all(|at| !at.running) || shards.iter().any(|at| at.busy.is_some()) {
+        if !self.limits.beats
+            || !self.limits.replace
+            || beats != self.beats.0
+            || shards.iter().all(|at| !at.running)
+            || shards.iter().any(|at| at.busy.is_some())
+        {
             self.beats = (beats, now);
         }
         now.saturating_sub(self.beats.1) > SILENCE

@@ -111,12 +111,15 @@ mod tests {
 
     /// What is decided of each shard: blamed, handled again, handled again when its turn comes, held meanwhile.
     fn verdicts(words: &[u32]) -> String {
-        words.iter().map(|word| match (word & RETRY != 0, word & HOLD != 0) {
-            (false, false) => 'b',
-            (true, false) => 'r',
-            (true, true) => 'h',
-            (false, true) => 'B',
-        }).collect()
+        words
+            .iter()
+            .map(|word| match (word & RETRY != 0, word & HOLD != 0) {
+                (false, false) => 'b',
+                (true, false) => 'r',
+                (true, true) => 'h',
+                (false, true) => 'B',
+            })
+            .collect()
     }
 
     #[test]

@@ -1,0 +1,104 @@
+//! What the engine knows of one child beyond what the policy knows.
+
+use std::sync::Arc;
+
+use ractor::ActorCell;
+use ractor::concurrency::JoinHandle;
+use resident_supervisor::{Child, Directive, Exit};
+use tokio::sync::watch;
+
+use super::error::{Cause, Ended};
+use super::front::Heard;
+use super::spec::ChildSpec;
+use super::start::{Urgency, What};
+use crate::fault::{FaultClass, GpuFault};
+
+/// A child.
+pub(crate) struct Entry {
+    pub spec: ChildSpec,
+    /// Its present or last incarnation, once there was one.
+    pub child: Option<Child>,
+    /// Gives up its start, while that is under way.
+    pub starting: Option<watch::Sender<Urgency>>,
+    /// What its present incarnation was told to do.
+    pub order: Option<Order>,
+    /// Its actor; a resident one's also between two incarnations.
+    pub here: Option<Here>,
+    /// A resident actor's incarnation ends or has ended, and its proxy stays.
+    pub resting: bool,
+    /// It failed while its start was not reported yet.
+    pub faulted: bool,
+    /// The state that a failed incarnation left.
+    pub left: Option<Arc<[u8]>>,
+    /// The proxy that was retired.
+    pub leaving: Option<Gone>,
+}
+
+/// An actor of a child.
+pub(crate) struct Here {
+    pub cell: ActorCell,
+    pub what: What,
+    pub gone: Gone,
+    pub is_gone: bool,
+    /// How it ended, as ractor told it.
+    pub heard: Option<Heard>,
+    /// Its state, which goes elsewhere: to drop it may take long, or panic.
+    pub dropping: Option<JoinHandle<()>>,
+}
+
+/// What a child is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    Stop { drain: bool },
+    Kill,
+}
+
+impl Order {
+    pub(crate) fn urgency(self) -> Urgency {
+        match self {
+            Order::Stop { .. } => Urgency::Stop,
+            Order::Kill => Urgency::Kill,
+        }
+    }
+}
+
+/// Closed when an actor has ended and everything it held is released.
+#[derive(Clone)]
+pub(crate) struct Gone(pub watch::Receiver<()>);
+
+impl Gone {
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.has_changed().is_err()
+    }
+
+    pub(crate) async fn wait(mut self) {
+        // Closed, never changed.
+        let _ = self.0.changed().await;
+    }
+}
+
+impl Entry {
+    pub(crate) fn new(spec: ChildSpec) -> Entry {
+        Entry { spec, child: None, starting: None, order: None, here: None, resting: false, faulted: false, left: None, leaving: None }
+    }
+
+    /// How an actor's end is to be taken.
+    pub(crate) fn exit(&mut self, heard: Option<Heard>) -> (Exit, Cause) {
+        match heard {
+            // It is not known how: it does not want to be looked after.
+            None => (Exit::Normal, Cause::new(Ended::Unseen)),
+            Some(Heard::Ended { exit, cause, .. }) => (exit, cause),
+            Some(Heard::Failed(error)) => {
+                let fault = error.downcast_ref::<GpuFault>();
+                self.left = fault.and_then(|fault| fault.state.clone());
+                let lost = fault.is_some_and(|fault| fault.class == FaultClass::DeviceLost);
+                let exit = match self.spec.directive(&*error) {
+                    Directive::Restart | Directive::Resume if lost => Exit::Lost,
+                    Directive::Resume if self.left.is_none() => Exit::Failed(Directive::Restart),
+                    directive => Exit::Failed(directive),
+                };
+                (exit, Cause::new(error))
+            }
+        }
+    }
+}

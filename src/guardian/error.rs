@@ -1,0 +1,124 @@
+//! Why children and supervisors end.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use ractor::SpawnErr;
+use resident_supervisor::{End, Invalid};
+use thiserror::Error;
+
+/// Why a child ended or did not start. Its source is the child's own error, for a resident actor a
+/// [`GpuFault`](crate::GpuFault); [`root`](Self::root) goes down through supervisors that gave up.
+#[derive(Clone)]
+pub struct Cause(Arc<dyn Error + Send + Sync>);
+
+impl Cause {
+    pub(crate) fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Cause {
+        Cause(Arc::from(error.into()))
+    }
+
+    /// The child's error, if it is an `E`.
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
+
+    /// What it began with, under however many supervisors.
+    pub fn root(&self) -> &(dyn Error + 'static) {
+        let mut root: &(dyn Error + 'static) = &*self.0;
+        while let Some(source) = root.source() {
+            root = source;
+        }
+        root
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// Why a request to a supervisor was refused or came to nothing; each text says what to do.
+pub type AdminError = resident_supervisor::AdminError<Cause>;
+
+/// Why a supervisor did not start, or ended by itself.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum SupervisorError {
+    /// What it was built from is wrong.
+    #[error("supervisor `{supervisor}` can not be started: {why}")]
+    Invalid {
+        /// Its name.
+        supervisor: Arc<str>,
+        /// What is wrong.
+        #[source]
+        why: Invalid,
+    },
+    /// It gave up, or a child's first start failed. Every child was stopped before, in order.
+    #[error("supervisor `{supervisor}`: {end}")]
+    Ended {
+        /// Its name.
+        supervisor: Arc<str>,
+        /// How; its source is the child's failure.
+        #[source]
+        end: End<Cause>,
+    },
+    /// Its actor was killed, and with it its children.
+    #[error("supervisor `{0}` was killed")]
+    Killed(Arc<str>),
+    /// The supervisor that it should be linked to takes no children any more.
+    #[error("supervisor `{0}` was not linked: its own supervisor is shutting down")]
+    Unlinked(Arc<str>),
+    /// ractor refused.
+    #[error("supervisor `{supervisor}` was not spawned: {why}")]
+    Spawn {
+        /// Its name.
+        supervisor: Arc<str>,
+        /// What ractor says.
+        #[source]
+        why: Arc<SpawnErr>,
+    },
+}
+
+impl SupervisorError {
+    /// What it began with, under however many supervisors; for a failed resident actor a [`GpuFault`](crate::GpuFault).
+    pub fn root(&self) -> &(dyn Error + 'static) {
+        let mut root: &(dyn Error + 'static) = self;
+        while let Some(source) = root.source() {
+            root = source;
+        }
+        root
+    }
+}
+
+/// A start that was not meant: a child whose `pre_start`, or whose state, returns this as its error is left out, and its
+/// supervisor goes on without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not to be started")]
+pub struct Ignore;
+
+/// How an actor ended that did not fail.
+#[derive(Clone, Debug, Error)]
+pub(crate) enum Ended {
+    #[error("it stopped")]
+    Stopped,
+    #[error("it stopped: {0}")]
+    Because(String),
+    #[error("it was killed")]
+    Killed,
+    #[error("it had left its supervisor")]
+    Unseen,
+}

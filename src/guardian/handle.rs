@@ -1,0 +1,150 @@
+//! What a program holds of a supervisor.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use ractor::{ActorCell, ActorRef, Message};
+use resident_kernels::host::Resident;
+use resident_supervisor::{Child, ChildInfo, Counts, Flags, Reply, Request, Target};
+use tokio::sync::{mpsc, oneshot};
+
+use super::engine::{Asked, Event, Found};
+use super::error::{AdminError, SupervisorError};
+use super::front::SHUTDOWN;
+use super::spec::ChildSpec;
+use crate::handle::{GpuRef, watch};
+use crate::system::System;
+
+/// A supervisor that runs. Clones are the same one; it ends when it is stopped, or by itself.
+///
+/// It answers at once, also while children start, stop, or hang.
+#[derive(Clone)]
+pub struct SupervisorRef {
+    pub(crate) name: Arc<str>,
+    pub(crate) cell: ActorCell,
+    pub(crate) engine: mpsc::UnboundedSender<Event>,
+    pub(crate) end: Arc<OnceLock<Option<SupervisorError>>>,
+}
+
+impl SupervisorRef {
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Its ractor actor: link it, watch it, stop it. Killed, it leaves its children to ractor, which kills them, too.
+    pub fn cell(&self) -> &ActorCell {
+        &self.cell
+    }
+
+    /// Adds a child behind the others and starts it; answers when it runs, `None` if it chose not to.
+    pub async fn start_child(&self, spec: ChildSpec) -> Result<Option<Child>, AdminError> {
+        Ok(started(self.ask(|reply| Event::StartChild { spec, reply }).await?))
+    }
+
+    /// Stops a child; answers when it is gone. Its specification is kept unless it is temporary or dynamic.
+    pub async fn terminate_child(&self, child: impl Into<Target>) -> Result<(), AdminError> {
+        self.request(Request::TerminateChild(child.into())).await.map(drop)
+    }
+
+    /// Starts a child that was stopped; answers when it runs, `None` if it chose not to.
+    pub async fn restart_child(&self, child: impl Into<Target>) -> Result<Option<Child>, AdminError> {
+        self.request(Request::RestartChild(child.into())).await.map(started)
+    }
+
+    /// Forgets a child that was stopped.
+    pub async fn delete_child(&self, child: impl Into<Target>) -> Result<(), AdminError> {
+        self.request(Request::DeleteChild(child.into())).await.map(drop)
+    }
+
+    /// Goes on with other settings.
+    pub async fn reconfigure(&self, flags: Flags) -> Result<(), AdminError> {
+        self.request(Request::Reconfigure(flags)).await.map(drop)
+    }
+
+    /// The children, in the order of their start; none once it has ended.
+    pub async fn which_children(&self) -> Vec<ChildInfo> {
+        self.look(Event::WhichChildren).await.unwrap_or_default()
+    }
+
+    /// How many children there are; none once it has ended.
+    pub async fn count_children(&self) -> Counts {
+        self.look(Event::CountChildren).await.unwrap_or_default()
+    }
+
+    /// The handle of a resident actor, if the child is an `A` and was started. It stays good over the child's restarts.
+    pub async fn child<A: Resident>(&self, child: impl Into<Target>) -> Option<GpuRef<A>> {
+        match self.find(child.into()).await?.gpu {
+            Some(home) => GpuRef::at(home),
+            None => None,
+        }
+    }
+
+    /// The present incarnation of a child whose messages are `M`, if it runs. After a restart it is another, unless the child is a
+    /// resident actor.
+    pub async fn actor<M: Message>(&self, child: impl Into<Target>) -> Option<ActorRef<M>> {
+        let cell = self.find(child.into()).await?.cell;
+        // ractor says nothing where it can not tell.
+        (cell.is_message_type_of::<M>() != Some(false)).then(|| cell.into())
+    }
+
+    /// A child that is a supervisor, if it runs.
+    pub async fn supervisor(&self, child: impl Into<Target>) -> Option<SupervisorRef> {
+        self.find(child.into()).await?.supervisor
+    }
+
+    /// A child that is a device, if it runs.
+    pub async fn device(&self, child: impl Into<Target>) -> Option<System> {
+        self.find(child.into()).await?.device
+    }
+
+    /// Stops the children, the last one started first, each as its specification says, then the supervisor; waits for it.
+    pub async fn stop(&self) -> Result<(), SupervisorError> {
+        self.cell.stop(Some(SHUTDOWN.into()));
+        self.ended().await
+    }
+
+    /// Waits until it has ended; an error says why it ended by itself.
+    pub async fn ended(&self) -> Result<(), SupervisorError> {
+        watch(self.cell.clone()).await;
+        self.end.get().cloned().flatten().map_or(Ok(()), Err)
+    }
+
+    async fn find(&self, target: Target) -> Option<Found> {
+        self.look(|reply| Event::Find { target, reply }).await?
+    }
+
+    async fn request(&self, request: Request) -> Asked {
+        self.ask(|reply| Event::Request { request, reply }).await
+    }
+
+    async fn ask(&self, event: impl FnOnce(oneshot::Sender<Asked>) -> Event) -> Asked {
+        self.look(event).await.unwrap_or(Err(AdminError::ShuttingDown))
+    }
+
+    /// What the engine answers, if it still runs.
+    async fn look<T>(&self, event: impl FnOnce(oneshot::Sender<T>) -> Event) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.engine.send(event(reply)).ok()?;
+        answer.await.ok()
+    }
+}
+
+fn started(reply: Reply) -> Option<Child> {
+    match reply {
+        Reply::Started(child) => Some(child),
+        Reply::Ignored | Reply::Done => None,
+    }
+}
+
+impl From<SupervisorRef> for ActorCell {
+    fn from(supervisor: SupervisorRef) -> ActorCell {
+        supervisor.cell
+    }
+}
+
+impl fmt::Debug for SupervisorRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SupervisorRef").field("name", &self.name).field("cell", &self.cell).finish()
+    }
+}

@@ -1,0 +1,402 @@
+//! What stays the same over an actor's restarts: its proxy, the handles to it, and the callers that wait for it.
+//!
+//! An actor on its own has one incarnation, and its proxy ends with it. One that a guardian keeps rests after a fault, until
+//! the guardian starts its next incarnation or ends it for good; name, groups, links, mailbox and handles are not touched.
+//!
+//! - **H-1 (one life)** The next incarnation starts only after the one before was asked to stop, and a handle sends to the last
+//!   one that started: what is on its way to an older one is refused by the device.
+//! - **H-2 (wait)** A sender that finds the actor resting waits for its next incarnation, or for its end.
+//! - **H-3 (told once)** A fault of a kept actor reaches its guardian once; where the guardian has gone, the proxy ends.
+
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::{ArcSwap, Guard};
+use parking_lot::{Condvar, Mutex};
+use ractor::ActorCell;
+use resident_kernels::host::Resident;
+use tokio::sync::{Notify, oneshot};
+
+use crate::core::Core;
+use crate::error::{CastError, SpawnError};
+use crate::fault::GpuFault;
+use crate::incarnation::{Ending, Incarnation, Place, Returned};
+use crate::link::Path;
+
+/// Hears of a kept actor's fault, on the thread that saw it; false if there is nobody any more.
+pub(crate) type Keeper = Box<dyn Fn() -> bool + Send + Sync>;
+
+/// What stays the same over an actor's restarts.
+pub(crate) struct Home {
+    pub actor: ActorCell,
+    life: Life,
+    keeper: Option<Keeper>,
+    stage: Mutex<Stage>,
+    /// Tell tasks and threads that the stage has changed.
+    changed: Notify,
+    turned: Condvar,
+    /// Callers that wait for a marker of theirs to pass the proxy's mailbox, the first one first. The k-th marker in the mailbox
+    /// releases the k-th of them: among the first k markers is one sent after the k-th had come here, so what that one had sent
+    /// before stands ahead of it.
+    fences: Mutex<VecDeque<oneshot::Sender<()>>>,
+}
+
+/// The incarnation that handles send to. That of an actor which nobody keeps is read without an atomic operation.
+enum Life {
+    Only(Arc<Incarnation>),
+    Last(ArcSwap<Incarnation>),
+}
+
+/// The incarnation that was the last one when it was looked at.
+pub(crate) enum LifeRef<'a> {
+    Only(&'a Arc<Incarnation>),
+    Last(Guard<Arc<Incarnation>>),
+}
+
+impl Deref for LifeRef<'_> {
+    type Target = Arc<Incarnation>;
+
+    #[inline]
+    fn deref(&self) -> &Arc<Incarnation> {
+        match self {
+            LifeRef::Only(life) => life,
+            LifeRef::Last(life) => life,
+        }
+    }
+}
+
+struct Stage {
+    phase: Phase,
+    /// The incarnation's end, until somebody waits for it.
+    ending: Option<Ending>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Its incarnation takes messages, or has failed a moment ago.
+    Live,
+    /// Between two incarnations.
+    Resting,
+    /// For good.
+    Ended,
+}
+
+impl Home {
+    /// The home of an actor whose first incarnation is at `place`.
+    pub(crate) fn new(actor: ActorCell, place: Place, keeper: Option<Keeper>) -> Arc<Home> {
+        let home = Arc::new_cyclic(|home| Home {
+            life: {
+                let life = Arc::new(Incarnation::new(place, &actor, home.clone()));
+                if keeper.is_some() { Life::Last(ArcSwap::new(life)) } else { Life::Only(life) }
+            },
+            actor,
+            keeper,
+            stage: Mutex::new(Stage { phase: Phase::Live, ending: None }),
+            changed: Notify::new(),
+            turned: Condvar::new(),
+            fences: Mutex::new(VecDeque::new()),
+        });
+        home.life().core.enter(&home);
+        home.life().enter();
+        home
+    }
+
+    /// The last incarnation that was started.
+    #[inline]
+    pub(crate) fn life(&self) -> LifeRef<'_> {
+        match &self.life {
+            Life::Only(life) => LifeRef::Only(life),
+            Life::Last(life) => LifeRef::Last(life.load()),
+        }
+    }
+
+    /// Whether the actor is between two incarnations or may soon be: a guardian keeps it and has not ended it.
+    #[inline]
+    pub(crate) fn may_return(&self) -> bool {
+        self.keeper.is_some() && !self.has_ended()
+    }
+
+    /// Whether the actor has ended for good.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.stage.lock().phase == Phase::Ended
+    }
+
+    /// Whether an incarnation is there.
+    pub(crate) fn is_live(&self) -> bool {
+        self.stage.lock().phase == Phase::Live
+    }
+
+    /// Sends a message, waiting for room in the ring and for the actor's next incarnation (H-2); the incarnation that has it.
+    pub(crate) async fn send<A: Resident>(&self, path: Path, mut msg: A::Msg) -> Result<Arc<Incarnation>, CastError<A::Msg>> {
+        loop {
+            let life = self.life().clone();
+            msg = match life.send::<A>(path, msg).await {
+                Ok(()) => return Ok(life),
+                Err(CastError::Stopped(msg) | CastError::Lost(msg)) if self.may_return() => msg,
+                Err(unsent) => return Err(unsent),
+            };
+            self.after(&life).await;
+        }
+    }
+
+    /// Waits until `life` is not the last incarnation, or the actor has ended.
+    async fn after(&self, life: &Arc<Incarnation>) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // From here on no change is missed; what came before, this look sees.
+            changed.as_mut().enable();
+            if !Arc::ptr_eq(&self.life(), life) || self.has_ended() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// The same on a thread, until `deadline`; false if nothing has changed by then.
+    pub(crate) fn after_blocking(&self, life: &Arc<Incarnation>, deadline: Instant) -> bool {
+        let mut stage = self.stage.lock();
+        while Arc::ptr_eq(&self.life(), life) && stage.phase != Phase::Ended {
+            if self.turned.wait_until(&mut stage, deadline).timed_out() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// H-3: `life` has failed. Called on the thread that saw it, which goes on at once.
+    pub(crate) fn failed(&self, life: &Arc<Incarnation>) {
+        let Some(keeper) = &self.keeper else { return life.stop_actor() };
+        {
+            let mut stage = self.stage.lock();
+            if stage.phase != Phase::Live || !Arc::ptr_eq(&self.life(), life) {
+                return;
+            }
+            *stage = Stage { phase: Phase::Resting, ending: Some(life.begin_end()) };
+        }
+        if !keeper() {
+            life.stop_actor();
+        }
+    }
+
+    /// Ends the incarnation and keeps the proxy for the next one: it handles what its shard was sent, unless `abruptly`. False if
+    /// the actor has ended.
+    pub(crate) fn rest(&self, abruptly: bool) -> bool {
+        let mut stage = self.stage.lock();
+        if stage.phase == Phase::Ended {
+            return false;
+        }
+        let life = self.life();
+        if abruptly {
+            life.kill();
+        }
+        if stage.phase == Phase::Live {
+            *stage = Stage { phase: Phase::Resting, ending: Some(life.begin_end()) };
+        }
+        true
+    }
+
+    /// Waits until the device has released the incarnation that ended; why it failed, if it did.
+    pub(crate) async fn rested(&self) -> Result<(), GpuFault> {
+        let ending = self.stage.lock().ending.take();
+        let life = self.life().clone();
+        life.end(ending.unwrap_or_default()).await
+    }
+
+    /// H-1: starts the next incarnation on `core`, with a state laid out by [`payload`](crate::incarnation::payload). `replay` is
+    /// the first message that it gets.
+    pub(crate) fn restart<A: Resident>(
+        self: &Arc<Self>,
+        core: &Arc<Core>,
+        payload: Vec<u8>,
+        replay: Option<Returned>,
+    ) -> Result<(), SpawnError> {
+        // Without a keeper it does not rest.
+        let Life::Last(last) = &self.life else { return Err(SpawnError::Stopped) };
+        let place = Place::claim::<A>(core)?;
+        let life = Arc::new(Incarnation::new(place, &self.actor, Arc::downgrade(self)));
+        life.enter();
+        life.spawn(payload);
+        if let Some(returned) = replay {
+            life.replay(returned);
+        }
+        {
+            let mut stage = self.stage.lock();
+            if stage.phase != Phase::Resting {
+                life.revoke();
+                return Err(SpawnError::Stopped);
+            }
+            let old = last.swap(life.clone());
+            *stage = Stage { phase: Phase::Live, ending: None };
+            if !Arc::ptr_eq(&old.core, core) {
+                old.core.leave(self);
+                core.enter(self);
+            }
+        }
+        self.tell();
+        // A fault that came before the handles knew this incarnation was not theirs yet.
+        if life.fault().is_some() {
+            self.failed(&life);
+        }
+        Ok(())
+    }
+
+    /// The proxy stops: nothing is started any more, and what was there ends.
+    pub(crate) async fn finish(&self) -> Result<(), GpuFault> {
+        self.close();
+        let life = self.life().clone();
+        let ending = self.stage.lock().ending.take();
+        life.end(ending.unwrap_or_else(|| life.begin_end())).await
+    }
+
+    /// The proxy has gone. Where it did not stop the actor, as after a kill or a panic, the device still has it.
+    pub(crate) fn abandon(&self) {
+        self.close();
+        let life = self.life();
+        life.revoke();
+        life.core.leave(self);
+        self.fences.lock().clear();
+    }
+
+    /// Ends an actor that rests for good: its proxy stops, and says why if the actor had failed.
+    pub(crate) fn retire(&self) {
+        self.close();
+        let life = self.life();
+        if life.is_released() {
+            life.stop_actor();
+        } else {
+            self.actor.kill();
+        }
+    }
+
+    /// Nothing is started from here on, and nobody waits for it.
+    pub(crate) fn close(&self) {
+        self.stage.lock().phase = Phase::Ended;
+        self.tell();
+    }
+
+    fn tell(&self) {
+        self.changed.notify_waiters();
+        self.turned.notify_all();
+    }
+
+    /// A caller waits for a marker that it sends to the proxy's mailbox after this.
+    pub(crate) fn fence(&self) -> oneshot::Receiver<()> {
+        let (passed, wait) = oneshot::channel();
+        self.fences.lock().push_back(passed);
+        wait
+    }
+
+    /// A marker has passed the mailbox; false if nobody sent one.
+    pub(crate) fn fence_passed(&self) -> bool {
+        // One whose caller has gone counts too.
+        let passed = self.fences.lock().pop_front();
+        passed.map(|passed| passed.send(())).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use resident_kernels::prelude::*;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::fault::FaultClass;
+    use crate::guardian::{ChildSpec, InFlight, Supervisor, SupervisorRef};
+    use crate::handle::GpuRef;
+    use crate::system::System;
+    use resident_gpu::device::Choice;
+
+    /// Keeps what it was sent, in its order.
+    #[derive(State, Default)]
+    #[repr(C)]
+    struct Log {
+        digits: u64,
+    }
+
+    #[derive(Message)]
+    #[repr(C)]
+    struct Append {
+        digit: u64,
+    }
+
+    #[derive(Message)]
+    #[reply(u64)]
+    struct Read;
+
+    #[actor]
+    impl Log {
+        fn append(&mut self, msg: &Append, _ctx: &mut Ctx) {
+            self.digits = self.digits * 10 + msg.digit;
+        }
+
+        fn read(&mut self, _: &Read, _ctx: &mut Ctx) -> u64 {
+            self.digits
+        }
+    }
+
+    resident_kernels::export!(Log);
+
+    fn append(digit: u64) -> Returned {
+        Returned { message: <Log as resident_kernels::actor::Handles<Append>>::INDEX, payload: digit.to_le_bytes().into() }
+    }
+
+    /// What the pump does when it takes a device over, and `message` was being handled after `handled` others.
+    fn strike(log: &GpuRef<Log>, message: Returned, handled: u64) {
+        let life = log.home().life().clone();
+        life.give_back(message);
+        life.fail(FaultClass::Hang, None, handled, "the worker was killed".into());
+        life.stop_proxy();
+    }
+
+    async fn digits(log: &GpuRef<Log>) -> u64 {
+        ractor::call!(log, LogMsg::Read).unwrap()
+    }
+
+    async fn supervised(system: &System, in_flight: InFlight) -> (SupervisorRef, GpuRef<Log>) {
+        let child = ChildSpec::gpu("log", Log::default).in_flight(in_flight).on(system);
+        let supervisor = Supervisor::builder("replay").intensity(9, Duration::from_secs(60)).child(child).start().await.unwrap();
+        let log = supervisor.child::<Log>("log").await.unwrap();
+        (supervisor, log)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_was_being_handled_comes_first_and_at_most_twice() {
+        let system = System::start(Config { device: Choice::Cpu, shards: Some(1), ..Config::default() }).await.unwrap();
+        let (supervisor, log) = supervised(&system, InFlight::Replay).await;
+        log.send(LogMsg::Append(Append { digit: 1 })).await.unwrap();
+        assert_eq!(digits(&log).await, 1);
+
+        strike(&log, append(7), 2);
+        log.send(LogMsg::Append(Append { digit: 8 })).await.unwrap();
+        assert_eq!(digits(&log).await, 78, "a fresh state, then the message that was given back");
+
+        // Another one of the same incarnation is not the one that came twice.
+        strike(&log, append(7), 2);
+        assert_eq!(digits(&log).await, 7);
+        assert_eq!(system.dead_letters(), 0);
+
+        strike(&log, append(7), 0);
+        log.send(LogMsg::Append(Append { digit: 9 })).await.unwrap();
+        assert_eq!(digits(&log).await, 9);
+        assert_eq!(system.dead_letters(), 1);
+        supervisor.stop().await.unwrap();
+        assert_eq!(system.running(), 0);
+        system.stop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn it_is_lost_unless_asked_for() {
+        let system = System::start(Config { device: Choice::Cpu, shards: Some(1), ..Config::default() }).await.unwrap();
+        let (supervisor, log) = supervised(&system, InFlight::Fail).await;
+        strike(&log, append(7), 0);
+        log.send(LogMsg::Append(Append { digit: 8 })).await.unwrap();
+        assert_eq!(digits(&log).await, 8);
+        supervisor.stop().await.unwrap();
+        system.stop().await;
+    }
+}
