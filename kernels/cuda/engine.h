@@ -244,8 +244,19 @@ ENGINE_FN void set_busy(Block& b, u64 busy) {
 // E-6: a message is about to be handled, the frame at `at`. In the order in which they are issued, the stores of one thread
 // reach device memory also when its launch is ended from outside.
 ENGINE_FN void begin(Block& b, u32 kind, const u8* state, u32 state_bytes) {
-    if (state_bytes <= UNDO_BYTES)
-        for (u32 i = 0; i < state_bytes; i += sizeof(Chunk)) keep((Chunk*)(b.saved->undo + i), *(const Chunk*)(state + i));
+    if (state_bytes <= UNDO_BYTES) {
+        const Chunk* const from = (const Chunk*)state;
+        Chunk* const to = (Chunk*)b.saved->undo;
+        const u32 chunks = (state_bytes + sizeof(Chunk) - 1) / sizeof(Chunk);
+        // Four loads on their way at a time.
+        for (u32 i = 0; i < chunks; i += 4) {
+            Chunk c[4];
+            for (u32 k = 0; k < 4; ++k)
+                if (i + k < chunks) c[k] = from[i + k];
+            for (u32 k = 0; k < 4; ++k)
+                if (i + k < chunks) keep(to + i + k, c[k]);
+        }
+    }
     keep((Chunk*)b.saved, {b.at | HANDLING, b.egress_tail});
     set_busy(b, (b.at + 1) << BUSY_KIND_BITS | kind);
 }
