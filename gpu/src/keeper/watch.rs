@@ -13,7 +13,10 @@ use crate::worker::Loss;
 const GRACE: Duration = Duration::from_millis(20);
 /// How long a device may give no sign of life: a trap stops all shards at once, and the driver says so some hundred milliseconds later.
 /// Other processes' turns on the device are shorter.
-const SILENCE: Duration = Duration::from_millis(25);
+const SILENCE: Duration = Duration::from_millis(50);
+/// Shards whose last signs of life lie no further apart have stopped at once, in microseconds. An illegal address stops its own shard
+/// first and the others long after; that is left to the driver to say.
+const AT_ONCE: u64 = 5000;
 /// Workers in a row that fail to open before no other is tried.
 const ATTEMPTS: u32 = 3;
 
@@ -22,7 +25,7 @@ const ATTEMPTS: u32 = 3;
 pub(crate) struct At {
     /// The message being handled and how long it may take.
     pub busy: Option<(u64, Duration)>,
-    /// Its last sign of life.
+    /// Its last sign of life, in microseconds of the device's clock.
     pub beat: u64,
     pub running: bool,
 }
@@ -224,17 +227,15 @@ impl Watch {
         }
     }
 
-    /// Whether no shard of those that run has given a sign of life for long. One that has been at a message for a while may be waiting
-    /// for an illegal address, after which a device falls silent too: of that the driver speaks.
+    /// Whether all shards run, have stopped giving signs of life at once, and that for long.
     fn is_silent(&mut self, shards: &[At], now: Duration) -> bool {
-        let beats = shards.iter().fold(0u64, |sum, at| sum.wrapping_add(at.beat));
-        if !self.limits.beats
-            || !self.limits.replace
-            || beats != self.beats.0
-            || shards.iter().all(|at| !at.running)
-            || shards.iter().any(|at| at.busy.is_some())
-        {
-            self.beats = (beats, now);
+        let beats = shards.iter().map(|at| at.beat);
+        let last = beats.clone().max().unwrap_or(0);
+        // Of a single shard it can not be told.
+        let at_once = shards.len() > 1 && shards.iter().all(|at| at.running) && beats.clone().all(|beat| last - beat <= AT_ONCE);
+        let sum = beats.fold(0u64, u64::wrapping_add);
+        if !self.limits.beats || !self.limits.replace || !at_once || sum != self.beats.0 {
+            self.beats = (sum, now);
         }
         now.saturating_sub(self.beats.1) > SILENCE
     }
