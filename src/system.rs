@@ -103,6 +103,11 @@ impl System {
         self.core().device.worker()
     }
 
+    /// The worker process that stands by to take over from one that is lost; `None` while none is ready for it.
+    pub fn standby(&self) -> Option<u32> {
+        self.core().device.standby()
+    }
+
     /// How many workers were lost so far, each of which another took over from, and the last of them.
     pub fn losses(&self) -> (u64, Option<Loss>) {
         self.core().device.losses()

@@ -14,7 +14,7 @@ pub enum Device {
     Cuda,
 }
 
-/// What both benches take.
+/// What all benches take.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Common {
     /// Where ours runs; the bare kernels need a GPU in any case.
@@ -38,7 +38,7 @@ pub struct Common {
 #[derive(Clone, Debug, Parser)]
 #[command(name = "round_trip")]
 pub struct RoundTrip {
-    /// What both benches take.
+    /// What all benches take.
     #[command(flatten)]
     pub common: Common,
     /// Messages of each contender in each round.
@@ -52,11 +52,35 @@ pub struct RoundTrip {
     pub panics: u32,
 }
 
+/// The device is broken: how long until everybody else goes on, and as they were?
+#[derive(Clone, Debug, Parser)]
+#[command(name = "takeover")]
+pub struct Takeover {
+    /// What all benches take; rounds are those of the comparison of process and thread.
+    #[command(flatten)]
+    pub common: Common,
+    /// Faults of each class, and kills of the worker.
+    #[arg(long, default_value_t = 20)]
+    pub repeats: u32,
+    /// Faults of random classes while messages flow, after which every state is compared.
+    #[arg(long, default_value_t = 100)]
+    pub faults: u32,
+    /// What the random choices are made from.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Messages in each round, with the worker a process and a thread.
+    #[arg(long, default_value_t = 5000)]
+    pub samples: u32,
+    /// Resident shards.
+    #[arg(long, default_value_t = 64)]
+    pub shards: u32,
+}
+
 /// Many messages at a time: how many are done in a second?
 #[derive(Clone, Debug, Parser)]
 #[command(name = "throughput")]
 pub struct Throughput {
-    /// What both benches take.
+    /// What all benches take.
     #[command(flatten)]
     pub common: Common,
     /// Resident shards, one run each.

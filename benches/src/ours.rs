@@ -1,15 +1,21 @@
 //! Ours: what the bare peers are the floor of.
 //!
+//! - [`isolation`]: asks with the worker a process and a thread
 //! - [`round_trips`]: asks, calls, spawns and faults, one at a time
 //! - [`streams`]: many asks in flight, many casts
 //! - [`rows`]: rows without a ractor actor in front
+//! - [`takeover`]: faults and kills, one at a time, and who is answered when
+//! - [`untouched`]: faults while messages flow, and every state compared
 //! - [`verify`]: as many messages as one likes, every one of them checked
 //!
 //! Each round starts a system of its own and stops it, so that the peers have the device to themselves meanwhile.
 
+pub mod isolation;
 pub mod round_trips;
 pub mod rows;
 pub mod streams;
+pub mod takeover;
+pub mod untouched;
 pub mod verify;
 
 use crate::args::Device;
@@ -72,6 +78,12 @@ impl<'r> Ours<'r> {
     /// The same with room for so many asks in flight.
     pub fn with_reply_lines(mut self, lines: u32) -> Ours<'r> {
         self.config.reply_lines = lines;
+        self
+    }
+
+    /// The same with another configuration.
+    fn with(mut self, change: impl FnOnce(&mut Config)) -> Ours<'r> {
+        change(&mut self.config);
         self
     }
 

@@ -54,6 +54,7 @@ struct File<'a> {
     machine: &'a Machine,
     series: Vec<SeriesFile<'a>>,
     rates: Vec<RatesFile<'a>>,
+    counts: &'a [(String, u64)],
     claims: &'a [Claim],
     checked: &'a [(String, u64)],
     not_run: &'a [(String, String)],
@@ -111,6 +112,12 @@ impl Report<'_> {
             let rounds: Vec<_> = rates.values.iter().map(|v| format!("{:.3}", v / 1e6)).collect();
             println!("{:width$} {:>10.3}   {}", rates.name, rates.median().unwrap_or(0.0) / 1e6, rounds.join(" "));
         }
+        if !record.counts().is_empty() {
+            println!();
+        }
+        for (name, count) in record.counts() {
+            println!("{count:>10}  {name}");
+        }
         if !self.claims.is_empty() {
             println!("\nto reach");
         }
@@ -143,6 +150,7 @@ impl Report<'_> {
                 })
                 .collect(),
             rates: record.rates().iter().map(|r| RatesFile { name: &r.name, unit: "1/s", median: r.median(), rounds: &r.values }).collect(),
+            counts: record.counts(),
             claims: &self.claims,
             checked: record.all_checked(),
             not_run: record.all_absent(),

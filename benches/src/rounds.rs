@@ -19,6 +19,7 @@ pub struct Record {
     round: u32,
     series: Vec<(u32, Series)>,
     rates: Vec<Rates>,
+    counts: Vec<(String, u64)>,
     checked: Vec<(String, u64)>,
     absent: Vec<(String, String)>,
     failed: Vec<(String, String)>,
@@ -47,12 +48,14 @@ impl Record {
         }
     }
 
+    /// Adds to a number that is neither a duration nor a rate.
+    pub fn count(&mut self, name: &str, more: u64) {
+        add(&mut self.counts, name, more);
+    }
+
     /// Counts answers that were compared with what they had to be.
     pub fn checked(&mut self, name: &str, answers: u64) {
-        match self.checked.iter_mut().find(|(n, _)| n == name) {
-            Some((_, count)) => *count += answers,
-            None => self.checked.push((name.into(), answers)),
-        }
+        add(&mut self.checked, name, answers);
     }
 
     /// Says that `name` was not run, and why.
@@ -80,6 +83,16 @@ impl Record {
         self.rates.iter().find(|r| r.name == name)?.median()
     }
 
+    /// Every number.
+    pub fn counts(&self) -> &[(String, u64)] {
+        &self.counts
+    }
+
+    /// One number.
+    pub fn counted(&self, name: &str) -> Option<u64> {
+        self.counts.iter().find(|(n, _)| n == name).map(|(_, count)| *count)
+    }
+
     /// Answers compared, by contender.
     pub fn all_checked(&self) -> &[(String, u64)] {
         &self.checked
@@ -93,6 +106,13 @@ impl Record {
     /// What failed, and how.
     pub fn failed(&self) -> &[(String, String)] {
         &self.failed
+    }
+}
+
+fn add(to: &mut Vec<(String, u64)>, name: &str, more: u64) {
+    match to.iter_mut().find(|(n, _)| n == name) {
+        Some((_, count)) => *count += more,
+        None => to.push((name.into(), more)),
     }
 }
 

@@ -1,8 +1,12 @@
 //! Every contender of ours runs, is checked and fails nothing, on the CPU device.
 
+use resident::Isolation;
+use resident_benches::ours::isolation;
 use resident_benches::ours::round_trips::RoundTrips;
 use resident_benches::ours::rows::Spawns;
 use resident_benches::ours::streams::{Asks, Casts};
+use resident_benches::ours::takeover::{Faults, Kills, Panics, Way};
+use resident_benches::ours::untouched::Untouched;
 use resident_benches::ours::verify::Verify;
 use resident_benches::ours::{Ours, Place};
 use resident_benches::rounds::{self, Contender, Record};
@@ -27,4 +31,27 @@ fn ours_takes_part() {
     assert_eq!(record.series().count(), 7 + 1 + 2, "round trips; a cast's enqueue; rows one by one and at once");
     let checked: u64 = record.all_checked().iter().map(|(_, n)| n).sum();
     assert!(checked > 2 * 4 * 5000 - 100, "{names:?} checked {checked}");
+}
+
+#[test]
+fn what_is_broken_is_taken_over() {
+    const REPEATS: u32 = 3;
+    let runtime = Runtime::new().unwrap();
+    let ours = || Ours::new(&runtime, Place::CPU);
+    let mut contenders: Vec<Box<dyn Contender + '_>> = vec![
+        Box::new(Kills::new(ours(), true, REPEATS)),
+        Box::new(Kills::new(ours(), false, REPEATS)),
+        Box::new(Panics::new(ours(), 10)),
+        Box::new(Untouched::new(ours(), 12, 1)),
+        Box::new(isolation::Asks::new(ours(), Isolation::Process, 30)),
+        Box::new(isolation::Asks::new(ours(), Isolation::Thread, 30)),
+    ];
+    contenders.extend(Way::ALL.map(|way| Box::new(Faults::new(ours(), way, REPEATS)) as Box<dyn Contender + '_>));
+    let mut record = Record::default();
+    rounds::run(contenders, 1, None, &mut record);
+    assert_eq!(record.failed(), []);
+    assert_eq!(record.series().count(), 3 * 4 + 2 * 3 + 1 + 2, "faults, kills, panics, asks");
+    let title = Place::CPU.title();
+    assert_eq!(record.counted(&Untouched::differing(&title)), Some(0));
+    assert_eq!(record.counted(&Untouched::struck(&title)), Some(12));
 }

@@ -248,6 +248,11 @@ impl Device {
         self.keeper.worker()
     }
 
+    /// The process that stands by to take over, once it is ready for it.
+    pub fn standby(&self) -> Option<u32> {
+        self.keeper.standby()
+    }
+
     /// How many workers were lost so far, and the last of them.
     pub fn losses(&self) -> (u64, Option<Loss>) {
         let (losses, last) = self.keeper.losses();

@@ -7,6 +7,7 @@
 
 mod watch;
 
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -49,6 +50,8 @@ struct Now {
     state: State,
     /// The worker's process.
     worker: Option<u32>,
+    /// The process of the worker that stands by, once it is ready.
+    standby: Option<u32>,
     losses: u64,
     last: Option<Loss>,
 }
@@ -81,7 +84,10 @@ impl Keeper {
     pub(crate) fn start(options: Options, hello: SyncSender<Result<Kept, WorkerError>>) -> Result<Keeper, WorkerError> {
         let none = |error| WorkerError::new(Class::Worker, format!("no thread to keep the device: {error}"));
         let (wishes, heard) = Link::pair().map_err(none)?;
-        let shared = Arc::new(Shared { now: Mutex::new(Now { state: State::Running, worker: None, losses: 0, last: None }), changed: Condvar::new() });
+        let shared = Arc::new(Shared {
+            now: Mutex::new(Now { state: State::Running, worker: None, standby: None, losses: 0, last: None }),
+            changed: Condvar::new(),
+        });
         let keep = {
             let shared = shared.clone();
             move || match open(&options) {
@@ -105,6 +111,10 @@ impl Keeper {
 
     pub(crate) fn worker(&self) -> Option<u32> {
         lock(&self.shared.now).worker
+    }
+
+    pub(crate) fn standby(&self) -> Option<u32> {
+        lock(&self.shared.now).standby
     }
 
     /// Waits until the device no longer runs, or until `timeout`.
@@ -159,7 +169,11 @@ struct First {
 
 fn open(options: &Options) -> Result<First, WorkerError> {
     let worker = Hand::start(options)?;
-    worker.order(&Order::Open(Box::new(options.clone())), &[]).map_err(silent)?;
+    match worker.order(&Order::Open(Box::new(options.clone())), &[]) {
+        // It has ended, which is heard below.
+        Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {}
+        told => told.map_err(silent)?,
+    }
     match worker.hear(options.start_timeout) {
         Some(Some((Word::Opened(info), descriptors))) => {
             let [region, memory]: [OwnedFd; 2] =
@@ -283,7 +297,10 @@ impl Keeping {
     fn hear_next(&mut self) {
         let Some(word) = self.next.as_ref().and_then(|next| next.hear(Duration::ZERO)) else { return };
         match word {
-            Some((Word::Opened(_), _)) => self.happen(Event::Opened),
+            Some((Word::Opened(_), _)) => {
+                lock(&self.shared.now).standby = self.next.as_ref().and_then(Hand::process);
+                self.happen(Event::Opened);
+            }
             Some((Word::Failed(error), _)) => self.no_next(error),
             _ => self.no_next(WorkerError::new(Class::Worker, "the worker that stood by has ended")),
         }
@@ -291,6 +308,7 @@ impl Keeping {
 
     fn no_next(&mut self, error: WorkerError) {
         self.next = None;
+        lock(&self.shared.now).standby = None;
         self.happen(Event::NotOpened(error));
     }
 
@@ -361,7 +379,10 @@ impl Keeping {
     fn take_over(&mut self, blame: &[u16]) {
         let Some(next) = self.next.take() else { return };
         self.worker = next;
-        lock(&self.shared.now).worker = self.worker.process();
+        {
+            let mut now = lock(&self.shared.now);
+            (now.worker, now.standby) = (self.worker.process(), None);
+        }
         for (shard, blame) in (0..self.info.shards).zip(blame) {
             self.region.mender(shard).mend();
             self.region.progress(shard).set_running(false);
@@ -374,7 +395,10 @@ impl Keeping {
     fn finish(&mut self, state: State) {
         self.next = None;
         self.over = true;
-        lock(&self.shared.now).state = state;
+        {
+            let mut now = lock(&self.shared.now);
+            (now.state, now.standby) = (state, None);
+        }
         self.shared.changed.notify_all();
     }
 }

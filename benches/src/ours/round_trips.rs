@@ -8,7 +8,7 @@ use resident_test_actors::{AddAndGet, Ask, Counter, CounterMsg, EXPLICIT, Echo, 
 use std::time::Instant;
 
 /// Messages ahead of those that count.
-const WARM_UP: usize = 1000;
+pub(super) const WARM_UP: usize = 1000;
 
 /// What ours does that can be timed one by one.
 pub struct RoundTrips<'r> {
@@ -149,14 +149,14 @@ async fn spawns(system: System, count: usize) -> Result<Vec<f64>, Error> {
 }
 
 /// A counter on each shard, and what each has to say next.
-struct Counters {
+pub(super) struct Counters {
     actors: Vec<GpuRef<Counter>>,
     totals: Vec<u64>,
     asked: u64,
 }
 
 impl Counters {
-    fn new(actors: Vec<GpuRef<Counter>>) -> Counters {
+    pub(super) fn new(actors: Vec<GpuRef<Counter>>) -> Counters {
         let totals = vec![0; actors.len()];
         Counters { actors, totals, asked: 0 }
     }
@@ -169,7 +169,7 @@ impl Counters {
         (AddAndGet { amount }, self.totals[shard])
     }
 
-    fn ask(&mut self, shard: usize) -> Result<f64, Error> {
+    pub(super) fn ask(&mut self, shard: usize) -> Result<f64, Error> {
         let (request, expected) = self.next(shard);
         let start = Instant::now();
         let total = self.actors[shard].ask(&request, PATIENCE)?;
@@ -177,7 +177,7 @@ impl Counters {
         if total == expected { Ok(nanos) } else { Err(format!("{total} instead of {expected} from shard {shard}").into()) }
     }
 
-    fn asks(&mut self, count: usize, shard: impl Fn(usize, usize) -> usize) -> Result<Vec<f64>, Error> {
+    pub(super) fn asks(&mut self, count: usize, shard: impl Fn(usize, usize) -> usize) -> Result<Vec<f64>, Error> {
         let shards = self.actors.len();
         (0..count).map(|i| self.ask(shard(i, shards))).collect()
     }

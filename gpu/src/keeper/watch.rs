@@ -1,5 +1,8 @@
 //! When a worker is lost and what is done about it, decided: `(event, now) -> actions`, without a clock of its own.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::mem;
 use std::time::Duration;
@@ -91,8 +94,8 @@ enum Phase {
     },
     /// The worker is being ended.
     Ending(WorkerError, Vec<usize>),
-    /// The worker has ended and the next is not ready.
-    Waiting,
+    /// The worker has ended, then, and the next is not ready.
+    Waiting(Duration),
     Stopping,
     Over,
 }
@@ -142,8 +145,8 @@ impl Watch {
         match event {
             _ if self.phase == Phase::Over => vec![],
             Event::Look(shards) => self.look(shards, now),
-            Event::Failed(error) => self.end(error, vec![]),
-            Event::Gone => self.end(WorkerError::new(Class::Worker, "the worker process ended"), vec![]),
+            Event::Failed(error) => self.end(error),
+            Event::Gone => self.end(WorkerError::new(Class::Worker, "the worker process ended")),
             Event::Ended(signal) => self.ended(signal, now),
             Event::Opened => {
                 self.next = Next::Ready;
@@ -154,7 +157,7 @@ impl Watch {
                 self.next = Next::None;
                 self.attempts += 1;
                 match self.phase {
-                    Phase::Waiting if self.attempts >= ATTEMPTS => self.lose(error),
+                    Phase::Waiting(_) if self.attempts >= ATTEMPTS => self.lose(error),
                     _ if self.attempts < ATTEMPTS => self.open(),
                     // The next loss tries anew.
                     _ => vec![],
@@ -186,7 +189,10 @@ impl Watch {
     fn look(&mut self, shards: &[At], now: Duration) -> Vec<Action> {
         match &self.phase {
             Phase::Launching(since) if now.saturating_sub(*since) > self.limits.launch => {
-                self.end(WorkerError::new(Class::Worker, "the shards did not come up"), vec![])
+                self.end(WorkerError::new(Class::Worker, "the shards did not come up"))
+            }
+            Phase::Waiting(since) if now.saturating_sub(*since) > self.limits.launch => {
+                self.lose(WorkerError::new(Class::Worker, "no other worker took over in time"))
             }
             Phase::Running if self.limits.replace => {
                 let hung: Vec<_> = (0..shards.len().min(self.at.len())).filter(|shard| self.is_late(*shard, shards[*shard], now)).collect();
@@ -201,8 +207,7 @@ impl Watch {
                 if !others_left && now < *until {
                     return vec![];
                 }
-                let hung = hung.clone();
-                self.end(WorkerError::new(Class::Hang, "a handler did not come to an end within its budget"), hung)
+                self.end(WorkerError::new(Class::Hang, "a handler did not come to an end within its budget"))
             }
             _ => vec![],
         }
@@ -223,18 +228,19 @@ impl Watch {
         }
     }
 
-    fn end(&mut self, error: WorkerError, hung: Vec<usize>) -> Vec<Action> {
-        match self.phase {
-            Phase::Ending(..) | Phase::Waiting => vec![],
-            _ => {
-                self.phase = Phase::Ending(error, hung);
-                vec![Action::End]
-            }
-        }
+    fn end(&mut self, error: WorkerError) -> Vec<Action> {
+        let hung = match &mut self.phase {
+            Phase::Ending(..) | Phase::Waiting(_) => return vec![],
+            // Whatever ends the worker now, that they hang was known before.
+            Phase::Parting { hung, .. } => mem::take(hung),
+            _ => vec![],
+        };
+        self.phase = Phase::Ending(error, hung);
+        vec![Action::End]
     }
 
     fn ended(&mut self, signal: Option<i32>, now: Duration) -> Vec<Action> {
-        let Phase::Ending(mut error, hung) = mem::replace(&mut self.phase, Phase::Waiting) else { return vec![] };
+        let Phase::Ending(mut error, hung) = mem::replace(&mut self.phase, Phase::Waiting(now)) else { return vec![] };
         if error.class == Class::Worker
             && let Some(signal) = signal
         {
@@ -267,7 +273,7 @@ impl Watch {
 
     /// Launches the next worker if one is needed and ready.
     fn go_on(&mut self, now: Duration) -> Vec<Action> {
-        if self.phase != Phase::Waiting || self.next != Next::Ready {
+        if !matches!(self.phase, Phase::Waiting(_)) || self.next != Next::Ready {
             return vec![];
         }
         self.next = Next::None;
