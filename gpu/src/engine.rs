@@ -80,5 +80,8 @@ impl Plan {
     }
 }
 
+/// What the names of the CPU device's shard threads begin with.
+pub(crate) const SHARD_THREAD: &str = "shard-";
+
 /// Shards of a GPU unless the user says otherwise: half of an H200's multiprocessors stay free for other work.
 const DEFAULT_SHARDS: u32 = 64;

@@ -5,8 +5,10 @@
 //! the rings to the host are mended ([`ring`](crate::ring), R-6), and the next worker
 //! launches over the same region and memory (engine.h, E-6).
 
+mod clocks;
 mod watch;
 
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,6 +19,7 @@ use resident_kernels::engine::kinds;
 use resident_kernels::wire;
 use serde::{Deserialize, Serialize};
 
+use self::clocks::Clocks;
 use self::watch::{Action, At, Event, Limits, Watch};
 use crate::fault::{Class, WorkerError};
 use crate::options::{Choice, DeviceInfo, DeviceKind, Isolation, Options};
@@ -150,6 +153,7 @@ struct Keeping {
     worker: Hand,
     next: Option<Hand>,
     watch: Watch,
+    clocks: Clocks,
     begun: Instant,
     /// When it was noticed that the worker is lost.
     noticed: Instant,
@@ -168,7 +172,11 @@ struct First {
 
 fn open(options: &Options) -> Result<First, WorkerError> {
     let worker = Hand::start(options)?;
-    worker.order(&Order::Open(Box::new(options.clone())), &[]).map_err(silent)?;
+    match worker.order(&Order::Open(Box::new(options.clone())), &[]) {
+        // It has ended, which is heard below.
+        Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {}
+        told => told.map_err(silent)?,
+    }
     match worker.hear(options.start_timeout) {
         Some(Some((Word::Opened(info), descriptors))) => {
             let [region, memory]: [OwnedFd; 2] =
@@ -213,7 +221,21 @@ impl Keeping {
         };
         let options = Options { device, shards: Some(info.shards), ..options };
         let now = Instant::now();
-        Keeping { options, region, memory, info, worker, next: None, watch, begun: now, noticed: now, shared, wishes, over: false }
+        Keeping {
+            options,
+            region,
+            memory,
+            info,
+            worker,
+            next: None,
+            watch,
+            clocks: Clocks::wall(),
+            begun: now,
+            noticed: now,
+            shared,
+            wishes,
+            over: false,
+        }
     }
 
     fn run(mut self, hello: SyncSender<Result<Kept, WorkerError>>) {
@@ -312,13 +334,23 @@ impl Keeping {
         let at = |shard| {
             let progress = self.region.progress(shard);
             let budget = |kind: u32| kinds().get(kind as usize).map_or(Duration::MAX, |kind| Duration::from_millis(kind.budget_ms.into()));
-            At { busy: progress.busy().map(|(slot, kind)| (slot, budget(kind))), beat: progress.beat(), running: progress.running() }
+            let busy = progress.busy().map(|(slot, kind)| (slot, budget(kind)));
+            let clock = if busy.is_some() { self.clocks.now(shard) } else { None };
+            At {
+                busy: busy.filter(|_| clock.is_some()),
+                clock: clock.unwrap_or_default(),
+                beat: progress.beat(),
+                running: progress.running(),
+            }
         };
         let shards: Vec<_> = (0..self.info.shards).map(at).collect();
         self.happen(Event::Look(&shards));
     }
 
     fn happen(&mut self, event: Event<'_>) {
+        if let (Event::Running, DeviceKind::Cpu, Some(process)) = (&event, self.info.kind, self.worker.process()) {
+            self.clocks = Clocks::of(process, self.info.shards);
+        }
         let parting = self.watch.is_parting();
         for action in self.watch.handle(event, self.begun.elapsed()) {
             self.perform(action, parting);

@@ -546,7 +546,7 @@ fn killed_in_a_handler(options: Options) {
             }
         };
         sum += rounds;
-        assert_eq!((heard.op, heard.correlation, u64::decode(&heard.payload)), (OP_REPLY, 61, sum));
+        assert_eq!((heard.op, heard.correlation, u64::decode(&heard.payload)), (OP_REPLY, 61, sum), "{:?}", host.device.losses());
         host.until("the loss is seen", |device| device.losses().0 == kills);
     }
     host.end();

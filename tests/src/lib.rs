@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use resident::Isolation;
 use resident::prelude::*;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::mpsc;
 
 /// How long a condition may take before a test gives up.
@@ -101,6 +102,11 @@ impl Heard {
         }
     }
 
+    /// Whether another end has been heard of.
+    pub fn has_more(&mut self) -> bool {
+        std::iter::from_fn(|| self.0.try_recv().ok()).any(|event| !matches!(event, Event::Started(_)))
+    }
+
     /// The next end is a failure of a resident actor.
     pub async fn fault(&mut self) -> (ActorId, GpuFault) {
         match self.end().await {
@@ -115,6 +121,39 @@ pub async fn supervisor() -> (ActorCell, Heard) {
     let (send, heard) = mpsc::unbounded_channel();
     let (supervisor, _) = Listener::spawn(None, Listener(send), ()).await.expect("an actor without a name starts");
     (supervisor.get_cell(), Heard(heard))
+}
+
+/// An actor on each shard, in the shards' order.
+pub async fn on_every_shard<A: Spawn>(system: &System, make: impl Fn() -> A) -> Vec<GpuRef<A>> {
+    let shards = system.device().shards as usize;
+    let mut actors: Vec<Option<GpuRef<A>>> = vec![None; shards];
+    while let Some(missing) = actors.iter().position(Option::is_none) {
+        let (actor, join) = A::spawn(None, make(), system).await.unwrap_or_else(|error| panic!("{error}"));
+        match &mut actors[actor.info().address.shard as usize] {
+            free @ None => *free = Some(actor),
+            Some(_) => {
+                // Another spawn came between.
+                actor.stop(None);
+                soon(&format!("the end of one too many on the way to shard {missing}"), join).await.expect("it only stops");
+            }
+        }
+    }
+    actors.into_iter().flatten().collect()
+}
+
+/// Kills a process as `kill -9` does. One that has ended meanwhile is as good.
+pub fn kill(process: u32) {
+    send(process, Signal::KILL);
+}
+
+/// Stops a process where it is: it lives and does nothing, until it is killed.
+pub fn freeze(process: u32) {
+    send(process, Signal::STOP);
+}
+
+fn send(process: u32, signal: Signal) {
+    let pid = Pid::from_raw(process as i32).expect("the number of a process");
+    let _ = kill_process(pid, signal);
 }
 
 /// A name that no other test uses.

@@ -11,7 +11,7 @@ use rustix::fs::{MemfdFlags, fstat, ftruncate, memfd_create};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-use super::Engine;
+use super::{Engine, SHARD_THREAD};
 use crate::fault::{Class, WorkerError};
 use crate::region::Region;
 
@@ -49,7 +49,7 @@ impl Engine for Cpu {
                 // thread ends; `launch` is called again only after every shard has left, so each shard has one thread.
                 unsafe { run_host_shard(&memory.params, shard, threads) }
             };
-            let thread = thread::Builder::new().name(format!("shard-{shard}")).spawn(run);
+            let thread = thread::Builder::new().name(format!("{SHARD_THREAD}{shard}")).spawn(run);
             self.shards.push(thread.map_err(|e| WorkerError::new(Class::Worker, format!("no thread for shard {shard}: {e}")))?);
         }
         Ok(())

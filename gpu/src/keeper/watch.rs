@@ -1,5 +1,8 @@
 //! When a worker is lost and what is done about it, decided: `(event, now) -> actions`, without a clock of its own.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::mem;
 use std::time::Duration;
@@ -25,6 +28,8 @@ const ATTEMPTS: u32 = 3;
 pub(crate) struct At {
     /// The message being handled and how long it may take.
     pub busy: Option<(u64, Duration)>,
+    /// How long it has been at work, by a clock of its own: a message's budget is of that.
+    pub clock: Duration,
     /// Its last sign of life, in microseconds of the device's clock.
     pub beat: u64,
     pub running: bool,
@@ -102,8 +107,8 @@ enum Phase {
     },
     /// The worker is being ended.
     Ending(WorkerError, Vec<u32>),
-    /// The worker has ended and the next is not ready.
-    Waiting,
+    /// The worker has ended, then, and the next is not ready.
+    Waiting(Duration),
     Stopping,
     Over,
 }
@@ -121,7 +126,7 @@ pub(crate) struct Watch {
     limits: Limits,
     phase: Phase,
     next: Next,
-    /// Each shard's message and since when it is at it.
+    /// Each shard's message and since when, by its clock, it is at it.
     at: Vec<Option<(u64, Duration)>>,
     /// The sum of the shards' signs of life and since when it is that.
     beats: (u64, Duration),
@@ -156,8 +161,8 @@ impl Watch {
         match event {
             _ if self.phase == Phase::Over => vec![],
             Event::Look(shards) => self.look(shards, now),
-            Event::Failed(error) => self.end(error, vec![]),
-            Event::Gone => self.end(WorkerError::new(Class::Worker, "the worker process ended"), vec![]),
+            Event::Failed(error) => self.end(error),
+            Event::Gone => self.end(WorkerError::new(Class::Worker, "the worker process ended")),
             Event::Ended(signal) => self.ended(signal, now),
             Event::Opened => {
                 self.next = Next::Ready;
@@ -168,7 +173,7 @@ impl Watch {
                 self.next = Next::None;
                 self.attempts += 1;
                 match self.phase {
-                    Phase::Waiting if self.attempts >= ATTEMPTS => self.lose(error),
+                    Phase::Waiting(_) if self.attempts >= ATTEMPTS => self.lose(error),
                     _ if self.attempts < ATTEMPTS => self.open(),
                     // The next loss tries anew.
                     _ => vec![],
@@ -202,13 +207,17 @@ impl Watch {
         let silent = self.is_silent(shards, now);
         match &self.phase {
             Phase::Launching(since) if now.saturating_sub(*since) > self.limits.launch => {
-                self.end(WorkerError::new(Class::Worker, "the shards did not come up"), vec![])
+                self.end(WorkerError::new(Class::Worker, "the shards did not come up"))
             }
-            Phase::Running | Phase::Parting { .. } if silent => self
-                .end(WorkerError::new(Class::Trap, "the device fell silent in the middle of its work, as it does when it traps"), vec![]),
+            Phase::Waiting(since) if now.saturating_sub(*since) > self.limits.launch => {
+                self.lose(WorkerError::new(Class::Worker, "no other worker took over in time"))
+            }
+            Phase::Running | Phase::Parting { .. } if silent => {
+                self.end(WorkerError::new(Class::Trap, "the device fell silent in the middle of its work, as it does when it traps"))
+            }
             Phase::Running if self.limits.replace => {
                 let all = 0..shards.len().min(self.at.len());
-                let hung: Vec<_> = all.filter(|shard| self.is_late(*shard, shards[*shard], now)).map(|shard| shard as u32).collect();
+                let hung: Vec<_> = all.filter(|shard| self.is_late(*shard, shards[*shard])).map(|shard| shard as u32).collect();
                 if hung.is_empty() {
                     return vec![];
                 }
@@ -220,8 +229,7 @@ impl Watch {
                 if !others_left && now < *until {
                     return vec![];
                 }
-                let hung = hung.clone();
-                self.end(WorkerError::new(Class::Hang, "a handler did not come to an end within its budget"), hung)
+                self.end(WorkerError::new(Class::Hang, "a handler did not come to an end within its budget"))
             }
             _ => vec![],
         }
@@ -241,32 +249,33 @@ impl Watch {
     }
 
     /// Whether a shard is at one message for longer than that may take.
-    fn is_late(&mut self, shard: usize, at: At, now: Duration) -> bool {
+    fn is_late(&mut self, shard: usize, at: At) -> bool {
         let Some((message, budget)) = at.busy else {
             self.at[shard] = None;
             return false;
         };
         match self.at[shard] {
-            Some((known, since)) if known == message => now.saturating_sub(since) > budget,
+            Some((known, since)) if known == message => at.clock.saturating_sub(since) > budget,
             _ => {
-                self.at[shard] = Some((message, now));
+                self.at[shard] = Some((message, at.clock));
                 false
             }
         }
     }
 
-    fn end(&mut self, error: WorkerError, hung: Vec<u32>) -> Vec<Action> {
-        match self.phase {
-            Phase::Ending(..) | Phase::Waiting => vec![],
-            _ => {
-                self.phase = Phase::Ending(error, hung);
-                vec![Action::End]
-            }
-        }
+    fn end(&mut self, error: WorkerError) -> Vec<Action> {
+        let hung = match &mut self.phase {
+            Phase::Ending(..) | Phase::Waiting(_) => return vec![],
+            // Whatever ends the worker now, that they hang was known before.
+            Phase::Parting { hung, .. } => mem::take(hung),
+            _ => vec![],
+        };
+        self.phase = Phase::Ending(error, hung);
+        vec![Action::End]
     }
 
     fn ended(&mut self, signal: Option<i32>, now: Duration) -> Vec<Action> {
-        let Phase::Ending(mut error, hung) = mem::replace(&mut self.phase, Phase::Waiting) else { return vec![] };
+        let Phase::Ending(mut error, hung) = mem::replace(&mut self.phase, Phase::Waiting(now)) else { return vec![] };
         if error.class == Class::Worker
             && let Some(signal) = signal
         {
@@ -296,7 +305,7 @@ impl Watch {
 
     /// Launches the next worker if one is needed and ready.
     fn go_on(&mut self, now: Duration) -> Vec<Action> {
-        if self.phase != Phase::Waiting || self.next != Next::Ready {
+        if !matches!(self.phase, Phase::Waiting(_)) || self.next != Next::Ready {
             return vec![];
         }
         self.next = Next::None;

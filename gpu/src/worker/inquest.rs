@@ -13,7 +13,7 @@
 
 use std::collections::VecDeque;
 
-use resident_kernels::wire::{FAULT_ADDRESS, FAULT_TRAP, HANDLING, HOLD, LOSS, RETRY, ShardState};
+use resident_kernels::wire::{FAULT_ADDRESS, FAULT_HANG, FAULT_TRAP, HANDLING, HOLD, LOSS, RETRY, ShardState};
 
 use super::Loss;
 use crate::region::Region;
@@ -78,13 +78,14 @@ impl Inquest {
 fn judge(begun: &[bool], before: &[u32], loss: &Loss) -> Vec<u32> {
     let held = |shard: usize| before[shard] & HOLD != 0;
     let by_a_message = matches!(loss.fault, FAULT_TRAP | FAULT_ADDRESS);
+    let hung = |shard: usize| loss.hung.contains(&(shard as u32));
     // Those that were held had nothing to do with this loss; what they are suspected of is an earlier one.
-    let acting = (0..begun.len()).filter(|shard| begun[*shard] && !held(*shard)).count();
+    let acting = (0..begun.len()).filter(|shard| begun[*shard] && !held(*shard) && !hung(*shard)).count();
     let word = |shard: usize| {
         let fault = LOSS | u32::from(loss.fault);
         match (begun[shard], held(shard)) {
             (true, true) => before[shard],
-            (true, false) if loss.hung.contains(&(shard as u32)) => fault,
+            (true, false) if hung(shard) => LOSS | u32::from(FAULT_HANG),
             (true, false) if by_a_message && acting == 1 => fault,
             (true, false) if by_a_message => fault | RETRY | HOLD,
             _ => fault | RETRY,
@@ -103,7 +104,7 @@ fn judge(begun: &[bool], before: &[u32], loss: &Loss) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use resident_kernels::wire::{FAULT_HANG, FAULT_WORKER};
+    use resident_kernels::wire::FAULT_WORKER;
 
     fn loss(fault: u16) -> Loss {
         Loss { fault, hung: Vec::new() }

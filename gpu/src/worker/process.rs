@@ -12,6 +12,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{env, io};
 
+use resident_kernels::actor::Kind;
+use resident_kernels::engine::kinds;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::link::Link;
@@ -19,7 +21,7 @@ use super::{Order, Word, serve};
 use crate::fault::{Class, WorkerError};
 use crate::options::{Isolation, Options};
 
-/// Set for a worker process.
+/// Set for a worker process, to the [`digest`] of its application's kinds.
 const WORKER: &str = "RESIDENT_WORKER";
 /// This executable, also when its file was replaced since it was started.
 const MYSELF: &str = "/proc/self/exe";
@@ -115,7 +117,7 @@ impl Drop for Hand {
 fn process(program: Option<&Path>, link: Link) -> io::Result<Child> {
     let mut command = Command::new(program.unwrap_or(Path::new(MYSELF)));
     // In a group of its own: what the terminal sends to the application is the application's to answer.
-    command.env(WORKER, "1").stdin(Stdio::from(link.into_fd())).stdout(Stdio::null()).process_group(0);
+    command.env(WORKER, digest()).stdin(Stdio::from(link.into_fd())).stdout(Stdio::null()).process_group(0);
     if program.is_none()
         && let Some(name) = env::args_os().next()
     {
@@ -124,18 +126,37 @@ fn process(program: Option<&Path>, link: Link) -> io::Result<Child> {
     command.spawn()
 }
 
+/// Tells kinds of actors apart, and their order: the shards know a kind by its place.
+fn digest() -> String {
+    let fold = |digest: u64, kind: &&Kind| (digest ^ kind.fingerprint).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    format!("{:016x}", kinds().iter().fold(kinds().len() as u64, fold))
+}
+
+/// Says that this program can not work for its application, and waits until that has heard it.
+fn decline(link: &Link) {
+    let error = WorkerError::new(
+        Class::Link,
+        "the program that `worker` names has other kinds of actors than this one, or has them in another order: link the same handler \
+         crates, built from the same source",
+    );
+    if link.send(&Word::Failed(error), &[]).is_ok() {
+        while let Ok(Some(_)) = link.receive::<Order>() {}
+    }
+}
+
 /// Takes over before `main` in a process that was started as a worker.
 #[ctor::ctor(unsafe)]
 fn work() {
-    if env::var_os(WORKER).is_none() {
-        return;
-    }
+    let Some(kinds) = env::var_os(WORKER) else { return };
     // SAFETY of the order: the signal is asked for before the link is looked at, so an application that has gone meanwhile is seen
     // by the one or the other.
     let followed = set_parent_process_death_signal(Some(Signal::KILL));
     let link = io::stdin().as_fd().try_clone_to_owned();
     match (followed, link) {
-        (Ok(()), Ok(link)) if rustix::net::getsockname(&link).is_ok() => serve(&Link::of(link), || exit(0)),
+        (Ok(()), Ok(link)) if rustix::net::getsockname(&link).is_ok() => {
+            let link = Link::of(link);
+            if kinds == *digest() { serve(&link, || exit(0)) } else { decline(&link) }
+        }
         _ => {
             eprintln!("{WORKER} is set, but no application of resident has started this process: unset it");
             exit(2);

@@ -1,0 +1,359 @@
+//! The watch in a world that it does not choose: any history of words, looks, losses and wishes that a keeper could tell it of. The
+//! world knows by itself, in the plainest way, who lives, who is late and how many were lost, and holds each action against that.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Shards of the device.
+const SHARDS: usize = 3;
+/// What a message may take, by its shard.
+const BUDGETS: [Duration; SHARDS] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(1000)];
+const CLASSES: [Class; 4] = [Class::Trap, Class::IllegalAddress, Class::Worker, Class::Protocol];
+const SIGNALS: [Option<i32>; 4] = [None, Some(9), Some(6), Some(11)];
+
+/// What a worker is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Worker {
+    Launching(Duration),
+    Running,
+    /// Its shards were told to leave until then, since some are late.
+    Parting(Duration),
+    Stopping,
+    /// Ended, then.
+    Ended(Duration),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standby {
+    None,
+    Opening,
+    Ready,
+}
+
+/// How it came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    Lost,
+    Stopped,
+}
+
+/// One thing that happens, if it can, after some time; the numbers choose among what can happen.
+#[derive(Clone, Debug)]
+struct Step {
+    after: u64,
+    what: u8,
+    which: u8,
+    /// The message that each shard is at, 0 for none, and whether the shard runs.
+    shards: [(u8, bool); SHARDS],
+}
+
+struct World {
+    watch: Watch,
+    limits: Limits,
+    now: Duration,
+    worker: Worker,
+    standby: Standby,
+    /// Every look since the shards ran last.
+    looks: Vec<(Duration, [Option<u64>; SHARDS])>,
+    /// Who was late when the shards were told to leave.
+    hung: Vec<usize>,
+    /// Every loss.
+    losses: Vec<Duration>,
+    reported: usize,
+    wants_stop: bool,
+    over: Option<Over>,
+}
+
+/// Which shards' messages are blamed for a hang.
+fn blamed_for_a_hang(launch: &Loss) -> Vec<usize> {
+    launch.hung.iter().map(|shard| *shard as usize).collect()
+}
+
+impl World {
+    fn new(limits: Limits) -> World {
+        World {
+            watch: Watch::new(limits, SHARDS, Duration::ZERO),
+            limits,
+            now: Duration::ZERO,
+            worker: Worker::Launching(Duration::ZERO),
+            standby: Standby::None,
+            looks: vec![],
+            hung: vec![],
+            losses: vec![],
+            reported: 0,
+            wants_stop: false,
+            over: None,
+        }
+    }
+
+    fn is_alive(&self) -> bool {
+        !matches!(self.worker, Worker::Ended(_))
+    }
+
+    /// Tells the watch, carries out what it wants as the keeper does, and holds that against what may be done.
+    fn tell(&mut self, event: Event<'_>, signal: Option<i32>) -> Vec<Action> {
+        let was_over = self.over.is_some();
+        let actions = self.watch.handle(event, self.now);
+        assert!(!was_over || actions.is_empty(), "it is over: {actions:?}");
+        let gives_up = actions == [Action::End, Action::Done];
+        for action in &actions {
+            self.perform(action, signal, gives_up);
+        }
+        assert_eq!(self.watch.is_parting(), matches!(self.worker, Worker::Parting(_)) && self.over.is_none());
+        actions
+    }
+
+    fn perform(&mut self, action: &Action, signal: Option<i32>, gives_up: bool) {
+        assert!(self.over.is_none(), "after it was over: {action:?}");
+        match action {
+            Action::Open => {
+                assert!(self.limits.replace && self.standby == Standby::None, "a second one that stands by");
+                self.standby = Standby::Opening;
+            }
+            Action::Part => {
+                assert_eq!(self.worker, Worker::Running);
+                self.worker = Worker::Parting(self.now + GRACE);
+            }
+            Action::End if gives_up => {}
+            Action::End => {
+                assert!(self.is_alive(), "ended twice");
+                self.worker = Worker::Ended(self.now);
+                let before = self.reported;
+                let must_lose = self.wants_stop || !self.limits.replace || self.is_one_too_many();
+                self.losses.extend((!self.wants_stop && self.limits.replace).then_some(self.now));
+                self.tell(Event::Ended(signal), signal);
+                assert_eq!(self.reported == before, must_lose, "lost for good exactly if that may not be: {:?}", self.losses);
+                assert_eq!(self.over == Some(Over::Lost), must_lose);
+            }
+            Action::Report(_) => self.reported += 1,
+            Action::Launch(launch) => {
+                assert!(!self.is_alive(), "two workers at once");
+                assert_eq!(self.standby, Standby::Ready, "one that has nothing ready is launched");
+                assert_eq!(blamed_for_a_hang(launch), self.hung, "blamed for a hang: who was late, and nobody else");
+                self.standby = Standby::None;
+                self.worker = Worker::Launching(self.now);
+                self.hung.clear();
+            }
+            Action::Stop => {
+                assert!(self.wants_stop && self.worker == Worker::Running, "{:?}", self.worker);
+                self.worker = Worker::Stopping;
+            }
+            Action::Lose(_) => self.over = Some(Over::Lost),
+            Action::Done => self.over = Some(Over::Stopped),
+        }
+    }
+
+    fn is_one_too_many(&self) -> bool {
+        let (most, period) = self.limits.losses;
+        self.losses.iter().filter(|loss| self.now - **loss <= period).count() + 1 > most as usize
+    }
+
+    /// Who has been seen at one and the same message, look after look, for longer than that may take.
+    fn late(&self) -> Vec<usize> {
+        let is_late = |shard: &usize| {
+            let Some(message) = self.looks.last().and_then(|(_, at)| at[*shard]) else { return false };
+            let first = self.looks.iter().rev().take_while(|(_, at)| at[*shard] == Some(message)).last();
+            first.is_some_and(|(since, _)| self.now - *since > BUDGETS[*shard])
+        };
+        (0..SHARDS).filter(is_late).collect()
+    }
+
+    fn look(&mut self, shards: &[(u8, bool); SHARDS]) {
+        let at: [At; SHARDS] = std::array::from_fn(|shard| {
+            let (message, running) = shards[shard];
+            At { busy: (message != 0).then_some((u64::from(message), BUDGETS[shard])), clock: self.now, beat: 0, running }
+        });
+        let before = self.worker;
+        if before == Worker::Running {
+            self.looks.push((self.now, at.map(|at| at.busy.map(|(message, _)| message))));
+            if self.limits.replace {
+                self.hung = self.late();
+            }
+        }
+        let hung = self.hung.clone();
+        let actions = self.tell(Event::Look(&at), None);
+        let kind = actions.first().map(std::mem::discriminant);
+        let is = |action: Action| Some(std::mem::discriminant(&action));
+        let expected = match before {
+            _ if self.over == Some(Over::Stopped) => None,
+            Worker::Running if !hung.is_empty() => is(Action::Part),
+            Worker::Parting(until) => {
+                let alone = (0..SHARDS).all(|shard| !at[shard].running || hung.contains(&shard));
+                (alone || self.now >= until).then(|| is(Action::End)).flatten()
+            }
+            Worker::Launching(since) if self.now - since > self.limits.launch => is(Action::End),
+            Worker::Ended(since) if self.now - since > self.limits.launch => is(Action::Lose(WorkerError::new(Class::Worker, ""))),
+            _ => None,
+        };
+        assert_eq!(kind, expected, "{before:?}, late: {hung:?}, {actions:?}");
+    }
+
+    fn running(&mut self) {
+        self.looks.clear();
+        self.worker = Worker::Running;
+        self.tell(Event::Running, None);
+    }
+
+    fn opened(&mut self) {
+        self.standby = Standby::Ready;
+        self.tell(Event::Opened, None);
+    }
+
+    fn not_opened(&mut self) {
+        self.standby = Standby::None;
+        self.tell(Event::NotOpened(WorkerError::new(Class::Worker, "not opened")), None);
+    }
+
+    fn step(&mut self, step: &Step) {
+        self.now += Duration::from_millis(step.after);
+        if self.over.is_some() {
+            // Too late, whatever it is.
+            let error = WorkerError::new(Class::Trap, "late");
+            for event in [Event::Gone, Event::Failed(error.clone()), Event::Opened, Event::NotOpened(error), Event::Running] {
+                self.tell(event, None);
+            }
+            for event in [Event::Stop, Event::Stopped, Event::GiveUp, Event::Ended(Some(9)), Event::Look(&[At::default(); SHARDS])] {
+                self.tell(event, None);
+            }
+            return;
+        }
+        let which = usize::from(step.which) % CLASSES.len();
+        match (step.what % 20, self.worker, self.standby) {
+            (0, ..) if self.is_alive() => drop(self.tell(Event::Gone, SIGNALS[which])),
+            (1, ..) if self.is_alive() => drop(self.tell(Event::Failed(WorkerError::new(CLASSES[which], "failed")), SIGNALS[which])),
+            (2..6, Worker::Launching(_), _) => self.running(),
+            (6..10, _, Standby::Opening) => self.opened(),
+            (10, _, Standby::Opening | Standby::Ready) => self.not_opened(),
+            (11, ..) if step.which < 40 => {
+                self.wants_stop = true;
+                self.tell(Event::Stop, None);
+            }
+            (12, ..) if step.which < 5 => {
+                self.tell(Event::GiveUp, None);
+                assert_eq!(self.over, Some(Over::Stopped));
+            }
+            (13, Worker::Stopping, _) => {
+                self.tell(Event::Stopped, None);
+                assert_eq!(self.over, Some(Over::Stopped));
+            }
+            _ => self.look(&step.shards),
+        }
+    }
+
+    /// From here on everybody does what is asked of him.
+    fn settle(&mut self) {
+        for _ in 0..20 {
+            self.now += Duration::from_millis(1);
+            match (self.over, self.worker, self.standby) {
+                (Some(_), ..) => return,
+                (_, Worker::Launching(_), _) => self.running(),
+                (_, Worker::Stopping, _) => drop(self.tell(Event::Stopped, None)),
+                (_, Worker::Parting(_), _) => self.look(&[(0, false); SHARDS]),
+                (_, Worker::Ended(_), Standby::Opening) => self.opened(),
+                (_, Worker::Ended(_), _) => panic!("nobody is to take over, and nobody is told"),
+                (_, Worker::Running, _) => self.look(&[(0, true); SHARDS]),
+            }
+        }
+    }
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    // Messages stay for some looks, or nobody would ever be late.
+    let shard = prop_oneof![4 => Just((1, true)), 1 => Just((2, true)), 1 => Just((0, true)), 1 => Just((1, false)), 1 => Just((0, false))];
+    let after = prop_oneof![6 => 0..5u64, 4 => 5..60u64, 1 => 60..700u64];
+    let step = (after, any::<u8>(), any::<u8>(), [shard.clone(), shard.clone(), shard]);
+    prop::collection::vec(step.prop_map(|(after, what, which, shards)| Step { after, what, which, shards }), 0..300)
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    (prop::bool::weighted(0.85), any::<bool>(), 0..6u32, 0..3000u64, 100..2000u64).prop_map(|(replace, standby, most, period, launch)| {
+        Limits { replace, beats: false, standby, losses: (most, Duration::from_millis(period)), launch: Duration::from_millis(launch) }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever happens, no action is out of order; and once the world behaves, the device runs or has come to its end, and after a
+    /// stop it has.
+    #[test]
+    fn any_history(limits in limits(), steps in steps(), stops in any::<bool>()) {
+        let mut world = World::new(limits);
+        for step in &steps {
+            world.step(step);
+        }
+        if stops && world.over.is_none() {
+            world.wants_stop = true;
+            world.tell(Event::Stop, None);
+        }
+        world.settle();
+        prop_assert!(world.over.is_some() || world.worker == Worker::Running && !world.wants_stop, "{:?}", world.watch);
+    }
+
+    /// A shard that comes to its next message in time is never called hung, however long it is at work.
+    #[test]
+    fn who_makes_progress_is_not_late(gaps in prop::collection::vec((1..40u64, any::<bool>()), 1..400)) {
+        let mut world = World::new(Limits {
+            replace: true,
+            beats: false,
+            standby: true,
+            losses: (3, Duration::from_secs(1)),
+            launch: Duration::from_secs(1),
+        });
+        world.running();
+        let (mut message, mut since) = (1, Duration::ZERO);
+        for (gap, moves) in gaps {
+            world.now += Duration::from_millis(gap);
+            // The shortest budget is 50 ms: another 40 would be too many.
+            if moves || world.now - since > Duration::from_millis(10) {
+                message += 1;
+                since = world.now;
+            }
+            let at = [At { busy: Some((message, BUDGETS[0])), clock: world.now, beat: 0, running: true }; SHARDS];
+            prop_assert_eq!(world.tell(Event::Look(&at), None), vec![]);
+        }
+    }
+}
+
+/// One shard hangs, is blamed alone, and the device goes on: the story that the histories are made of.
+#[test]
+fn a_hang_from_end_to_end() {
+    let limits = Limits { replace: true, beats: false, standby: true, losses: (1, Duration::from_secs(1)), launch: Duration::from_secs(1) };
+    let mut world = World::new(limits);
+    world.running();
+    world.opened();
+    let busy = [(1, true), (0, true), (0, true)];
+    world.look(&busy);
+    world.now += BUDGETS[0];
+    world.look(&busy);
+    assert_eq!(world.worker, Worker::Running, "at its budget it is not late");
+    world.now += Duration::from_millis(1);
+    world.look(&busy);
+    assert!(world.watch.is_parting());
+    // The others are at a message boundary: nobody waits for the one that hangs.
+    world.look(&[(1, true), (0, false), (0, false)]);
+    assert_eq!((world.worker, world.reported), (Worker::Launching(world.now), 1));
+    world.running();
+    assert_eq!(world.standby, Standby::Opening);
+    // The next loss within the second is one too many.
+    world.tell(Event::Gone, Some(9));
+    assert_eq!(world.over, Some(Over::Lost));
+}
+
+/// All shards stop at once and for long: a trap. Some before the others, or a single one, may be something else.
+#[test]
+fn silence_is_a_trap_if_it_is_everybodys() {
+    let limits = Limits { replace: true, beats: true, standby: false, losses: (9, Duration::from_secs(1)), launch: Duration::from_secs(1) };
+    let fell_silent = |beats: &[u64]| {
+        let mut watch = Watch::new(limits, beats.len(), Duration::ZERO);
+        watch.handle(Event::Running, Duration::ZERO);
+        let at: Vec<_> = beats.iter().map(|beat| At { busy: None, clock: Duration::ZERO, beat: *beat, running: true }).collect();
+        watch.handle(Event::Look(&at), Duration::from_millis(1));
+        assert_eq!(watch.handle(Event::Look(&at), Duration::from_millis(1) + SILENCE), vec![], "not yet");
+        watch.handle(Event::Look(&at), Duration::from_millis(2) + SILENCE) == vec![Action::End]
+    };
+    assert!(fell_silent(&[10_000, 10_900, 10_200]));
+    assert!(!fell_silent(&[10_000, 10_900, 90_000]), "one stopped long before");
+    assert!(!fell_silent(&[10_000]), "one alone");
+}

@@ -1,0 +1,426 @@
+//! What is left of an application that ends, in whichever way: nothing. And which programs a worker may be.
+//!
+//! What counts processes and descriptors runs in a process of its own: this program again, with one ignored test by its name.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Lines};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+use ractor::{call, cast};
+use resident::prelude::*;
+use resident::{Class, DeviceFault, DeviceKind, DeviceStartError, Isolation, StartError, StopError};
+use resident_test_actors::*;
+use resident_tests::*;
+
+/// Set for an application, and so for every process of it: a name that only these have.
+const MARK: &str = "RESIDENT_TEST_APPLICATION";
+/// More losses than any test makes.
+const ANY: (u32, Duration) = (1_000_000, Duration::from_secs(3600));
+/// How long an application with all its starts and stops may take.
+const LONG: Duration = Duration::from_secs(600);
+
+/// An application of its own, with its output.
+struct Application {
+    mark: String,
+    child: Child,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Application {
+    /// Starts this program again for the ignored test `name` alone.
+    fn start(name: &str) -> Application {
+        let mark = unique(&format!("{name}-{}", std::process::id()));
+        let mut command = Command::new(env::current_exe().expect("this program"));
+        command.args([name, "--exact", "--ignored", "--nocapture"]).env(MARK, &mark).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("another process");
+        let output = BufReader::new(child.stdout.take().expect("piped")).lines();
+        Application { mark, child, output }
+    }
+
+    /// Its next word of this sort, and what stands behind it.
+    fn says(&mut self, word: &str) -> String {
+        let word = format!("<{word}>");
+        for line in self.output.by_ref() {
+            if let Some((_, rest)) = line.expect("text").split_once(&word) {
+                return rest.trim().to_owned();
+            }
+        }
+        panic!("the application ended before it said {word}: {:?}", self.child.wait());
+    }
+
+    /// Processes that carry its mark. One that has ended and is not waited for has nothing any more.
+    fn processes(&self) -> BTreeSet<u32> {
+        let mark = format!("{MARK}={}\0", self.mark);
+        let carries = |process: &u32| {
+            let environment = fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
+            environment.windows(mark.len()).any(|window| window == mark.as_bytes())
+        };
+        every_process().filter(carries).collect()
+    }
+
+    async fn are_at_least(&self, count: usize) {
+        until("its processes", || self.processes().len() >= count).await;
+    }
+
+    /// Ends as `kill -9` ends it; nothing of it may be left.
+    async fn dies(mut self) {
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it is ours");
+        until("nothing is left of it", || self.processes().is_empty()).await;
+    }
+
+    /// Waits for its own end.
+    async fn ends(mut self) -> ExitStatus {
+        for line in self.output.by_ref() {
+            line.expect("text");
+        }
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is ours") {
+                until("nothing is left of it", || self.processes().is_empty()).await;
+                return status;
+            }
+            assert!(begun.elapsed() < LONG, "it does not end");
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Drop for Application {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // Of a test that failed, so that it does not fail the next.
+        self.processes().into_iter().for_each(kill);
+    }
+}
+
+fn every_process() -> impl Iterator<Item = u32> {
+    let all = fs::read_dir("/proc").expect("/proc is mounted");
+    all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// Whether this process was started as an application by another test.
+fn is_application() -> bool {
+    env::var_os(MARK).is_some()
+}
+
+fn say(word: &str, more: impl std::fmt::Display) {
+    println!("<{word}> {more}");
+}
+
+async fn start_process(config: Config) -> System {
+    start(Config { shards: Some(2), isolation: Isolation::Process, ..config }).await
+}
+
+async fn ready(system: &System) -> u32 {
+    until("a worker stands by", || system.standby().is_some()).await;
+    system.standby().expect("it stands by")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "an application that others start and kill"]
+async fn waits_to_be_killed() {
+    if !is_application() {
+        return;
+    }
+    let system = start_process(Config::default()).await;
+    say("running", system.worker().expect("a process"));
+    say("ready", ready(&system).await);
+    std::future::pending().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "an application that others start and kill"]
+async fn kills_its_workers_until_it_is_killed() {
+    if !is_application() {
+        return;
+    }
+    let system = start_process(Config { intensity: ANY, ..Config::default() }).await;
+    let mut last = None;
+    for losses in 0.. {
+        until("another worker", || system.worker() != last).await;
+        last = system.worker();
+        last.into_iter().for_each(kill);
+        if losses % 10 == 3 {
+            say("lost", losses);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_that_is_killed_leaves_no_process() {
+    let starting = Application::start("waits_to_be_killed");
+    starting.are_at_least(2).await;
+    starting.dies().await;
+
+    let mut running = Application::start("waits_to_be_killed");
+    let worker = running.says("running").parse().expect("a number");
+    assert!(running.processes().contains(&worker));
+    running.dies().await;
+
+    let mut ready = Application::start("waits_to_be_killed");
+    let standby = ready.says("ready").parse().expect("a number");
+    assert!(ready.processes().contains(&standby) && ready.processes().len() == 3);
+    ready.dies().await;
+
+    // Frozen, they can not see that their link is closed.
+    let mut frozen = Application::start("waits_to_be_killed");
+    [frozen.says("running"), frozen.says("ready")].iter().for_each(|process| freeze(process.parse().expect("a number")));
+    frozen.dies().await;
+
+    let mut hectic = Application::start("kills_its_workers_until_it_is_killed");
+    hectic.says("lost");
+    hectic.says("lost");
+    hectic.dies().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_applications_do_not_meet() {
+    let system = start_process(Config::default()).await;
+    let (counter, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
+    let mine = (system.worker(), Some(ready(&system).await));
+    let mut other = Application::start("waits_to_be_killed");
+    let worker: u32 = other.says("running").parse().expect("a number");
+    let standby: u32 = other.says("ready").parse().expect("a number");
+    // Its worker is lost, and then all of it; and a second one here comes and goes.
+    kill(worker);
+    until("the other's worker is gone", || !other.processes().contains(&worker)).await;
+    until("the other has two again", || other.processes().len() == 3 && other.processes().contains(&standby)).await;
+    let beside = start_process(Config::default()).await;
+    kill(beside.worker().expect("a process"));
+    until("its loss is noticed", || beside.losses().0 == 1).await;
+    assert!(soon("the stop", beside.stop()).await.device.is_ok());
+    let processes = other.processes();
+    assert_eq!(call!(counter, CounterMsg::AddAndGet, AddAndGet { amount: 7 }).unwrap(), 7);
+    // Mine is lost: the other has nothing to do with it.
+    kill(mine.0.expect("a process"));
+    until("my loss is noticed", || system.losses().0 == 1).await;
+    assert_eq!(call!(counter, CounterMsg::AddAndGet, AddAndGet { amount: 7 }).unwrap(), 14);
+    assert_eq!((system.worker(), other.processes()), (mine.1, processes));
+    other.dies().await;
+    assert_eq!(call!(counter, CounterMsg::AddAndGet, AddAndGet { amount: 7 }).unwrap(), 21);
+    assert_eq!((system.worker(), system.losses().0), (mine.1, 1));
+    assert!(soon("the stop", system.stop()).await.device.is_ok());
+}
+
+/// What a process holds: children, those not waited for included; descriptors; mappings of what it shares with workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Holdings {
+    children: usize,
+    descriptors: usize,
+    mappings: usize,
+}
+
+impl Holdings {
+    fn now() -> Holdings {
+        let me = std::process::id().to_string();
+        let is_child = |process: &u32| {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+            // Behind the name, which may hold anything: state and parent.
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.split(' ').nth(1) == Some(&me))
+        };
+        let maps = fs::read_to_string("/proc/self/maps").expect("/proc is mounted");
+        Holdings {
+            children: every_process().filter(is_child).count(),
+            descriptors: fs::read_dir("/proc/self/fd").expect("/proc is mounted").count(),
+            mappings: maps.lines().filter(|line| line.contains("memfd:resident")).count(),
+        }
+    }
+
+    /// Waits until this process holds what it held then.
+    async fn are_back(&self, after: &str) {
+        let begun = Instant::now();
+        while Holdings::now() != *self {
+            assert!(begun.elapsed() < PATIENCE, "after {after}: {:?} instead of {self:?}", Holdings::now());
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+async fn comes_and_goes_once(turn: u32) {
+    let system = start_process(Config { standby: !turn.is_multiple_of(7), ..Config::default() }).await;
+    let (counter, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
+    cast!(counter, CounterMsg::Tick).unwrap();
+    if turn % 5 == 1 {
+        assert_eq!(call!(counter, CounterMsg::Get).unwrap().total, 1);
+        kill(system.worker().expect("a process"));
+        until("the loss is noticed", || system.losses().0 == 1).await;
+    }
+    assert_eq!(call!(counter, CounterMsg::Get).unwrap().total, 1);
+    let held = Holdings::now();
+    assert!(held.children >= 1 && held.mappings >= 1, "{held:?}: what is counted is there while it is held");
+    match turn % 3 {
+        0 => drop(system),
+        1 => system.control().kill(),
+        _ => assert!(soon("the stop", system.stop()).await.device.is_ok()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "counts what its process holds: has to be alone in it"]
+async fn comes_and_goes() {
+    if !is_application() {
+        return;
+    }
+    // What a runtime opens once is open after the first turn.
+    comes_and_goes_once(2).await;
+    until("the first has gone", || Holdings::now().children == 0 && Holdings::now().mappings == 0).await;
+    let before = Holdings::now();
+    for turn in 0..50 {
+        comes_and_goes_once(turn).await;
+        before.are_back(&format!("turn {turn}")).await;
+    }
+    for _ in 0..10 {
+        for wrong in wrong_workers() {
+            let name = wrong.program.display().to_string();
+            wrong.refused().await;
+            before.are_back(&name).await;
+        }
+        assert!(System::start(Config { device: Choice::Cuda(9999), ..Config::default() }).await.is_err());
+        before.are_back("a device that is not there").await;
+        let start_timeout = Duration::ZERO;
+        assert!(System::start(Config { device: Choice::Cpu, start_timeout, ..Config::default() }).await.is_err());
+        before.are_back("a start that had no time").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_system_holds_is_given_back() {
+    let status = Application::start("comes_and_goes").ends().await;
+    assert!(status.success(), "{status}");
+}
+
+/// A program that is no worker of this application, and what is said of it.
+struct Wrong {
+    program: PathBuf,
+    start_timeout: Duration,
+    class: fn(&DeviceStartError) -> bool,
+    text: &'static str,
+}
+
+impl Wrong {
+    async fn refused(self) {
+        let device = if env::var("RESIDENT_TEST_DEVICE").is_ok_and(|device| device == "cuda") { Choice::Cuda(0) } else { Choice::Cpu };
+        let config = Config {
+            device,
+            isolation: Isolation::Process,
+            worker: Some(self.program.clone()),
+            start_timeout: self.start_timeout,
+            ..Config::default()
+        };
+        match soon("the refusal", System::start(config)).await {
+            Err(StartError::Device(error)) if (self.class)(&error) && error.to_string().contains(self.text) => {}
+            other => panic!("{}: {other:?}", self.program.display()),
+        }
+    }
+}
+
+fn wrong_workers() -> Vec<Wrong> {
+    let wrong = |program: &str, start_timeout, class, text| Wrong { program: program.into(), start_timeout, class, text };
+    let is_worker: fn(&DeviceStartError) -> bool = |error| matches!(error, DeviceStartError::Worker(_));
+    let is_link: fn(&DeviceStartError) -> bool = |error| matches!(error, DeviceStartError::Link(_));
+    // Longer than any test has patience: whoever is refused only then is not refused in time.
+    let never = 100 * PATIENCE;
+    vec![
+        wrong("/bin/true", never, is_worker, "ended before it said a word"),
+        wrong("/nowhere/worker", never, is_worker, "could not be started"),
+        wrong("/dev/null", never, is_worker, "could not be started"),
+        // It takes all that it is told and says nothing.
+        wrong("/bin/cat", Duration::from_millis(100), is_worker, "start_timeout"),
+        wrong(env!("CARGO_BIN_EXE_stranger"), never, is_link, "other kinds of actors"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_none_is_refused() {
+    for wrong in wrong_workers() {
+        wrong.refused().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_may_be_a_program_of_its_own() {
+    let worker = Path::new(env!("CARGO_BIN_EXE_worker"));
+    let system = start_process(Config { worker: Some(worker.to_owned()), ..Config::default() }).await;
+    let (counter, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
+    assert_eq!(call!(counter, CounterMsg::AddAndGet, AddAndGet { amount: 3 }).unwrap(), 3);
+    let runs = |process: u32| fs::read_link(format!("/proc/{process}/exe")).expect("a process");
+    assert_eq!(runs(system.worker().expect("a process")), worker.canonicalize().unwrap());
+    let standby = ready(&system).await;
+    kill(system.worker().expect("a process"));
+    assert_eq!(call!(counter, CounterMsg::AddAndGet, AddAndGet { amount: 4 }).unwrap(), 7);
+    assert_eq!((system.worker(), runs(standby)), (Some(standby), worker.canonicalize().unwrap()));
+    assert!(soon("the stop", system.stop()).await.device.is_ok());
+}
+
+#[test]
+fn a_worker_started_by_hand_says_so() {
+    let by_hand = Command::new(env!("CARGO_BIN_EXE_worker")).env("RESIDENT_WORKER", "1").stdin(Stdio::null()).output().unwrap();
+    let text = String::from_utf8_lossy(&by_hand.stderr).into_owned();
+    assert!(!by_hand.status.success() && text.contains("unset it"), "{text}");
+    assert!(Command::new(env!("CARGO_BIN_EXE_worker")).stdout(Stdio::null()).status().unwrap().success(), "and else it is a program");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "ends with a handler that runs on in a thread of its process"]
+async fn hangs_in_a_thread() {
+    if !is_application() {
+        return;
+    }
+    let config = Config { isolation: Isolation::Thread, shards: Some(1), stop_timeout: Duration::from_millis(300), ..Config::default() };
+    let system = start(config).await;
+    assert_eq!((system.worker(), system.standby()), (None, None));
+    let (supervisor, mut heard) = supervisor().await;
+    let (breaker, end) = Breaker::spawn_linked(None, Breaker::default(), &system, supervisor).await.unwrap();
+    assert_eq!(call!(breaker, BreakerMsg::Deposit, Deposit { n: 5 }).unwrap(), 5);
+    cast!(breaker, BreakerMsg::Break(Break { how: SPIN })).unwrap();
+    breaker.stop(None);
+    soon("the actor's end", end).await.unwrap();
+    let (who, fault) = heard.fault().await;
+    assert_eq!((who, fault.class), (breaker.get_id(), FaultClass::Hang));
+    match soon("the stop", system.stop()).await.device {
+        Err(StopError::Running { shards, .. }) => assert_eq!(shards, [0]),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(system.losses().0, 0);
+    say("ended", "in order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "ends its process on the CPU device"]
+async fn traps_in_a_thread() {
+    if !is_application() {
+        return;
+    }
+    let system = start(Config { isolation: Isolation::Thread, shards: Some(1), ..Config::default() }).await;
+    let (supervisor, mut heard) = supervisor().await;
+    let (breaker, _) = Breaker::spawn_linked(None, Breaker::default(), &system, supervisor).await.unwrap();
+    say("breaking", system.device().kind.as_str());
+    cast!(breaker, BreakerMsg::Break(Break { how: TRAP })).unwrap();
+    let (who, fault) = heard.fault().await;
+    assert_eq!((who, fault.class, system.device().kind), (breaker.get_id(), FaultClass::DeviceLost, DeviceKind::Cuda));
+    let report = soon("the stop", system.stop()).await;
+    assert!(matches!(report.device, Err(StopError::Failed(DeviceFault { class: Class::Trap, .. }))), "{report:?}");
+    say("ended", "in order");
+}
+
+/// A worker that is a thread is not taken over from: its device ends, and on the CPU device a trap ends the process.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thread_has_a_clear_end() {
+    use std::os::unix::process::ExitStatusExt;
+    let mut hangs = Application::start("hangs_in_a_thread");
+    hangs.says("ended");
+    hangs.dies().await;
+    let mut traps = Application::start("traps_in_a_thread");
+    if traps.says("breaking") == "cpu" {
+        let status = traps.ends().await;
+        assert_eq!(status.signal(), Some(rustix::process::Signal::ABORT.as_raw()), "{status}");
+    } else {
+        traps.says("ended");
+        traps.dies().await;
+    }
+}
