@@ -3,7 +3,7 @@
 //! An actor on its own has one incarnation, and its proxy ends with it. One that a guardian keeps rests after a fault, until
 //! the guardian starts its next incarnation or ends it for good; name, groups, links, mailbox and handles are not touched.
 //!
-//! - **H-1 (one life)** The next incarnation starts only after the one before was asked to stop, and a handle sends to the last
+//! - **H-1 (one life)** The next incarnation starts only after the one before was told to stop, and a handle sends to the last
 //!   one that started: what is on its way to an older one is refused by the device.
 //! - **H-2 (wait)** A sender that finds the actor resting waits for its next incarnation, or for its end.
 //! - **H-3 (told once)** A fault of a kept actor reaches its guardian once; where the guardian has gone, the proxy ends.

@@ -63,6 +63,11 @@
 //!   the place and the state.
 //! - What reaches nobody is counted: [`System::dead_letters`].
 //!
+//! # Supervision
+//!
+//! [`guardian`] has supervisors with OTP's meaning for ractor's actors and resident ones. A resident actor of theirs is restarted
+//! in place: its handles, its name, its groups and its mailbox stay, and whoever sends meanwhile waits.
+//!
 //! The metrics that a system reports are listed in [`metrics`].
 #![forbid(unsafe_code)]
 

@@ -13,6 +13,9 @@
 //! | `gpu_device_losses_total` | | workers lost, each of which another took over from |
 //! | `gpu_poller_lag_seconds` | | longest time since the last report that a frame lay in a ring before its pump took it |
 //!
+//! Supervisors count under the label `supervisor`: `gpu_supervisor_starts_total`, `.._restarts_total`, `.._stops_total`,
+//! `.._zombies_total` (children that were killed and did not go in time) and `.._escalations_total` (supervisors that gave up).
+//!
 //! Handles are taken when a system starts, so install the recorder before that. Messages are counted under the lock that
 //! sending takes anyway; counts and gauges are reported four times a second.
 

@@ -1,7 +1,6 @@
 //! How a system ends: its actors first, the newest before the oldest, then the device, then the pumps.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use futures_util::{StreamExt, stream};
@@ -34,12 +33,13 @@ pub(crate) struct Stopper {
     pub core: Arc<Core>,
     pumps: Mutex<Vec<JoinHandle<()>>>,
     report: OnceCell<StopReport>,
-    abandoned: AtomicBool,
+    /// Locked while the device is being abandoned: whoever does so again finds its actors told.
+    abandoned: Mutex<bool>,
 }
 
 impl Stopper {
     pub(crate) fn new(core: Arc<Core>, pumps: Vec<JoinHandle<()>>) -> Stopper {
-        Stopper { core, pumps: Mutex::new(pumps), report: OnceCell::new(), abandoned: AtomicBool::new(false) }
+        Stopper { core, pumps: Mutex::new(pumps), report: OnceCell::new(), abandoned: Mutex::new(false) }
     }
 
     /// Stops everything in order; whoever comes later gets the same report.
@@ -74,7 +74,8 @@ impl Stopper {
 
     /// Stops the device at once, without waiting, unless it was stopped in order: its actors fail.
     pub(crate) fn abandon(&self, why: DeviceFault) {
-        if self.report.initialized() || self.abandoned.swap(true, Ordering::AcqRel) {
+        let mut abandoned = self.abandoned.lock();
+        if self.report.initialized() || std::mem::replace(&mut *abandoned, true) {
             return;
         }
         self.core.begin_stop();

@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use ractor::concurrency::spawn;
-use ractor::{ActorCell, ActorId};
+use ractor::{ActorCell, ActorId, ActorStatus};
 use resident_supervisor::{
     Action, Child, ChildInfo, ChildKey, Counts, End, Event as Told, Exit, Flags, Kind, Outcome, Reply, Request, RequestId, Start, Target,
 };
@@ -126,6 +126,8 @@ pub(crate) struct Engine {
     front: FrontRef,
     /// The front hands on nothing any more.
     deaf: bool,
+    /// The policy knows that the front stops.
+    ending: bool,
     events: mpsc::UnboundedSender<Event>,
     report: Report,
     ready: Option<oneshot::Sender<Result<(), SupervisorError>>>,
@@ -167,6 +169,7 @@ impl Engine {
             kill_bound: flags.kill_bound,
             front,
             deaf: false,
+            ending: false,
             events: supervisor.engine.clone(),
             report: Report::new(&supervisor.name),
             ready: Some(ready),
@@ -248,6 +251,15 @@ impl Engine {
     }
 
     fn tell(&mut self, event: Told<Cause>) {
+        // From then on ractor links no child, and every start would fail.
+        if !self.ending && self.front.get_status() >= ActorStatus::Draining {
+            self.ending = true;
+            self.decide(Told::Shutdown);
+        }
+        self.decide(event);
+    }
+
+    fn decide(&mut self, event: Told<Cause>) {
         for action in self.machine.handle(event, self.origin.elapsed()) {
             self.carry_out(action);
         }
@@ -421,7 +433,7 @@ impl Engine {
             here.dropping = Some(tokio::task::spawn_blocking(move || drop(state)));
         }
         here.heard = Some(heard);
-        if true {
+        if here.is_gone {
             self.conclude(key);
         }
     }

@@ -107,6 +107,8 @@ impl SupervisorRef {
     /// Waits until it has ended; an error says why it ended by itself.
     pub async fn ended(&self) -> Result<(), SupervisorError> {
         watch(self.cell.clone()).await;
+        // After a kill the engine has the last word some time later.
+        self.engine.closed().await;
         self.end.get().cloned().flatten().map_or(Ok(()), Err)
     }
 

@@ -315,7 +315,8 @@ struct SlowState(mpsc::UnboundedSender<&'static str>);
 impl Drop for SlowState {
     fn drop(&mut self) {
         let _ = self.0.send("drop begins");
-        std::thread::sleep(Duration::from_millis(50));
+        // What the actor's end has woken runs meanwhile, elsewhere.
+        tokio::task::block_in_place(|| std::thread::sleep(Duration::from_millis(50)));
         let _ = self.0.send("drop ends");
     }
 }
@@ -436,7 +437,7 @@ async fn actors_elsewhere_wait_for_their_device() {
         runs(&owner, "gpu", incarnation).await;
         eventually("it lives on the new device", async || matches!(call!(actor, PanickerMsg::CountUp), Ok(1))).await;
     }
-    assert_eq!(soon("an answer", tenants.count_children()).await.active, 1);
+    runs(&tenants, "child", 4).await;
     owner.terminate_child("gpu").await.unwrap();
     stopped(&tenants).await;
     stopped(&owner).await;
@@ -518,10 +519,10 @@ async fn a_supervisor_is_an_ordinary_actor() {
         match (way, heard) {
             (0, mut heard) => {
                 assert!(matches!(heard.end().await, Event::Terminated(_, _, Some(reason)) if reason == "killed"));
-                assert!(matches!(ended, Err(SupervisorError::Killed(_)) | Ok(())));
+                assert!(matches!(ended, Err(SupervisorError::Killed(_))), "{ended:?}");
             }
             (1 | 2, mut heard) => {
-                assert!(matches!(heard.end().await, Event::Terminated(_, _, Some(reason)) if reason == ["enough", "Drained"][way - 1]));
+                assert!(matches!(heard.end().await, Event::Terminated(_, _, Some(reason)) if reason != "killed"));
                 let said = reports::of(sup.name());
                 assert_eq!(said[2..6], ["stop two", "ended two", "stop one", "ended one"]);
             }
