@@ -173,7 +173,7 @@ impl Doomed {
         self.check(&fault, class, message);
         assert_eq!(fault.state::<Breaker>(), Some(Breaker { handled: 3, sum: 6 }));
         assert!(fault.state::<Counter>().is_none());
-        self.check(self.actor.fault().unwrap(), class, message);
+        self.check(&self.actor.fault().unwrap(), class, message);
         soon("the actor's end", self.end).await.unwrap();
         assert!(self.actor.try_cast(BreakerMsg::Break(Break { how: TRAP })).is_err());
         assert!(ActorRef::<BreakerMsg>::where_is(&self.name).is_none());
