@@ -421,7 +421,7 @@ impl Engine {
             here.dropping = Some(tokio::task::spawn_blocking(move || drop(state)));
         }
         here.heard = Some(heard);
-        if true {
+        if here.is_gone {
             self.conclude(key);
         }
     }
