@@ -1,15 +1,27 @@
 #!/usr/bin/env bash
-# The example on the data that comes with it: its totals must equal a plain fold over the same file.
+# The examples on the CPU device: the totals of `flights` must equal a plain fold over the same file, also where something breaks on
+# the way; the books of `chaos` must balance after a minute of faults of every class.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cargo run --release -p flights -- --json --device cpu | tee /dev/stderr | tail -n 1 | python3 -c '
+flights() {
+    cargo run --release -p flights -- --json --device cpu "$@" | tee /dev/stderr | tail -n 1 | python3 -c '
 import json, sys
 line = json.loads(sys.stdin.read())
-wanted = "device rows skipped flights aircraft alerts arr_delay_total air_time_total distance_total equal messages_per_second".split()
+wanted = "device rows skipped flights aircraft alerts arr_delay_total air_time_total distance_total equal messages_per_second injected".split()
 missing = [name for name in wanted if name not in line]
 assert not missing, f"the last line lacks {missing}"
 assert line["equal"] is True, "the totals of the actors and of the fold differ"
 assert line["flights"] > 0 and line["rows"] == line["flights"] + line["skipped"], "rows are lost"
+injected = [fault["what"] for fault in line["injected"]]
+assert injected == sys.argv[1:], f"{injected} broke, asked for was {sys.argv[1:]}"
 print("flights: {flights} flights of {aircraft} aircraft, {messages_per_second:.0f} messages/s, equal".format(**line))
-'
+' "${broken[@]}"
+}
+
+broken=()
+flights
+broken=(panic trap hang kill)
+flights --inject panic@3000 --inject trap@8000 --inject hang@13000 --inject kill@18000
+
+cargo run --release -p chaos -- --seconds 60 --device cpu

@@ -8,6 +8,7 @@
 
 mod alerts;
 mod fold;
+mod inject;
 mod input;
 mod reader;
 mod report;
@@ -29,6 +30,7 @@ use resident::prelude::*;
 use tokio::sync::oneshot;
 
 use crate::alerts::{AlertMsg, Alerts};
+use crate::inject::{Inject, Injection};
 use crate::input::Input;
 use crate::reader::{Reader, ReaderMsg};
 use crate::report::{Report, Run};
@@ -54,6 +56,9 @@ struct Args {
     /// Keep aircraft and metrics up for so many seconds after the report
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     hold: u64,
+    /// Break something after so many flights: panic, trap or hang an aircraft, or kill the worker process; may be given more than once
+    #[arg(long, value_name = "panic|trap|hang|kill@N")]
+    inject: Vec<Injection>,
     /// End with one line of JSON
     #[arg(long)]
     json: bool,
@@ -105,7 +110,7 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
     let system = System::start(Config { device: args.device.into(), capacity: CAPACITY, ..Config::default() }).await?;
     eprintln!("{input} on {}", system.device());
 
-    let run = count(&system, &input).await;
+    let run = count(&system, &input, &args.inject).await;
     let report = match run {
         Ok(run) => Report::new(system.device(), run, &fold::fold(&input)?),
         Err(error) => {
@@ -123,14 +128,16 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
 }
 
 /// Has the actors count `input`; ends with the first of them that fails.
-async fn count(system: &System, input: &Input) -> anyhow::Result<Run> {
+async fn count(system: &System, input: &Input, inject: &[Injection]) -> anyhow::Result<Run> {
     let bar = progress_bar(input);
     let (end, mut failure) = oneshot::channel();
     let (supervisor, _) = Supervisor::spawn(None, Supervisor, end).await?;
     system.control().link(supervisor.get_cell());
     let (alerts, _) = Alerts::spawn_linked(Some(alerts::NAME.into()), Alerts { bar: bar.clone() }, (), supervisor.get_cell()).await?;
     system.route::<Late, AlertMsg>(alerts::NAME)?;
-    let reader = Reader { input: input.clone(), system: system.clone(), supervisor: supervisor.get_cell(), bar: bar.clone() };
+    let inject = Inject::start(inject, supervisor.get_cell()).await?;
+    let reader =
+        Reader { input: input.clone(), system: system.clone(), supervisor: supervisor.get_cell(), inject: inject.clone(), bar: bar.clone() };
     let (reader, _) = Reader::spawn_linked(Some("flights/reader".into()), reader, (), supervisor.get_cell()).await?;
 
     let run = tokio::select! {
@@ -146,6 +153,9 @@ async fn count(system: &System, input: &Input) -> anyhow::Result<Run> {
         },
     };
     bar.finish_and_clear();
+    if let Some(inject) = inject {
+        inject.stop().await?;
+    }
     run
 }
 
@@ -156,7 +166,7 @@ async fn work(reader: &ActorRef<ReaderMsg>, alerts: &ActorRef<AlertMsg>) -> Resu
     let read = begun.elapsed();
     let totals = fleet.totals().await?;
     let heard = call!(alerts, AlertMsg::Heard)?;
-    Ok(Run { rows: fleet.rows, skipped: fleet.skipped, totals, heard, read, all: begun.elapsed() })
+    Ok(Run { rows: fleet.rows, skipped: fleet.skipped, totals, heard, read, all: begun.elapsed(), injected: fleet.injected })
 }
 
 /// A bar over the bytes of `input`; hidden where standard error is no terminal.

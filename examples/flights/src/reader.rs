@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io;
+use std::sync::Arc;
 
 use flights_actors::{Aircraft, AircraftMsg, Totals};
 use indicatif::{HumanCount, ProgressBar};
@@ -11,6 +12,7 @@ use ractor::{ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort};
 use resident::prelude::*;
 use thiserror::Error;
 
+use crate::inject::{Inject, Injected};
 use crate::input::{Input, unpacked};
 use crate::rows::{Row, RowError, Rows, Tail};
 
@@ -23,6 +25,8 @@ pub struct Reader {
     pub system: System,
     /// To whom the aircraft are linked.
     pub supervisor: ActorCell,
+    /// Breaks something on the way, if that was asked for.
+    pub inject: Option<Arc<Inject>>,
     pub bar: ProgressBar,
 }
 
@@ -41,6 +45,8 @@ pub struct Fleet {
     pub rows: u64,
     /// Those of them without a tail number.
     pub skipped: u64,
+    /// What broke on the way.
+    pub injected: Vec<Injected>,
 }
 
 /// Why the input was not read to its end.
@@ -84,8 +90,32 @@ impl Reader {
                 self.look_up(&fleet).await;
             }
             self.send(&mut fleet, row).await?;
+            if let (Some(inject), Some(tail)) = (&self.inject, row.tail) {
+                inject.strike(&mut fleet, tail, &self.system).await?;
+            }
+        }
+        if let Some(inject) = &self.inject {
+            self.send_again(&fleet, inject).await?;
         }
         Ok(fleet)
+    }
+
+    /// Sends again what was lost with aircraft that a fault of somebody else has interrupted.
+    async fn send_again(&self, fleet: &Fleet, inject: &Inject) -> Result<(), ActorProcessingErr> {
+        // Whoever has failed answers when it goes on, so all are known then.
+        let counted = fleet.totals().await?;
+        for interrupted in inject.interrupted() {
+            let tail = interrupted.tail;
+            let mut rows = Rows::new(unpacked(self.input.open()?)?)?;
+            let mut flights = Vec::new();
+            while let Some(row) = rows.next()? {
+                flights.extend((row.tail == Some(tail)).then_some(row.flight));
+            }
+            for flight in interrupted.lost(&flights, counted[&tail].flights) {
+                fleet.aircraft[&tail].send(AircraftMsg::Flight(*flight)).await.map_err(|unsent| ended(&fleet.aircraft[&tail], unsent))?;
+            }
+        }
+        Ok(())
     }
 
     async fn look_up(&self, fleet: &Fleet) {
@@ -93,6 +123,16 @@ impl Reader {
             self.bar.set_prefix(format!("{} rows, {} aircraft", HumanCount(fleet.rows), HumanCount(fleet.aircraft.len() as u64)));
         }
         tokio::task::yield_now().await;
+    }
+
+    async fn start(&self, tail: Tail) -> Result<GpuRef<Aircraft>, ActorProcessingErr> {
+        match &self.inject {
+            Some(inject) => inject.aircraft(tail, &self.system).await,
+            None => {
+                let (name, state) = (tail.to_string(), Aircraft::new(tail.0));
+                Ok(Aircraft::spawn_linked(Some(name), state, &self.system, self.supervisor.clone()).await?.0)
+            }
+        }
     }
 
     /// Sends a row to its aircraft; waits while the aircraft's shard has no room.
@@ -104,10 +144,7 @@ impl Reader {
         };
         let aircraft = match fleet.aircraft.entry(tail) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => {
-                let (name, state) = (tail.to_string(), Aircraft::new(tail.0));
-                new.insert(Aircraft::spawn_linked(Some(name), state, &self.system, self.supervisor.clone()).await?.0)
-            }
+            Entry::Vacant(new) => new.insert(self.start(tail).await?),
         };
         match aircraft.send(AircraftMsg::Flight(row.flight)).await {
             Ok(()) => Ok(()),

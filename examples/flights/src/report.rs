@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::alerts::Heard;
 use crate::fold::Fold;
+use crate::inject::Injected;
 use crate::rows::Tail;
 
 /// Aircraft in the table of the most delayed.
@@ -25,6 +26,8 @@ pub struct Run {
     pub read: Duration,
     /// From opening the input until every aircraft had answered with its totals.
     pub all: Duration,
+    /// What broke on the way.
+    pub injected: Vec<Injected>,
 }
 
 /// The report. As JSON it is the numbers alone.
@@ -43,6 +46,7 @@ pub struct Report {
     equal: bool,
     messages_per_second: u64,
     seconds: f64,
+    injected: Vec<Injected>,
     #[serde(skip)]
     read_seconds: f64,
     #[serde(skip)]
@@ -76,6 +80,7 @@ impl Report {
             equal: differences.is_empty(),
             messages_per_second: (flights as f64 / run.all.as_secs_f64()) as u64,
             seconds: run.all.as_secs_f64(),
+            injected: run.injected,
             read_seconds: run.read.as_secs_f64(),
             latest: run.heard.latest,
             most_delayed,
@@ -141,6 +146,9 @@ impl fmt::Display for Report {
             self.seconds * 1e3,
             self.read_seconds * 1e3
         )?;
+        for injected in &self.injected {
+            writeln!(f, "Injected: {injected}")?;
+        }
         if self.equal {
             return write!(f, "All totals equal a plain fold over the same input.");
         }

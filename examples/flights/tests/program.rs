@@ -102,6 +102,36 @@ fn the_actors_count_what_a_fold_counts() {
 }
 
 #[test]
+fn what_breaks_on_the_way_costs_nothing() {
+    let expected = plain_fold(&data().1);
+    for faults in [&["panic@5000"][..], &["trap@5000"], &["hang@5000"], &["kill@5000"], &["kill@9000", "trap@0", "trap@9000", "panic@26849"]] {
+        let args: Vec<_> = faults.iter().flat_map(|fault| ["--inject", fault]).collect();
+        let object = object(&flights(&args).output().unwrap());
+        assert_eq!(object["equal"], true, "{faults:?}");
+        for (key, total) in &expected {
+            assert_eq!(object[key].as_i64(), Some(*total), "{key} with {faults:?}");
+        }
+        let injected = object["injected"].as_array().unwrap();
+        assert_eq!(injected.len(), faults.len(), "{injected:?}");
+        for injected in injected {
+            let what = injected["what"].as_str().unwrap();
+            assert!(faults.contains(&&*format!("{what}@{}", injected["after"])), "{injected}");
+            let fault = match what {
+                "panic" => "panicked while handling `Break`",
+                "trap" => "trapped while handling `Break`",
+                "hang" => "did not come to an end in time while handling `Break`",
+                _ => "",
+            };
+            assert_eq!(injected["fault"].as_str().is_some_and(|text| text.contains(fault)), what != "kill", "{injected}");
+            assert_eq!(injected["takeover_ms"].as_f64().is_some(), what != "panic", "{injected}");
+        }
+    }
+    let output = flights(&["--inject", "burn@5"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("as trap@5000"), "{output:?}");
+}
+
+#[test]
 fn standard_input_is_read_too() {
     let mut child = flights(&["--input", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let lines = [NAMES, GOOD, LATE, CANCELLED, NOBODY].join("\r\n");

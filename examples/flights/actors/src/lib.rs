@@ -1,6 +1,10 @@
 //! The resident actors of the flights example: one [`Aircraft`] per tail number.
 #![no_std]
+#![cfg_attr(resident_nightly, feature(core_intrinsics), allow(internal_features, reason = "a real trap"))]
 
+mod inject;
+
+pub use inject::*;
 use resident_kernels::prelude::*;
 
 /// Bytes of the longest tail number.
@@ -89,6 +93,11 @@ pub struct Aircraft {
 }
 
 impl Aircraft {
+    /// What its flights so far come to.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
     /// An aircraft that has not flown.
     pub fn new(tail: [u8; TAIL_BYTES]) -> Aircraft {
         Aircraft { tail, totals: Totals::default() }
@@ -112,16 +121,21 @@ impl Aircraft {
         if let Some(minutes) = flight.arr_delay.get() {
             totals.arrived += 1;
             totals.arr_delay += i64::from(minutes);
-            if minutes > LATE_AFTER {
-                totals.late += 1;
-                ctx.emit(Late { tail: self.tail, minutes });
-            }
         }
         totals.flights += 1;
+        // Last: should the device be lost while this is handled, what was seen outside is not handled again.
+        if let Some(minutes) = flight.arr_delay.get().filter(|minutes| *minutes > LATE_AFTER) {
+            totals.late += 1;
+            ctx.emit(Late { tail: self.tail, minutes });
+        }
     }
 
     fn report(&mut self, _: &Report, _ctx: &mut Ctx) -> Totals {
         self.totals
+    }
+
+    fn break_down(&mut self, how: &Break, _ctx: &mut Ctx) -> u32 {
+        how.carry_out(self.totals.flights)
     }
 }
 
