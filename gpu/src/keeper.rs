@@ -154,6 +154,8 @@ struct Keeping {
     next: Option<Hand>,
     watch: Watch,
     clocks: Clocks,
+    /// What each shard was at when it was last looked at.
+    seen: Vec<Option<(u64, u32)>>,
     begun: Instant,
     /// When it was noticed that the worker is lost.
     noticed: Instant,
@@ -220,7 +222,7 @@ impl Keeping {
             DeviceKind::Cuda => Choice::Cuda(info.ordinal),
         };
         let options = Options { device, shards: Some(info.shards), ..options };
-        let now = Instant::now();
+        let (now, seen) = (Instant::now(), vec![None; info.shards as usize]);
         Keeping {
             options,
             region,
@@ -230,6 +232,7 @@ impl Keeping {
             next: None,
             watch,
             clocks: Clocks::wall(),
+            seen,
             begun: now,
             noticed: now,
             shared,
@@ -331,19 +334,17 @@ impl Keeping {
     }
 
     fn look(&mut self) {
-        let at = |shard| {
+        let budget = |kind: u32| kinds().get(kind as usize).map_or(Duration::MAX, |kind| Duration::from_millis(kind.budget_ms.into()));
+        let mut shards = Vec::with_capacity(self.seen.len());
+        for (shard, seen) in (0..).zip(&mut self.seen) {
             let progress = self.region.progress(shard);
-            let budget = |kind: u32| kinds().get(kind as usize).map_or(Duration::MAX, |kind| Duration::from_millis(kind.budget_ms.into()));
-            let busy = progress.busy().map(|(slot, kind)| (slot, budget(kind)));
-            let clock = if busy.is_some() { self.clocks.now(shard) } else { None };
-            At {
-                busy: busy.filter(|_| clock.is_some()),
-                clock: clock.unwrap_or_default(),
-                beat: progress.beat(),
-                running: progress.running(),
-            }
-        };
-        let shards: Vec<_> = (0..self.info.shards).map(at).collect();
+            let busy = progress.busy();
+            // Its clock is not for nothing, so it is looked at once a message is there for the second time.
+            let again = busy.filter(|busy| seen.replace(*busy) == Some(*busy));
+            let clock = again.and_then(|_| self.clocks.now(shard));
+            let busy = again.filter(|_| clock.is_some()).map(|(slot, kind)| (slot, budget(kind)));
+            shards.push(At { busy, clock: clock.unwrap_or_default(), beat: progress.beat(), running: progress.running() });
+        }
         self.happen(Event::Look(&shards));
     }
 

@@ -119,7 +119,8 @@ fn finish(args: &Args, report: &Report) -> anyhow::Result<()> {
 async fn run(args: &Args) -> anyhow::Result<Report> {
     quiet();
     let before = Holdings::now();
-    let config = Config { device: args.device.into(), arena_bytes: ARENA, intensity: (u32::MAX, Duration::from_secs(1)), ..Config::default() };
+    let config =
+        Config { device: args.device.into(), arena_bytes: ARENA, intensity: (u32::MAX, Duration::from_secs(1)), ..Config::default() };
     let system = System::start(config).await?;
     eprintln!("{} s of chaos on {}", args.seconds, system.device());
     let room_before = room(&system).await;
@@ -137,8 +138,9 @@ async fn run(args: &Args) -> anyhow::Result<Report> {
             std::thread::spawn(move || senders::on_a_thread(scene, lane, seed, runtime))
         })
         .collect();
-    let tasks: Vec<_> =
-        (THREADS..THREADS + TASKS + POSTS).map(|lane| tokio::spawn(senders::in_a_task(scene.clone(), lane, random.next(), lane >= THREADS + TASKS))).collect();
+    let tasks: Vec<_> = (THREADS..THREADS + TASKS + POSTS)
+        .map(|lane| tokio::spawn(senders::in_a_task(scene.clone(), lane, random.next(), lane >= THREADS + TASKS)))
+        .collect();
     let struck = tokio::spawn(strikes::strike(scene.clone(), random.next(), begun + Duration::from_secs(args.seconds))).await?;
     scene.stop.store(true, Ordering::Relaxed);
     let mut ledgers = Vec::new();

@@ -106,7 +106,9 @@ impl Report {
         wrong.extend(run.silent);
         let mut took = run.takeovers;
         took.sort_unstable();
-        let ms = |share: usize| took.get((took.len() * share / 100).min(took.len().saturating_sub(1))).map_or(0.0, |took| took.as_secs_f64() * 1e3);
+        let ms = |share: usize| {
+            took.get((took.len() * share / 100).min(took.len().saturating_sub(1))).map_or(0.0, |took| took.as_secs_f64() * 1e3)
+        };
         let info = run.info;
         Report {
             device: info.kind.as_str().into(),
@@ -146,7 +148,11 @@ fn sums(run: &Run<'_>) -> Sums {
         sums.wrong.extend(books.wrong.iter().chain(&record.wrong).map(|text| format!("{} ({}): {text}", child.name(), child.kind)));
         sums.lives += record.lives.len() as u64;
         sums.sheets += record.readings.values().flatten().count() as u64;
-        sums.read += record.lives.iter().filter(|life| record.readings.get(life).and_then(|all| all.last()).is_some_and(|last| !last.resumed)).count() as u64;
+        sums.read += record
+            .lives
+            .iter()
+            .filter(|life| record.readings.get(life).and_then(|all| all.last()).is_some_and(|last| !last.resumed))
+            .count() as u64;
         sums.stateless += record.stateless;
         for fault in &record.faults {
             *sums.faults.entry(format!("{:?}", fault.class)).or_default() += 1;
@@ -177,7 +183,8 @@ fn sums(run: &Run<'_>) -> Sums {
 fn balance_of(child: &Child, run: &Run<'_>, lanes: std::ops::Range<usize>) -> Balance {
     let record = run.board.record(child.index);
     let empty = crate::book::Page::default();
-    let pages: Vec<_> = (0..run.ledgers.len()).map(|lane| if lanes.contains(&lane) { &run.ledgers[lane][child.index] } else { &empty }).collect();
+    let pages: Vec<_> =
+        (0..run.ledgers.len()).map(|lane| if lanes.contains(&lane) { &run.ledgers[lane][child.index] } else { &empty }).collect();
     // The sheets of the other lanes belong to other pages.
     let readings = record.readings.into_iter().map(|(life, readings)| {
         let only = |mut reading: crate::book::Reading| {
@@ -285,10 +292,14 @@ fn accounts(run: &Run<'_>, sums: &Sums) -> Vec<Account> {
     );
     account("rows", run.running == 0, format!("{} left when the tree had stopped", run.running));
     account("arena", run.room.0 == run.room.1, format!("room for {} more vaults before, {} after", run.room.0, run.room.1));
-    account("supervisors", run.ended.is_ok(), match &run.ended {
-        Ok(()) => "stopped in order".into(),
-        Err(why) => why.clone(),
-    });
+    account(
+        "supervisors",
+        run.ended.is_ok(),
+        match &run.ended {
+            Ok(()) => "stopped in order".into(),
+            Err(why) => why.clone(),
+        },
+    );
     account(
         "device",
         run.stopped.device.is_ok() && run.stopped.killed == 0,

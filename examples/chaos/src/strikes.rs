@@ -168,13 +168,17 @@ pub async fn watch(system: System, mut stop: tokio::sync::oneshot::Receiver<()>)
     let mut took: BTreeMap<Instant, Duration> = BTreeMap::new();
     let mut told = None;
     while stop.try_recv() == Err(tokio::sync::oneshot::error::TryRecvError::Empty) {
-        if let Some(loss) = system.losses().1
-        {
+        if let Some(loss) = system.losses().1 {
             match loss.resumed {
                 Some(resumed) => drop(took.insert(loss.noticed, resumed - loss.noticed)),
                 None if loss.noticed.elapsed() > LONG && told != Some(loss.noticed) => {
                     told = Some(loss.noticed);
-                    eprintln!("no worker has taken over within {LONG:?}: {}; now {:?}, {:?}", loss.fault, system.worker(), system.standby());
+                    eprintln!(
+                        "no worker has taken over within {LONG:?}: {}; now {:?}, {:?}",
+                        loss.fault,
+                        system.worker(),
+                        system.standby()
+                    );
                 }
                 None => {}
             }
