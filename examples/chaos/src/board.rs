@@ -70,7 +70,8 @@ impl Board {
                 // The device's own count of what this incarnation has handled.
                 let more = sheet.handled.saturating_sub(before).checked_sub(fault.handled);
                 if more.is_none_or(|more| more > u64::from(maybe)) {
-                    let text = format!("life {} has {} entries, {before} before; the device counts {}", sheet.life, sheet.handled, fault.handled);
+                    let text =
+                        format!("life {} has {} entries, {before} before; the device counts {}", sheet.life, sheet.handled, fault.handled);
                     record.wrong.push(text);
                 }
                 if let Some(amiss) = clerk.amiss().filter(|_| !maybe) {

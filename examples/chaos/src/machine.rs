@@ -51,7 +51,8 @@ impl Holdings {
 /// Processes whose parent is this one, dead ones that nobody has waited for too.
 fn children() -> usize {
     let parent_of = |stat: &str| stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok();
-    let stats = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
+    let stats =
+        fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
     stats.filter(|stat| parent_of(stat) == Some(process::id())).count()
 }
 

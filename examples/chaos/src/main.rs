@@ -119,7 +119,8 @@ fn finish(args: &Args, report: &Report) -> anyhow::Result<()> {
 async fn run(args: &Args) -> anyhow::Result<Report> {
     quiet();
     let before = Holdings::now();
-    let config = Config { device: args.device.into(), arena_bytes: ARENA, intensity: (u32::MAX, Duration::from_secs(1)), ..Config::default() };
+    let config =
+        Config { device: args.device.into(), arena_bytes: ARENA, intensity: (u32::MAX, Duration::from_secs(1)), ..Config::default() };
     let system = System::start(config).await?;
     eprintln!("{} s of chaos on {}", args.seconds, system.device());
     let room_before = room(&system).await;
@@ -137,8 +138,9 @@ async fn run(args: &Args) -> anyhow::Result<Report> {
             std::thread::spawn(move || senders::on_a_thread(scene, lane, seed, runtime))
         })
         .collect();
-    let tasks: Vec<_> =
-        (THREADS..THREADS + TASKS + POSTS).map(|lane| tokio::spawn(senders::in_a_task(scene.clone(), lane, random.next(), lane >= THREADS + TASKS))).collect();
+    let tasks: Vec<_> = (THREADS..THREADS + TASKS + POSTS)
+        .map(|lane| tokio::spawn(senders::in_a_task(scene.clone(), lane, random.next(), lane >= THREADS + TASKS)))
+        .collect();
     let struck = tokio::spawn(strikes::strike(scene.clone(), random.next(), begun + Duration::from_secs(args.seconds))).await?;
     scene.stop.store(true, Ordering::Relaxed);
     let mut ledgers = Vec::new();
@@ -152,7 +154,7 @@ async fn run(args: &Args) -> anyhow::Result<Report> {
     let silent = last_sheets(&scene, &board).await;
     let seconds = begun.elapsed().as_secs_f64();
     let _ = over.send(());
-    let takeovers = watch.await?;
+    let seen = watch.await?;
 
     scene.tree.children.iter().for_each(|child| child.hand.let_go());
     let ended = scene.tree.root.stop().await.map_err(|error| error.to_string());
@@ -177,7 +179,7 @@ async fn run(args: &Args) -> anyhow::Result<Report> {
         board: &board,
         ledgers: &ledgers,
         struck: &struck,
-        takeovers,
+        seen,
         losses,
         seconds,
         seed: args.seed,

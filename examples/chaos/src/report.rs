@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use crate::board::Board;
 use crate::book::{Balance, Ledger, balance};
+use crate::clerk::PATIENCE;
 use crate::machine::Holdings;
 use crate::senders::WAYS;
-use crate::strikes::Struck;
+use crate::strikes::{Seen, Struck};
 use crate::tree::{Child, Place};
 
 /// Faults of a handler's own, which cost no worker.
@@ -30,7 +31,7 @@ pub struct Run<'a> {
     /// By lane.
     pub ledgers: &'a [Ledger],
     pub struck: &'a Struck,
-    pub takeovers: Vec<Duration>,
+    pub seen: Seen,
     pub losses: u64,
     pub seconds: f64,
     pub seed: u64,
@@ -65,6 +66,7 @@ pub struct Report {
     losses: u64,
     takeover_p50_ms: f64,
     takeover_p99_ms: f64,
+    stood_still_ms: f64,
     restarts: u64,
     resumes: u64,
     escalations: u64,
@@ -104,9 +106,11 @@ impl Report {
         let accounts = accounts(&run, &sums);
         let mut wrong = sums.wrong;
         wrong.extend(run.silent);
-        let mut took = run.takeovers;
+        let mut took = run.seen.takeovers;
         took.sort_unstable();
-        let ms = |share: usize| took.get((took.len() * share / 100).min(took.len().saturating_sub(1))).map_or(0.0, |took| took.as_secs_f64() * 1e3);
+        let ms = |share: usize| {
+            took.get((took.len() * share / 100).min(took.len().saturating_sub(1))).map_or(0.0, |took| took.as_secs_f64() * 1e3)
+        };
         let info = run.info;
         Report {
             device: info.kind.as_str().into(),
@@ -120,6 +124,7 @@ impl Report {
             losses: run.losses,
             takeover_p50_ms: ms(50),
             takeover_p99_ms: ms(99),
+            stood_still_ms: run.seen.stood_still.as_secs_f64() * 1e3,
             restarts: sums.lives - run.children.len() as u64,
             resumes: sums.resumes,
             escalations: run.board.escalations.load(Ordering::Relaxed),
@@ -146,7 +151,11 @@ fn sums(run: &Run<'_>) -> Sums {
         sums.wrong.extend(books.wrong.iter().chain(&record.wrong).map(|text| format!("{} ({}): {text}", child.name(), child.kind)));
         sums.lives += record.lives.len() as u64;
         sums.sheets += record.readings.values().flatten().count() as u64;
-        sums.read += record.lives.iter().filter(|life| record.readings.get(life).and_then(|all| all.last()).is_some_and(|last| !last.resumed)).count() as u64;
+        sums.read += record
+            .lives
+            .iter()
+            .filter(|life| record.readings.get(life).and_then(|all| all.last()).is_some_and(|last| !last.resumed))
+            .count() as u64;
         sums.stateless += record.stateless;
         for fault in &record.faults {
             *sums.faults.entry(format!("{:?}", fault.class)).or_default() += 1;
@@ -177,7 +186,8 @@ fn sums(run: &Run<'_>) -> Sums {
 fn balance_of(child: &Child, run: &Run<'_>, lanes: std::ops::Range<usize>) -> Balance {
     let record = run.board.record(child.index);
     let empty = crate::book::Page::default();
-    let pages: Vec<_> = (0..run.ledgers.len()).map(|lane| if lanes.contains(&lane) { &run.ledgers[lane][child.index] } else { &empty }).collect();
+    let pages: Vec<_> =
+        (0..run.ledgers.len()).map(|lane| if lanes.contains(&lane) { &run.ledgers[lane][child.index] } else { &empty }).collect();
     // The sheets of the other lanes belong to other pages.
     let readings = record.readings.into_iter().map(|(life, readings)| {
         let only = |mut reading: crate::book::Reading| {
@@ -216,7 +226,7 @@ fn accounts(run: &Run<'_>, sums: &Sums) -> Vec<Account> {
     let mut accounts = Vec::new();
     let mut account = |what, balances, numbers| accounts.push(Account { what, numbers, balances });
     let all = &sums.all;
-    let found = all.handled + all.failed + all.refused + all.lost + all.unseen + all.late;
+    let found = all.handled + all.failed + all.refused + all.lost + all.unseen;
     account(
         "entries",
         all.sent == found,
@@ -265,12 +275,17 @@ fn accounts(run: &Run<'_>, sums: &Sums) -> Vec<Account> {
         ),
     );
     let late = all.late + run.struck.late;
+    // Then every clock that was running is over, whoever it belongs to.
+    let paused = run.seen.stood_still + Duration::from_secs(2) > PATIENCE;
     account(
         "calls",
-        late == 0,
+        late == 0 || paused,
         format!(
-            "each ended once: {} failed, {} refused, {} handled and their answer lost with a worker, every other answered and checked; {late} timeouts",
-            all.failed, all.refused, all.unanswered
+            "each ended once: {} failed, {} refused, {} handled and their answer lost with a worker, every other answered and checked; {late} timeouts{}",
+            all.failed,
+            all.refused,
+            all.unanswered,
+            if paused { ", after the machine had stood still for longer than a call may take" } else { "" }
         ),
     );
     let couriers = &sums.couriers;
@@ -285,10 +300,14 @@ fn accounts(run: &Run<'_>, sums: &Sums) -> Vec<Account> {
     );
     account("rows", run.running == 0, format!("{} left when the tree had stopped", run.running));
     account("arena", run.room.0 == run.room.1, format!("room for {} more vaults before, {} after", run.room.0, run.room.1));
-    account("supervisors", run.ended.is_ok(), match &run.ended {
-        Ok(()) => "stopped in order".into(),
-        Err(why) => why.clone(),
-    });
+    account(
+        "supervisors",
+        run.ended.is_ok(),
+        match &run.ended {
+            Ok(()) => "stopped in order".into(),
+            Err(why) => why.clone(),
+        },
+    );
     account(
         "device",
         run.stopped.device.is_ok() && run.stopped.killed == 0,
@@ -326,8 +345,9 @@ impl fmt::Display for Report {
         list(f, &mut self.faults.iter().map(|(name, count)| (name.clone(), *count)))?;
         writeln!(
             f,
-            ".\nWorkers lost: {}; taken over within {:.1} ms (p50), {:.1} ms (p99).\nRestarts: {}, with the state kept: {}, supervisors that gave up: {}.",
-            self.losses, self.takeover_p50_ms, self.takeover_p99_ms, self.restarts, self.resumes, self.escalations
+            ".\nWorkers lost: {}; taken over within {:.1} ms (p50), {:.1} ms (p99).\nRestarts: {}, with the state kept: {}, supervisors that gave up: {}. \
+             The machine stood still for {:.0} ms at most.",
+            self.losses, self.takeover_p50_ms, self.takeover_p99_ms, self.restarts, self.resumes, self.escalations, self.stood_still_ms
         )?;
         for text in self.wrong.iter().take(SHOWN) {
             writeln!(f, "\n    {text}")?;

@@ -134,10 +134,11 @@ pub async fn start(system: &System, board: &Arc<Board>) -> anyhow::Result<Tree> 
         let board = board.clone();
         ChildSpec::actor("archive", move || Archive(board.clone()), ()).name(ARCHIVE)
     };
-    let root = teams.into_iter().fold(
-        Supervisor::builder("chaos").intensity(u32::MAX, Duration::from_secs(1)).child(archive),
-        |root: Builder, team| root.child(supervised(team, board)),
-    );
+    let root = teams
+        .into_iter()
+        .fold(Supervisor::builder("chaos").intensity(u32::MAX, Duration::from_secs(1)).child(archive), |root: Builder, team| {
+            root.child(supervised(team, board))
+        });
     let root = root.start().await?;
     let tree = Tree { root, children, branch };
     for child in &tree.children {

@@ -186,7 +186,7 @@ impl FromStr for Injection {
 
 impl fmt::Display for Injected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "after {} flights ", self.after)?;
+        write!(f, "after {} flights: ", self.after)?;
         match &self.fault {
             Some(fault) => write!(f, "{fault}"),
             None => f.write_str("the worker process was killed"),
@@ -204,8 +204,7 @@ mod tests {
 
     #[test]
     fn what_was_lost_is_a_stretch_behind_what_was_counted() {
-        let flights: Vec<_> =
-            (0..9).map(|n| Flight { arr_delay: Some(n).into(), air_time: None.into(), distance: None.into() }).collect();
+        let flights: Vec<_> = (0..9).map(|n| Flight { arr_delay: Some(n).into(), air_time: None.into(), distance: None.into() }).collect();
         let interrupted = Interrupted { tail: Tail(*b"N14228\0\0\0\0\0\0"), counted: 4 };
         assert_eq!(interrupted.lost(&flights, 9), []);
         assert_eq!(interrupted.lost(&flights, 7), &flights[4..6], "4 before the fault and 3 after it were counted");

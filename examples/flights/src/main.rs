@@ -136,8 +136,13 @@ async fn count(system: &System, input: &Input, inject: &[Injection]) -> anyhow::
     let (alerts, _) = Alerts::spawn_linked(Some(alerts::NAME.into()), Alerts { bar: bar.clone() }, (), supervisor.get_cell()).await?;
     system.route::<Late, AlertMsg>(alerts::NAME)?;
     let inject = Inject::start(inject, supervisor.get_cell()).await?;
-    let reader =
-        Reader { input: input.clone(), system: system.clone(), supervisor: supervisor.get_cell(), inject: inject.clone(), bar: bar.clone() };
+    let reader = Reader {
+        input: input.clone(),
+        system: system.clone(),
+        supervisor: supervisor.get_cell(),
+        inject: inject.clone(),
+        bar: bar.clone(),
+    };
     let (reader, _) = Reader::spawn_linked(Some("flights/reader".into()), reader, (), supervisor.get_cell()).await?;
 
     let run = tokio::select! {

@@ -104,7 +104,9 @@ fn the_actors_count_what_a_fold_counts() {
 #[test]
 fn what_breaks_on_the_way_costs_nothing() {
     let expected = plain_fold(&data().1);
-    for faults in [&["panic@5000"][..], &["trap@5000"], &["hang@5000"], &["kill@5000"], &["kill@9000", "trap@0", "trap@9000", "panic@26849"]] {
+    for faults in
+        [&["panic@5000"][..], &["trap@5000"], &["hang@5000"], &["kill@5000"], &["kill@9000", "trap@0", "trap@9000", "panic@26849"]]
+    {
         let args: Vec<_> = faults.iter().flat_map(|fault| ["--inject", fault]).collect();
         let object = object(&flights(&args).output().unwrap());
         assert_eq!(object["equal"], true, "{faults:?}");
