@@ -97,6 +97,7 @@ pub struct Balance {
     pub unseen: u64,
     /// Calls that were handled and whose answer a kill took.
     pub unanswered: u64,
+    /// Calls that did not end in time; they are among the handled or the refused, too.
     pub late: u64,
     /// Of the handled entries, those for which a courier sends a slip.
     pub slips: u64,
@@ -140,7 +141,7 @@ pub fn balance(pages: &[&Page], lives: &[u64], readings: &BTreeMap<u64, Vec<Read
                 Fate::Cast => sum.lost += n,
                 Fate::Failed => sum.failed += n,
                 Fate::Refused => sum.refused += n,
-                Fate::Late => sum.late += n,
+                Fate::Late => (sum.refused, sum.late) = (sum.refused + n, sum.late + n),
                 Fate::Replied => sum.wrong.push(format!("lane {lane}: {n} calls before entry {end} were answered and are on no sheet")),
             });
             let Some(stretch) = stretch else { break };

@@ -154,7 +154,7 @@ async fn run(args: &Args) -> anyhow::Result<Report> {
     let silent = last_sheets(&scene, &board).await;
     let seconds = begun.elapsed().as_secs_f64();
     let _ = over.send(());
-    let takeovers = watch.await?;
+    let seen = watch.await?;
 
     scene.tree.children.iter().for_each(|child| child.hand.let_go());
     let ended = scene.tree.root.stop().await.map_err(|error| error.to_string());
@@ -179,7 +179,7 @@ async fn run(args: &Args) -> anyhow::Result<Report> {
         board: &board,
         ledgers: &ledgers,
         struck: &struck,
-        takeovers,
+        seen,
         losses,
         seconds,
         seed: args.seed,

@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use crate::board::Board;
 use crate::book::{Balance, Ledger, balance};
+use crate::clerk::PATIENCE;
 use crate::machine::Holdings;
 use crate::senders::WAYS;
-use crate::strikes::Struck;
+use crate::strikes::{Seen, Struck};
 use crate::tree::{Child, Place};
 
 /// Faults of a handler's own, which cost no worker.
@@ -30,7 +31,7 @@ pub struct Run<'a> {
     /// By lane.
     pub ledgers: &'a [Ledger],
     pub struck: &'a Struck,
-    pub takeovers: Vec<Duration>,
+    pub seen: Seen,
     pub losses: u64,
     pub seconds: f64,
     pub seed: u64,
@@ -65,6 +66,7 @@ pub struct Report {
     losses: u64,
     takeover_p50_ms: f64,
     takeover_p99_ms: f64,
+    stood_still_ms: f64,
     restarts: u64,
     resumes: u64,
     escalations: u64,
@@ -104,7 +106,7 @@ impl Report {
         let accounts = accounts(&run, &sums);
         let mut wrong = sums.wrong;
         wrong.extend(run.silent);
-        let mut took = run.takeovers;
+        let mut took = run.seen.takeovers;
         took.sort_unstable();
         let ms = |share: usize| {
             took.get((took.len() * share / 100).min(took.len().saturating_sub(1))).map_or(0.0, |took| took.as_secs_f64() * 1e3)
@@ -122,6 +124,7 @@ impl Report {
             losses: run.losses,
             takeover_p50_ms: ms(50),
             takeover_p99_ms: ms(99),
+            stood_still_ms: run.seen.stood_still.as_secs_f64() * 1e3,
             restarts: sums.lives - run.children.len() as u64,
             resumes: sums.resumes,
             escalations: run.board.escalations.load(Ordering::Relaxed),
@@ -223,7 +226,7 @@ fn accounts(run: &Run<'_>, sums: &Sums) -> Vec<Account> {
     let mut accounts = Vec::new();
     let mut account = |what, balances, numbers| accounts.push(Account { what, numbers, balances });
     let all = &sums.all;
-    let found = all.handled + all.failed + all.refused + all.lost + all.unseen + all.late;
+    let found = all.handled + all.failed + all.refused + all.lost + all.unseen;
     account(
         "entries",
         all.sent == found,
@@ -272,12 +275,17 @@ fn accounts(run: &Run<'_>, sums: &Sums) -> Vec<Account> {
         ),
     );
     let late = all.late + run.struck.late;
+    // Then every clock that was running is over, whoever it belongs to.
+    let paused = run.seen.stood_still + Duration::from_secs(2) > PATIENCE;
     account(
         "calls",
-        late == 0,
+        late == 0 || paused,
         format!(
-            "each ended once: {} failed, {} refused, {} handled and their answer lost with a worker, every other answered and checked; {late} timeouts",
-            all.failed, all.refused, all.unanswered
+            "each ended once: {} failed, {} refused, {} handled and their answer lost with a worker, every other answered and checked; {late} timeouts{}",
+            all.failed,
+            all.refused,
+            all.unanswered,
+            if paused { ", after the machine had stood still for longer than a call may take" } else { "" }
         ),
     );
     let couriers = &sums.couriers;
@@ -337,8 +345,9 @@ impl fmt::Display for Report {
         list(f, &mut self.faults.iter().map(|(name, count)| (name.clone(), *count)))?;
         writeln!(
             f,
-            ".\nWorkers lost: {}; taken over within {:.1} ms (p50), {:.1} ms (p99).\nRestarts: {}, with the state kept: {}, supervisors that gave up: {}.",
-            self.losses, self.takeover_p50_ms, self.takeover_p99_ms, self.restarts, self.resumes, self.escalations
+            ".\nWorkers lost: {}; taken over within {:.1} ms (p50), {:.1} ms (p99).\nRestarts: {}, with the state kept: {}, supervisors that gave up: {}. \
+             The machine stood still for {:.0} ms at most.",
+            self.losses, self.takeover_p50_ms, self.takeover_p99_ms, self.restarts, self.resumes, self.escalations, self.stood_still_ms
         )?;
         for text in self.wrong.iter().take(SHOWN) {
             writeln!(f, "\n    {text}")?;

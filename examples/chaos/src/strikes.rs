@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use chaos_actors::{FAIL, OVERSIZED, PANIC, SPIN, TRAP, WILD_READ};
 use resident::System;
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::clerk::{Answer, PATIENCE};
@@ -163,15 +165,27 @@ async fn stands_by(system: &System) {
     .await;
 }
 
-/// Takeovers: how long each took from the loss being noticed until every shard ran again.
-pub async fn watch(system: System, mut stop: tokio::sync::oneshot::Receiver<()>) -> Vec<Duration> {
+/// What was seen of the machine meanwhile.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// How long each takeover took, from the loss being noticed until every shard ran again.
+    pub takeovers: Vec<Duration>,
+    /// The longest time that this machine ran nothing of us, as where it is a virtual one that was paused.
+    pub stood_still: Duration,
+}
+
+/// Watches losses and the machine until told to stop.
+pub async fn watch(system: System, mut stop: oneshot::Receiver<()>) -> Seen {
     let mut took: BTreeMap<Instant, Duration> = BTreeMap::new();
-    let mut told = None;
-    while stop.try_recv() == Err(tokio::sync::oneshot::error::TryRecvError::Empty) {
+    let (mut told, mut before, mut stood_still) = (None, Instant::now(), Duration::ZERO);
+    while stop.try_recv() == Err(TryRecvError::Empty) {
+        let gap = before.elapsed();
+        before = Instant::now();
+        stood_still = stood_still.max(gap);
         if let Some(loss) = system.losses().1 {
             match loss.resumed {
                 Some(resumed) => drop(took.insert(loss.noticed, resumed - loss.noticed)),
-                None if loss.noticed.elapsed() > LONG && told != Some(loss.noticed) => {
+                None if loss.noticed.elapsed() > LONG + gap && told != Some(loss.noticed) => {
                     told = Some(loss.noticed);
                     eprintln!(
                         "no worker has taken over within {LONG:?}: {}; now {:?}, {:?}",
@@ -185,5 +199,5 @@ pub async fn watch(system: System, mut stop: tokio::sync::oneshot::Receiver<()>)
         }
         sleep(Duration::from_millis(1)).await;
     }
-    took.into_values().collect()
+    Seen { takeovers: took.into_values().collect(), stood_still }
 }

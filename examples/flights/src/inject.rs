@@ -186,7 +186,7 @@ impl FromStr for Injection {
 
 impl fmt::Display for Injected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "after {} flights ", self.after)?;
+        write!(f, "after {} flights: ", self.after)?;
         match &self.fault {
             Some(fault) => write!(f, "{fault}"),
             None => f.write_str("the worker process was killed"),
