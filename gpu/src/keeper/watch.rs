@@ -14,6 +14,8 @@ use crate::worker::Loss;
 
 /// How long the other shards have to reach a message boundary once one hangs.
 const GRACE: Duration = Duration::from_millis(20);
+/// How long shards may take to come up that are ready but for the launch: a worker that was lost meanwhile may take long to be gone.
+const LAUNCH: Duration = Duration::from_secs(5);
 /// How long a device may give no sign of life: a trap stops all shards at once, and the driver says so some hundred milliseconds later.
 /// Other processes' turns on the device are shorter.
 const SILENCE: Duration = Duration::from_millis(50);
@@ -206,7 +208,7 @@ impl Watch {
     fn look(&mut self, shards: &[At], now: Duration) -> Vec<Action> {
         let silent = self.is_silent(shards, now);
         match &self.phase {
-            Phase::Launching(since) if now.saturating_sub(*since) > self.limits.launch => {
+            Phase::Launching(since) if now.saturating_sub(*since) > self.limits.launch.min(LAUNCH) => {
                 self.end(WorkerError::new(Class::Worker, "the shards did not come up"))
             }
             Phase::Waiting(since) if now.saturating_sub(*since) > self.limits.launch => {
