@@ -24,4 +24,4 @@ flights
 broken=(panic trap hang kill)
 flights --inject panic@3000 --inject trap@8000 --inject hang@13000 --inject kill@18000
 
-cargo run --release -p chaos -- --seconds 60 --device cpu
+cargo run --release -p chaos -- --seconds 30 --device cpu
