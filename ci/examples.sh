@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The examples on the CPU device: the totals of `flights` must equal a plain fold over the same file, also where something breaks on
-# the way; the books of `chaos` must balance after a minute of faults of every class.
+# the way; the books of `chaos` must balance after half a minute of faults of every class.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
