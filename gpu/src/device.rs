@@ -10,6 +10,7 @@ use resident_kernels::actor::Kind;
 use resident_kernels::engine::kinds;
 use resident_kernels::wire::ShardProgress;
 
+use crate::cut::Cuts;
 use crate::fault::{Class, WorkerError};
 use crate::keeper::{Keeper, Kept, State};
 pub use crate::options::{Choice, DeviceInfo, DeviceKind, Isolation, Options};
@@ -132,6 +133,7 @@ pub struct Device {
     ports: Mutex<Vec<Option<(Producer, Consumer)>>>,
     replies: Arc<ReplyLines>,
     kills: Mutex<Vec<VecDeque<(u32, u32)>>>,
+    cuts: Cuts,
     keeper: Keeper,
     isolation: Isolation,
 }
@@ -157,11 +159,24 @@ impl Device {
             ports: Mutex::new(ports),
             replies: region.replies().expect("this mapping is new"),
             kills: Mutex::new(vec![VecDeque::new(); info.shards as usize]),
+            cuts: Cuts::new(&region),
             keeper,
             isolation,
             region,
             info,
         }))
+    }
+
+    pub(crate) fn region(&self) -> &Arc<Region> {
+        &self.region
+    }
+
+    pub(crate) fn cuts(&self) -> &Cuts {
+        &self.cuts
+    }
+
+    pub(crate) fn keeper(&self) -> &Keeper {
+        &self.keeper
     }
 
     /// Which device this is, and why.

@@ -4,6 +4,8 @@
 //! - **N-2** Between launches rows, state and cursors are kept.
 //! - **N-3** `ended` says without blocking whether every shard has left; a device fault is an error, once and for ever.
 //! - **N-5** An engine over the region and memory of one that was lost goes on where that one was lost (engine.h, E-6).
+//! - **N-6** A job, a cut or a load, is begun and drained beside the shards; its `stand` comes between two launches, and does not
+//!   block the second one.
 //! - **N-4** Dropping an engine whose shards have left gives back everything it took.
 
 mod cpu;
@@ -13,11 +15,13 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use resident_kernels::host::modules;
-use resident_kernels::wire::ShardState;
+use resident_kernels::wire::{CutTotals, ShardState};
 
+use crate::cut::buffer::Buffer;
 use crate::fault::WorkerError;
 use crate::options::{Choice, DeviceInfo, DeviceKind, Options};
 use crate::region::Region;
+use crate::worker::Job;
 
 /// An engine over one region.
 pub(crate) trait Engine {
@@ -29,6 +33,46 @@ pub(crate) trait Engine {
     fn launch(&mut self) -> Result<(), WorkerError>;
     /// N-3.
     fn ended(&mut self) -> Result<bool, WorkerError>;
+    /// N-6: takes up a job over a buffer, the only one at a time. Nothing is left of it after an error.
+    fn begin(&mut self, job: Job, buffer: Buffer) -> Result<(), WorkerError>;
+    /// Whether everything is done that can be while the shards run.
+    fn ready(&mut self) -> Result<bool, WorkerError>;
+    /// While no shard runs.
+    fn stand(&mut self) -> Result<(), WorkerError>;
+    /// What has come of it, once all is done, which it may be asked often.
+    fn outcome(&mut self) -> Result<Option<Outcome>, WorkerError>;
+}
+
+/// What has come of a job.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outcome {
+    /// There was less room than it takes; now there is enough, for another stand.
+    Again,
+    /// It is in the buffer, or on the device.
+    Done(Found),
+}
+
+/// What a cut has found.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Found {
+    /// Rows listed.
+    pub rows: u64,
+    /// Pages listed.
+    pub pages: u64,
+    /// Bytes of states, or of pages.
+    pub bytes: u64,
+    /// The cut that it starts from.
+    pub base: Option<u64>,
+    /// Its own number.
+    pub number: Option<u64>,
+}
+
+impl Found {
+    /// What the device has counted.
+    fn of(totals: &CutTotals, base: Option<u64>, number: Option<u64>) -> Found {
+        let (pages, bytes) = if base.is_some() { (totals.changed, totals.changed_bytes) } else { (0, totals.bytes) };
+        Found { rows: totals.rows, pages, bytes, base, number }
+    }
 }
 
 /// The device that will be opened, before its region exists.

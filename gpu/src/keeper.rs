@@ -21,11 +21,13 @@ use serde::{Deserialize, Serialize};
 
 use self::clocks::Clocks;
 use self::watch::{Action, At, Event, Limits, Watch};
+use crate::cut::CutError;
+use crate::cut::buffer::Buffer;
 use crate::fault::{Class, WorkerError};
 use crate::options::{Choice, DeviceInfo, DeviceKind, Isolation, Options};
 use crate::region::Region;
 use crate::worker::link::{Link, any_readable};
-use crate::worker::{self, Hand, Order, Word, order};
+use crate::worker::{self, Done, Hand, Job, Order, Word, order};
 
 /// How a device is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,7 @@ pub(crate) enum State {
 enum Wish {
     Stop,
     GiveUp,
+    Job(Job, u64),
 }
 
 /// What keeper and application both see.
@@ -56,6 +59,8 @@ struct Now {
     standby: Option<u32>,
     losses: u64,
     last: Option<Loss>,
+    /// What has come of the job at hand, until it is taken.
+    answer: Option<Result<Done, CutError>>,
 }
 
 /// A worker that was lost.
@@ -87,7 +92,7 @@ impl Keeper {
         let none = |error| WorkerError::new(Class::Worker, format!("no thread to keep the device: {error}"));
         let (wishes, heard) = Link::pair().map_err(none)?;
         let shared = Arc::new(Shared {
-            now: Mutex::new(Now { state: State::Running, worker: None, standby: None, losses: 0, last: None }),
+            now: Mutex::new(Now { state: State::Running, worker: None, standby: None, losses: 0, last: None, answer: None }),
             changed: Condvar::new(),
         });
         let keep = {
@@ -136,6 +141,28 @@ impl Keeper {
         let _ = self.wishes.send(&Wish::GiveUp, &[]);
     }
 
+    /// Asks for a job, the only one at a time; [`answer`](Self::answer) says what has come of it.
+    pub(crate) fn ask(&self, job: Job, buffer: &Buffer) {
+        lock(&self.shared.now).answer = None;
+        // Nobody there: it has ended, which the answer says.
+        let _ = self.wishes.send(&Wish::Job(job, buffer.id()), &[buffer.fd()]);
+    }
+
+    /// What has come of the job, if that is known within `timeout`.
+    pub(crate) fn answer(&self, timeout: Duration) -> Option<Result<Done, CutError>> {
+        let now = lock(&self.shared.now);
+        let pending = |now: &mut Now| now.answer.is_none() && now.state == State::Running;
+        let mut now = self.shared.changed.wait_timeout_while(now, timeout, pending).unwrap_or_else(PoisonError::into_inner).0;
+        now.answer.take().or_else(|| {
+            let stopped = || WorkerError::new(Class::Worker, "it was stopped");
+            match &now.state {
+                State::Running => None,
+                State::Stopped => Some(Err(CutError::Ended(stopped().into()))),
+                State::Lost(error) => Some(Err(CutError::Ended(error.clone().into()))),
+            }
+        })
+    }
+
     /// Waits until the keeper has given everything back; it was told to stop.
     pub(crate) fn join(&self) {
         if let Some(thread) = lock(&self.thread).take() {
@@ -156,6 +183,8 @@ struct Keeping {
     clocks: Clocks,
     /// What each shard was at when it was last looked at.
     seen: Vec<Option<(u64, u32)>>,
+    /// The worker has a job.
+    asked: bool,
     begun: Instant,
     /// When it was noticed that the worker is lost.
     noticed: Instant,
@@ -233,6 +262,7 @@ impl Keeping {
             watch,
             clocks: Clocks::wall(),
             seen,
+            asked: false,
             begun: now,
             noticed: now,
             shared,
@@ -295,6 +325,14 @@ impl Keeping {
         match self.wishes.receive() {
             Ok(Some((Wish::Stop, _))) => self.happen(Event::Stop),
             Ok(Some((Wish::GiveUp, _))) => self.happen(Event::GiveUp),
+            Ok(Some((Wish::Job(job, buffer), descriptors))) => {
+                let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+                let told = self.watch.is_running() && self.worker.order(&Order::Job(job, buffer), &descriptors).is_ok();
+                self.asked = told;
+                if !told {
+                    self.answer(Err(CutError::Lost));
+                }
+            }
             // Its handle has gone: there is nobody to wait for what a stop would wait for.
             Ok(None) | Err(_) => self.happen(Event::GiveUp),
         }
@@ -303,6 +341,8 @@ impl Keeping {
     fn hear_worker(&mut self) {
         let Some(word) = self.worker.hear(Duration::ZERO).filter(|_| !self.over) else { return };
         self.happen(match word {
+            Some((Word::Done(done), _)) => return self.answer(Ok(done)),
+            Some((Word::Refused(error), _)) => return self.answer(Err(error.into())),
             Some((Word::Running, _)) => {
                 if let Some(loss) = &mut lock(&self.shared.now).last {
                     loss.resumed.get_or_insert_with(Instant::now);
@@ -313,6 +353,21 @@ impl Keeping {
             Some((Word::Failed(error), _)) => Event::Failed(error),
             Some((Word::Opened(_), _)) | None => Event::Gone,
         });
+    }
+
+    /// What has come of the job at hand.
+    fn answer(&mut self, answer: Result<Done, CutError>) {
+        self.asked = false;
+        // The CPU device's shards have new threads since.
+        self.look_for_clocks();
+        lock(&self.shared.now).answer = Some(answer);
+        self.shared.changed.notify_all();
+    }
+
+    fn look_for_clocks(&mut self) {
+        if let (DeviceKind::Cpu, Some(process)) = (self.info.kind, self.worker.process()) {
+            self.clocks = Clocks::of(process, self.info.shards);
+        }
     }
 
     fn hear_next(&mut self) {
@@ -349,8 +404,8 @@ impl Keeping {
     }
 
     fn happen(&mut self, event: Event<'_>) {
-        if let (Event::Running, DeviceKind::Cpu, Some(process)) = (&event, self.info.kind, self.worker.process()) {
-            self.clocks = Clocks::of(process, self.info.shards);
+        if let Event::Running = event {
+            self.look_for_clocks();
         }
         let parting = self.watch.is_parting();
         for action in self.watch.handle(event, self.begun.elapsed()) {
@@ -382,6 +437,10 @@ impl Keeping {
                     self.noticed = Instant::now();
                 }
                 let signal = self.worker.end();
+                if self.asked {
+                    // Nobody writes the buffer any more.
+                    self.answer(Err(CutError::Lost));
+                }
                 self.happen(Event::Ended(signal));
             }
             Action::Report(error) => {

@@ -3,6 +3,8 @@
 pub mod arena;
 pub mod clock;
 #[cfg(not(loom))]
+pub mod cut;
+#[cfg(not(loom))]
 pub mod device;
 #[cfg(not(loom))]
 mod engine;

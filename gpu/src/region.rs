@@ -18,7 +18,7 @@
 
 use crate::frame::{Ops, Slot};
 use crate::replies::{self, Answers, ReplyLines};
-use crate::ring::{self, Consumer, MAX_CAPACITY_LOG2, Mender, Producer};
+use crate::ring::{self, Consumer, MAX_CAPACITY_LOG2, Mender, Observer, Producer};
 use crate::words::{ControlWords, HeaderWords, ProgressWords, Shape};
 use resident_kernels::wire::{self, LINE_STRIDE, MAX_FRAME_SLOTS, REGION_MAGIC, SLOT_BYTES};
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -313,6 +313,16 @@ impl Region {
     pub fn mender(self: &Arc<Self>, shard: u32) -> Mender {
         let (_, (.., mender)) = self.rings(shard);
         mender
+    }
+
+    /// What sees a shard's rings, into it and out of it.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such shard.
+    pub(crate) fn observers(self: &Arc<Self>, shard: u32) -> (Observer, Observer) {
+        let ((.., into), (.., out)) = self.rings(shard);
+        (into.observer(), out.observer())
     }
 
     /// The reply lines, once for a mapping.

@@ -363,7 +363,39 @@ impl Consumer {
     }
 }
 
+/// Looks at what is in one ring and takes nothing.
+pub(crate) struct Observer {
+    place: Place,
+    ops: Ops,
+}
+
+impl Observer {
+    /// Shows every whole frame from `from` on, up to slot `to`; where the next one begins. Nobody may write the slots meanwhile, whoever
+    /// reads them.
+    pub(crate) fn observe(&self, from: u64, to: u64, mut each: impl FnMut(Frame<'_>)) -> Result<u64, Corrupt> {
+        let place = &self.place;
+        let mut buffer = Buffer::new();
+        let (mut at, end) = (from, to.min(from + place.capacity()));
+        while at < end {
+            match frame::read(&mut buffer, at, place.capacity(), self.ops, Sync::SlotReady, |i| place.slot(at + i)) {
+                Ok((frame, slots)) => {
+                    each(frame);
+                    at += slots;
+                }
+                Err(Unread::Corrupt(corrupt)) => return Err(corrupt),
+                Err(Unread::Tag { .. }) => break,
+            }
+        }
+        Ok(at)
+    }
+}
+
 impl Mender {
+    /// Sees the same ring.
+    pub(crate) fn observer(&self) -> Observer {
+        Observer { place: self.place.clone(), ops: self.ops }
+    }
+
     /// Takes back the frame that the producer had begun, after it was lost and before another goes on from there: nobody writes
     /// the ring meanwhile. The producer that goes on, if it is one of Rust, is the one returned.
     pub fn mend(&mut self) -> Producer {

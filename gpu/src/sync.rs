@@ -57,6 +57,10 @@ syncs! {
     Ended = "ended",
     /// A shard has left, or runs: `ShardProgress.running`, behind its last frames and counters.
     Running = "running",
+    /// All shards stand still for a cut: `RegionHeader.stood`, behind how far each has come.
+    Stood = "stood",
+    /// The application has noted what is in the rings: `RegionHeader.noted`; their slots may be written again.
+    Noted = "noted",
     /// The device has answered what its clock says: `RegionHeader.clock_answer`, behind `clock_nanos`.
     Clock = "clock",
 }

@@ -2,7 +2,8 @@
 //!
 //! | words | written by | read by |
 //! | --- | --- | --- |
-//! | [`HeaderWords`]: `launches`, `clock_offset`, `nest_bytes` | worker | application, engine |
+//! | [`HeaderWords`]: `launches`, `clock_offset`, `nest_bytes`, `stood` | worker | application, engine |
+//! | [`HeaderWords`]: `noted` | application | worker |
 //! | [`ControlWords`]: `command` | worker, application | the shard's engine |
 //! | [`ControlWords`]: `loss` | worker | the shard's engine, the next worker |
 //! | [`ControlWords`], the rest | application | the shard's engine |
@@ -40,6 +41,8 @@ pub struct HeaderWords {
     clock_ask: AtomicU64,
     clock_answer: AtomicU64,
     clock_nanos: AtomicU64,
+    stood: AtomicU64,
+    noted: AtomicU64,
 }
 
 /// What the host tells one shard. One thread at a time asks for kills.
@@ -93,7 +96,7 @@ macro_rules! same_layout {
 }
 same_layout!(HeaderWords, RegionHeader, magic fingerprint bytes shards capacity_log2 rows reply_lines arena_bytes control
     progress ingress egress ring_stride replies clock_offset nest_bytes launches clock_ask clock_answer
-    clock_nanos);
+    clock_nanos stood noted);
 same_layout!(ControlWords, ShardControl, egress_head command kill kill_row kill_generation loss mended);
 same_layout!(ProgressWords, ShardProgress, ingress_head handled refused faults queued swap kill_done running hlc beat settled busy);
 
@@ -137,6 +140,8 @@ impl Default for HeaderWords {
             clock_ask: AtomicU64::new(0),
             clock_answer: AtomicU64::new(0),
             clock_nanos: AtomicU64::new(0),
+            stood: AtomicU64::new(0),
+            noted: AtomicU64::new(0),
         }
     }
 }
@@ -215,6 +220,30 @@ impl HeaderWords {
 
     /// Offset of the question within a region; the two words of the answer follow it.
     pub(crate) const CLOCK_ASK: u64 = std::mem::offset_of!(RegionHeader, clock_ask) as u64;
+
+    /// How many times all shards have stood still for a cut. What each said before it left is seen.
+    pub fn stood(&self) -> u64 {
+        // SYNC stood: pairs with the store in `set_stood`.
+        self.stood.load(Sync::Stood.load())
+    }
+
+    /// All shards stand still. For the worker.
+    pub fn set_stood(&self, count: u64) {
+        // SYNC stood: pairs with the load in `stood`.
+        self.stood.store(count, Sync::Stood.store());
+    }
+
+    /// The last time at which the application has noted what is in the rings, and reads them no more.
+    pub fn noted(&self) -> u64 {
+        // SYNC noted: pairs with the store in `set_noted`.
+        self.noted.load(Sync::Noted.load())
+    }
+
+    /// The application has noted what is in the rings.
+    pub fn set_noted(&self, stood: u64) {
+        // SYNC noted: pairs with the load in `noted`.
+        self.noted.store(stood, Sync::Noted.store());
+    }
 
     /// Stack bytes that nested panics may use.
     pub fn nest_bytes(&self) -> u32 {

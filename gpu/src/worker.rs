@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `Open`, with the descriptors of region and memory if a worker has made them before | `Opened`, with those descriptors if it has made them: everything but the launch is done |
 //! | `Launch`, after which loss if it follows one | `Running`, once every shard runs |
+//! | `Job`, with the descriptor of a buffer: a cut or a load | `Done`, or `Refused` |
 //! | `Stop` | `Stopped`, once every shard has left; it ends |
 //! | closes the link | ends |
 //! | | `Failed`, at any time: the device is of no more use to it |
@@ -13,6 +14,7 @@
 //! No byte of a message passes through a worker, and it keeps nothing that a next one would need.
 
 mod inquest;
+mod jobs;
 pub(crate) mod link;
 mod process;
 
@@ -26,6 +28,8 @@ use resident_kernels::wire;
 use serde::{Deserialize, Serialize};
 
 use self::inquest::Inquest;
+use self::jobs::Jobs;
+pub(crate) use self::jobs::{Done, Job};
 use self::link::Link;
 pub(crate) use self::process::Hand;
 use crate::engine::{Engine, Plan};
@@ -38,6 +42,8 @@ use crate::region::{Geometry, Region};
 pub(crate) enum Order {
     Open(Box<Options>),
     Launch(Option<Loss>),
+    /// What is to be done, over the buffer with this number.
+    Job(Job, u64),
     Stop,
 }
 
@@ -55,6 +61,9 @@ pub(crate) struct Loss {
 pub(crate) enum Word {
     Opened(DeviceInfo),
     Running,
+    Done(Done),
+    /// The job is not done; the device runs on.
+    Refused(WorkerError),
     Stopped,
     Failed(WorkerError),
 }
@@ -163,6 +172,8 @@ enum Phase {
     Running,
     /// A shard's stack is nearly used: the others leave too, and a new generation goes on.
     Swapping,
+    /// A job is done while no shard runs; then a new generation goes on.
+    Standing,
     Stopping,
 }
 
@@ -175,6 +186,7 @@ fn watch(link: &Link, opened: Opened, mut inquest: Inquest, orphaned: fn()) -> R
     let Opened { region, mut engine, info, .. } = opened;
     let swaps = info.kind == DeviceKind::Cuda;
     let mut phase = Phase::Running;
+    let mut jobs = Jobs::default();
     // Told to stop, or by nobody any more.
     let mut stop = false;
     loop {
@@ -189,25 +201,41 @@ fn watch(link: &Link, opened: Opened, mut inquest: Inquest, orphaned: fn()) -> R
                 order(&region, wire::STOP);
                 Phase::Swapping
             }
+            Phase::Running if !ended && jobs.wants_a_stand(&mut *engine, link)? => {
+                order(&region, wire::STOP);
+                Phase::Standing
+            }
+            Phase::Standing if ended && !stop => {
+                jobs.stand(&region, &mut *engine)?;
+                launch(&region, &mut *engine)?;
+                Phase::Running
+            }
             Phase::Running if ended => return Err(WorkerError::new(Class::Protocol, "the shards left without having been told to")),
             Phase::Swapping if ended && !stop => {
                 launch(&region, &mut *engine)?;
                 Phase::Running
             }
-            Phase::Swapping | Phase::Stopping if ended => return Ok(()),
+            Phase::Swapping | Phase::Standing | Phase::Stopping if ended => return Ok(()),
             unchanged => unchanged,
         };
+        if phase == Phase::Running {
+            jobs.go_on(&region, &mut *engine, link)?;
+        }
         let rest = match phase {
-            Phase::Running if stop || !settled => Duration::ZERO,
+            Phase::Running if stop || !settled || jobs.are_pressing() => Duration::ZERO,
             Phase::Running if swaps => GLANCE,
             Phase::Running => REST,
-            Phase::Swapping | Phase::Stopping => Duration::ZERO,
+            Phase::Swapping | Phase::Standing | Phase::Stopping => Duration::ZERO,
         };
         if stop {
             thread::yield_now();
         } else if link.wait(rest) {
             stop = match next(link)? {
                 Some((Order::Stop, _)) => true,
+                Some((Order::Job(job, buffer), descriptors)) => {
+                    jobs.begin(&region, &mut *engine, link, job, buffer, descriptors)?;
+                    false
+                }
                 Some((Order::Open(_) | Order::Launch(_), _)) => false,
                 None => {
                     orphaned();

@@ -3,6 +3,9 @@
 //! It runs on the CPU device, on the CPU device with pollers and handler on threads of their own, and on a GPU where there is
 //! one. With `RESIDENT_REQUIRE_GPU=1` a missing GPU is a failure.
 
+#[path = "conformance/cuts.rs"]
+mod cuts;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +17,8 @@ use resident_kernels::plain::Plain;
 use resident_kernels::wire::*;
 use resident_test_actors::*;
 use rustix::process::{Pid, Signal, kill_process};
+
+use self::cuts::*;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const NONE: u32 = u32::MAX;
@@ -642,7 +647,8 @@ macro_rules! suite {
         mod cuda { $(#[test] fn $name() { if let Some(options) = super::gpu() { super::$name(options) } })* }
     };
 }
-suite!(order sizes large_state direct refusals panics many_panics failures emits kill stop options_are_checked takeover takeover_of_calls wild_write killed_anywhere killed_in_a_handler takeover_of_several);
+suite!(order sizes large_state direct refusals panics many_panics failures emits kill stop options_are_checked takeover takeover_of_calls wild_write killed_anywhere killed_in_a_handler takeover_of_several
+    cut_whole cut_changed cut_some cut_rings cut_is_consistent load cut_and_kill);
 
 /// More shards than the device holds: the error names both numbers.
 #[test]

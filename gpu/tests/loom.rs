@@ -404,3 +404,32 @@ fn clock() {
         device.join().unwrap();
     });
 }
+
+/// Who sees that the shards stand still sees how far each has come; the slots that were looked at then are written again only once
+/// that was noted. (The words of a kill stand for the slots: loom watches who touches them.)
+#[test]
+fn stood_and_noted() {
+    model(|| {
+        let words = Arc::new((HeaderWords::default(), ControlWords::default(), ProgressWords::default()));
+        let asked = words.1.ask_kill(&words.2, 1, 1).unwrap();
+        words.2.set_kill_done(asked);
+        let worker = {
+            let words = words.clone();
+            thread::spawn(move || {
+                let (header, control, progress) = &*words;
+                progress.set_handled(7);
+                header.set_stood(1);
+                if header.noted() == 1 {
+                    control.ask_kill(progress, 2, 2).unwrap();
+                }
+            })
+        };
+        let (header, control, progress) = &*words;
+        if header.stood() == 1 {
+            assert_eq!(progress.snapshot().handled, 7);
+            assert_eq!(control.kill_asked(0), Some((asked, 1, 1)));
+            header.set_noted(1);
+        }
+        worker.join().unwrap();
+    });
+}

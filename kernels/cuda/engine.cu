@@ -3,6 +3,7 @@
 #define ENGINE_EXTERN __device__
 #include "gpu.h"
 #include "engine.h"
+#include "cut.h"
 
 constexpr u32 HANDLER_THREAD = LANES;       // the first of the second warp; the poller is the first warp
 constexpr u32 BLOCK_THREADS = 2 * LANES;
@@ -59,6 +60,13 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1) resident_engine(E
         leave(b, 0);
     }
 }
+
+// The steps of a cut, and a load: any number of blocks of whole warps.
+ENGINE_FN Crew crew() { return {(blockIdx.x * (u64)blockDim.x + threadIdx.x) / LANES, gridDim.x * (u64)blockDim.x / LANES}; }
+extern "C" __global__ void __launch_bounds__(256) resident_cut_select(CutParams p) { cut_select(p, crew()); }
+extern "C" __global__ void __launch_bounds__(256) resident_cut_copy(CutParams p) { cut_copy(p, crew()); }
+extern "C" __global__ void __launch_bounds__(256) resident_cut_changed(CutParams p) { cut_changed(p, crew()); }
+extern "C" __global__ void __launch_bounds__(256) resident_load(CutParams p) { load(p, crew()); }
 
 // Answers each new value of `ask` with this device's clock, in nanoseconds, until it reads ~0: the worker calibrates with it.
 extern "C" __global__ void resident_clock(const u64* ask, u64* answer) {

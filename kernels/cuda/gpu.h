@@ -70,6 +70,25 @@ ENGINE_FN u32 which_lanes(bool yes) { return __ballot_sync(~0u, yes); }
 template <class T> ENGINE_FN T first_lane(T value) { return __shfl_sync(~0u, value, 0); }
 ENGINE_FN u32 first_zero(u32 bits) { return (u32)__ffs((int)~bits) - 1; }     // 32 if there is none is never asked for
 
+// Adds across the device; what was there.
+ENGINE_FN u64 add(u64* word, u64 n) { return __nv_atomic_fetch_add(word, n, __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_DEVICE); }
+ENGINE_FN u64 sum_of_lanes(u64 n) {
+    for (u32 step = LANES / 2; step; step /= 2) n += __shfl_xor_sync(~0u, n, step);
+    return n;
+}
+// Takes `n` places for each lane of a warp from a counter that all warps share; where this lane's begin.
+ENGINE_FN u64 share_out(u64* counter, u64 n) {
+    u64 to_here = n;
+    for (u32 step = 1; step < LANES; step *= 2) {
+        const u64 before = __shfl_up_sync(~0u, to_here, step);
+        if (lane() >= step) to_here += before;
+    }
+    const u64 all = __shfl_sync(~0u, to_here, LANES - 1);
+    u64 first = 0;
+    if (all && lane() == 0) first = add(counter, all);
+    return first_lane(first) + to_here - n;
+}
+
 ENGINE_FN u64 clock_micros() {
     u64 ns;
     asm volatile("mov.u64 %0, %globaltimer;" : "=l"(ns));

@@ -4,6 +4,7 @@
 #include <thread>
 #include "host.h"
 #include "engine.h"
+#include "cut.h"
 
 namespace {
 
@@ -84,6 +85,12 @@ inline void while_waiting(Block& b) {
 }
 
 extern "C" void resident_emit(CtxRaw*, u32 type, const u8* payload, u32 length) { emit(block(), type, payload, length); }
+
+// The steps of a cut, and a load.
+extern "C" void resident_host_cut_select(const CutParams* p) { cut_select(*p, {0, 1}); }
+extern "C" void resident_host_cut_copy(const CutParams* p) { cut_copy(*p, {0, 1}); }
+extern "C" void resident_host_cut_changed(const CutParams* p) { cut_changed(*p, {0, 1}); }
+extern "C" void resident_host_load(const CutParams* p) { load(*p, {0, 1}); }
 
 // Runs shard `shard` until it is told to leave; with `threads` its poller is a thread of its own.
 extern "C" void resident_host_shard(const EngineParams* params, u32 shard, u32 threads) {

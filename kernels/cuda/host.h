@@ -73,6 +73,10 @@ inline u32 which_lanes(bool yes) { return yes; }
 template <class T> T first_lane(T value) { return value; }
 inline u32 first_zero(u32 bits) { return (u32)__builtin_ctz(~bits); }
 
+inline u64 add(u64* word, u64 n) { return (*word += n) - n; }
+inline u64 sum_of_lanes(u64 n) { return n; }
+inline u64 share_out(u64* counter, u64 n) { return add(counter, n); }
+
 inline u64 clock_micros() {
     timespec t;
     clock_gettime(CLOCK_REALTIME, &t);

@@ -13,6 +13,8 @@ constexpr u32 MAX_FAULT_TEXT = 240;
 constexpr u32 MAX_KINDS = 64;
 constexpr u32 LINE_STRIDE = 4096;
 constexpr u32 UNDO_BYTES = 256;
+constexpr u32 STATE_PAGE = 4096;
+constexpr u32 DIGEST_STRIDE = 2048;
 constexpr u32 AGAIN = 32768;
 constexpr u32 LOSS = 65536;
 constexpr u32 RETRY = 131072;
@@ -22,7 +24,7 @@ constexpr u32 DISPATCH_UNKNOWN = 4294967295u;
 constexpr u32 DISPATCH_FAILED = 4294967294u;
 constexpr u64 HANDLING = 0x8000000000000000ull;
 constexpr u64 REGION_MAGIC = 0x746e656469736572ull;
-constexpr u64 WIRE_FINGERPRINT = 0xe1ff8b4204af6805ull;
+constexpr u64 WIRE_FINGERPRINT = 0x8256af17c6715128ull;
 
 constexpr u32 OP_CAST = 1;
 constexpr u32 OP_CALL = 2;
@@ -82,6 +84,8 @@ struct alignas(64) RegionHeader {
     u64 clock_ask;
     u64 clock_answer;
     u64 clock_nanos;
+    u64 stood;
+    u64 noted;
 };
 static_assert(sizeof(RegionHeader) == 192, "RegionHeader");
 static_assert(__builtin_offsetof(RegionHeader, magic) == 0, "RegionHeader.magic");
@@ -104,6 +108,8 @@ static_assert(__builtin_offsetof(RegionHeader, launches) == 112, "RegionHeader.l
 static_assert(__builtin_offsetof(RegionHeader, clock_ask) == 120, "RegionHeader.clock_ask");
 static_assert(__builtin_offsetof(RegionHeader, clock_answer) == 128, "RegionHeader.clock_answer");
 static_assert(__builtin_offsetof(RegionHeader, clock_nanos) == 136, "RegionHeader.clock_nanos");
+static_assert(__builtin_offsetof(RegionHeader, stood) == 144, "RegionHeader.stood");
+static_assert(__builtin_offsetof(RegionHeader, noted) == 152, "RegionHeader.noted");
 
 struct alignas(128) ShardControl {
     u64 egress_head;
@@ -226,6 +232,94 @@ static_assert(__builtin_offsetof(BlameInfo, message) == 8, "BlameInfo.message");
 static_assert(__builtin_offsetof(BlameInfo, failed) == 12, "BlameInfo.failed");
 static_assert(__builtin_offsetof(BlameInfo, line) == 16, "BlameInfo.line");
 static_assert(__builtin_offsetof(BlameInfo, reply_tag) == 20, "BlameInfo.reply_tag");
+
+struct alignas(16) CutRow {
+    u32 shard;
+    u32 row;
+    u32 generation;
+    u32 kind;
+    u32 status;
+    u32 bytes;
+    u32 known;
+    u32 gone;
+    u64 handled;
+    u64 at;
+    u64 offset;
+};
+static_assert(sizeof(CutRow) == 64, "CutRow");
+static_assert(__builtin_offsetof(CutRow, shard) == 0, "CutRow.shard");
+static_assert(__builtin_offsetof(CutRow, row) == 4, "CutRow.row");
+static_assert(__builtin_offsetof(CutRow, generation) == 8, "CutRow.generation");
+static_assert(__builtin_offsetof(CutRow, kind) == 12, "CutRow.kind");
+static_assert(__builtin_offsetof(CutRow, status) == 16, "CutRow.status");
+static_assert(__builtin_offsetof(CutRow, bytes) == 20, "CutRow.bytes");
+static_assert(__builtin_offsetof(CutRow, known) == 24, "CutRow.known");
+static_assert(__builtin_offsetof(CutRow, gone) == 28, "CutRow.gone");
+static_assert(__builtin_offsetof(CutRow, handled) == 32, "CutRow.handled");
+static_assert(__builtin_offsetof(CutRow, at) == 40, "CutRow.at");
+static_assert(__builtin_offsetof(CutRow, offset) == 48, "CutRow.offset");
+
+struct alignas(8) CutPage {
+    u32 at;
+    u32 page;
+    u64 offset;
+};
+static_assert(sizeof(CutPage) == 16, "CutPage");
+static_assert(__builtin_offsetof(CutPage, at) == 0, "CutPage.at");
+static_assert(__builtin_offsetof(CutPage, page) == 4, "CutPage.page");
+static_assert(__builtin_offsetof(CutPage, offset) == 8, "CutPage.offset");
+
+struct alignas(8) CutTotals {
+    u64 rows;
+    u64 pages;
+    u64 bytes;
+    u64 changed;
+    u64 changed_bytes;
+};
+static_assert(sizeof(CutTotals) == 40, "CutTotals");
+static_assert(__builtin_offsetof(CutTotals, rows) == 0, "CutTotals.rows");
+static_assert(__builtin_offsetof(CutTotals, pages) == 8, "CutTotals.pages");
+static_assert(__builtin_offsetof(CutTotals, bytes) == 16, "CutTotals.bytes");
+static_assert(__builtin_offsetof(CutTotals, changed) == 24, "CutTotals.changed");
+static_assert(__builtin_offsetof(CutTotals, changed_bytes) == 32, "CutTotals.changed_bytes");
+
+struct alignas(8) CutParams {
+    u64 rows;
+    u64 counts;
+    u64 arena;
+    u64 row_count;
+    u64 rows_per_shard;
+    u64 wanted;
+    u64 base_rows;
+    u64 base_counts;
+    u64 digests;
+    u64 from_base;
+    u64 totals;
+    u64 list;
+    u64 pages;
+    u64 bytes;
+    u64 room;
+    u64 changed;
+    u64 changed_bytes;
+};
+static_assert(sizeof(CutParams) == 136, "CutParams");
+static_assert(__builtin_offsetof(CutParams, rows) == 0, "CutParams.rows");
+static_assert(__builtin_offsetof(CutParams, counts) == 8, "CutParams.counts");
+static_assert(__builtin_offsetof(CutParams, arena) == 16, "CutParams.arena");
+static_assert(__builtin_offsetof(CutParams, row_count) == 24, "CutParams.row_count");
+static_assert(__builtin_offsetof(CutParams, rows_per_shard) == 32, "CutParams.rows_per_shard");
+static_assert(__builtin_offsetof(CutParams, wanted) == 40, "CutParams.wanted");
+static_assert(__builtin_offsetof(CutParams, base_rows) == 48, "CutParams.base_rows");
+static_assert(__builtin_offsetof(CutParams, base_counts) == 56, "CutParams.base_counts");
+static_assert(__builtin_offsetof(CutParams, digests) == 64, "CutParams.digests");
+static_assert(__builtin_offsetof(CutParams, from_base) == 72, "CutParams.from_base");
+static_assert(__builtin_offsetof(CutParams, totals) == 80, "CutParams.totals");
+static_assert(__builtin_offsetof(CutParams, list) == 88, "CutParams.list");
+static_assert(__builtin_offsetof(CutParams, pages) == 96, "CutParams.pages");
+static_assert(__builtin_offsetof(CutParams, bytes) == 104, "CutParams.bytes");
+static_assert(__builtin_offsetof(CutParams, room) == 112, "CutParams.room");
+static_assert(__builtin_offsetof(CutParams, changed) == 120, "CutParams.changed");
+static_assert(__builtin_offsetof(CutParams, changed_bytes) == 128, "CutParams.changed_bytes");
 
 struct alignas(16) CtxRaw {
     u64 hlc;

@@ -6,7 +6,7 @@ use std::vec::Vec;
 use crate::actor::{Dispatch, Kind};
 use crate::clock;
 use crate::host::{modules, set_emit};
-use crate::wire::{CtxRaw, EngineParams};
+use crate::wire::{CtxRaw, CutParams, EngineParams};
 
 /// The engine as PTX, for compute capability 8.0 and up; it calls `resident_kind` and the clock in a handler crate's PTX.
 pub const PTX: &str = include_str!("../cuda/engine.ptx");
@@ -16,6 +16,22 @@ pub const KERNEL: &str = "resident_engine";
 pub const CLOCK_KERNEL: &str = "resident_clock";
 /// Threads of a block of [`KERNEL`].
 pub const BLOCK_THREADS: u32 = 64;
+/// Names of the kernels that take cuts and load actors, in the order of [`Step`]: any number of blocks of whole warps, at most 256
+/// threads, parameter [`CutParams`].
+pub const STEP_KERNELS: [&str; 4] = ["resident_cut_select", "resident_cut_copy", "resident_cut_changed", "resident_load"];
+
+/// A step of a cut, or a load (`cuda/cut.h`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Lists rows and pages, while no shard runs.
+    Select,
+    /// Copies the states listed, while no shard runs.
+    Copy,
+    /// Finds the pages that have changed among what was copied.
+    Changed,
+    /// Puts the actors listed where they belong, while no shard runs.
+    Load,
+}
 
 /// Every kind of this program: the handler crates' kinds one after another. The engine knows a kind by its place here, which
 /// for a program with one handler crate is its place in `export!`.
@@ -25,10 +41,14 @@ pub fn kinds() -> &'static [&'static Kind] {
 }
 
 mod native {
-    use super::{CtxRaw, EngineParams};
+    use super::{CtxRaw, CutParams, EngineParams};
 
     unsafe extern "C" {
         pub fn resident_host_shard(params: *const EngineParams, shard: u32, threads: u32);
+        pub fn resident_host_cut_select(params: *const CutParams);
+        pub fn resident_host_cut_copy(params: *const CutParams);
+        pub fn resident_host_cut_changed(params: *const CutParams);
+        pub fn resident_host_load(params: *const CutParams);
         pub fn resident_emit(ctx: *mut CtxRaw, ty: u32, payload: *const u8, len: u32);
     }
 }
@@ -44,6 +64,23 @@ pub unsafe fn run_host_shard(params: &EngineParams, shard: u32, threads: bool) {
     set_emit(native::resident_emit);
     // SAFETY: the caller's promise.
     unsafe { native::resident_host_shard(params, shard, u32::from(threads)) }
+}
+
+/// Carries out a step on the CPU device.
+///
+/// # Safety
+///
+/// Every address in `params` is valid for what the step does with it (`cuda/cut.h`), and but for [`Step::Changed`] no shard runs.
+pub unsafe fn host_step(step: Step, params: &CutParams) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match step {
+            Step::Select => native::resident_host_cut_select(params),
+            Step::Copy => native::resident_host_cut_copy(params),
+            Step::Changed => native::resident_host_cut_changed(params),
+            Step::Load => native::resident_host_load(params),
+        }
+    }
 }
 
 /// How the host-built engine finds the handlers of a kind.

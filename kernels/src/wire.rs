@@ -53,6 +53,10 @@ pub const LINE_STRIDE: usize = 4096;
 pub const MAX_KINDS: usize = 64;
 /// The largest state that is kept as it was before a message, in bytes.
 pub const UNDO_BYTES: usize = 256;
+/// States are compared and copied in pages of so many bytes, counted from their own beginning.
+pub const STATE_PAGE: usize = 4096;
+/// Arena bytes to one page digest: half a page, so that no two states of more than a page share one, wherever they lie.
+pub const DIGEST_STRIDE: usize = 2048;
 /// Bits of [`ShardProgress::busy`] that hold a kind.
 pub const BUSY_KIND_BITS: u32 = 8;
 /// First word of a region: "resident" in ASCII.
@@ -276,6 +280,10 @@ layouts! {
         clock_answer: u64,
         /// The device's clock then, in nanoseconds; written by the device before `clock_answer`.
         clock_nanos: u64,
+        /// Counts the times that all shards stood still for a cut; written by the worker.
+        stood: u64,
+        /// The last of them at which the application has noted what is in the rings; written by the application.
+        noted: u64,
     }
 
     /// What the host tells one shard. Written by the host only, read by the shard's engine: the first 16 bytes in one access.
@@ -404,6 +412,94 @@ layouts! {
         reply_tag: u32,
     }
 
+    /// An actor in a cut, or to be loaded.
+    struct CutRow : 16 {
+        /// Its shard.
+        shard: u32,
+        /// Its row.
+        row: u32,
+        /// Its generation.
+        generation: u32,
+        /// Index of its kind.
+        kind: u32,
+        /// `ROW_LIVE` or `ROW_FAILED`; `ROW_FREE` if there is none any more, and then all below is 0 but `gone`.
+        status: u32,
+        /// Bytes of its state.
+        bytes: u32,
+        /// 1 if the base has this actor.
+        known: u32,
+        /// The generation of an actor that the base has in this row and that is there no more, or 0.
+        gone: u32,
+        /// Messages it has handled.
+        handled: u64,
+        /// Where its state begins in the arena.
+        at: u64,
+        /// Where its state begins in the cut's bytes.
+        offset: u64,
+    }
+
+    /// A page of a state in a cut.
+    struct CutPage : 8 {
+        /// The actor's place in the list of rows.
+        at: u32,
+        /// Which page of its state.
+        page: u32,
+        /// Where it begins in the cut's bytes.
+        offset: u64,
+    }
+
+    /// How much there is in a cut.
+    struct CutTotals : 8 {
+        /// Rows listed.
+        rows: u64,
+        /// Pages of their states.
+        pages: u64,
+        /// Bytes of their states, each a multiple of 16.
+        bytes: u64,
+        /// With a base, pages that have changed.
+        changed: u64,
+        /// Their bytes.
+        changed_bytes: u64,
+    }
+
+    /// Parameters of the kernels that take a cut and load actors. Addresses, as in [`EngineParams`].
+    struct CutParams : 8 {
+        /// The engine's rows.
+        rows: u64,
+        /// Its counts.
+        counts: u64,
+        /// Its arena.
+        arena: u64,
+        /// Rows in all, of all shards.
+        row_count: u64,
+        /// Rows of each shard.
+        rows_per_shard: u64,
+        /// One bit for each row that is asked for, or 0 for all.
+        wanted: u64,
+        /// Rows and counts as the base has them; 0 if this cut is not to become one.
+        base_rows: u64,
+        /// See `base_rows`.
+        base_counts: u64,
+        /// One digest for every [`DIGEST_STRIDE`] bytes of the arena: of the pages of states of more than a page.
+        digests: u64,
+        /// 1 if only what differs from the base is asked for.
+        from_base: u64,
+        /// [`CutTotals`], zero before.
+        totals: u64,
+        /// Room for a [`CutRow`] for each row.
+        list: u64,
+        /// Room for [`CutPage`]s, as many as there can be.
+        pages: u64,
+        /// Room for states.
+        bytes: u64,
+        /// How much: a cut that needs more copies nothing.
+        room: u64,
+        /// With a base: room for the pages that have changed, and for their bytes, in host memory.
+        changed: u64,
+        /// See `changed`.
+        changed_bytes: u64,
+    }
+
     /// What a handler may know and say while it runs; `Ctx` wraps it.
     struct CtxRaw : 16 {
         /// The shard's hybrid logical clock: as it was when the engine hands the context over, merged with `sent` at `now` before
@@ -506,6 +602,8 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         ("MAX_KINDS", MAX_KINDS),
         ("LINE_STRIDE", LINE_STRIDE),
         ("UNDO_BYTES", UNDO_BYTES),
+        ("STATE_PAGE", STATE_PAGE),
+        ("DIGEST_STRIDE", DIGEST_STRIDE),
         ("AGAIN", AGAIN as usize),
         ("LOSS", LOSS as usize),
         ("RETRY", RETRY as usize),

@@ -1,5 +1,7 @@
 //! The engine on the CPU: the same source, compiled for the host, a thread per shard.
 
+mod cut;
+
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -11,21 +13,25 @@ use rustix::fs::{MemfdFlags, fstat, ftruncate, memfd_create};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-use super::{Engine, SHARD_THREAD};
+use self::cut::Cuts;
+use super::{Engine, Outcome, SHARD_THREAD};
+use crate::cut::buffer::Buffer;
 use crate::fault::{Class, WorkerError};
 use crate::region::Region;
+use crate::worker::Job;
 
 /// Threads, and the memory that stands for the device's.
 pub(crate) struct Cpu {
     memory: Arc<Memory>,
     threads: bool,
     shards: Vec<JoinHandle<()>>,
+    cuts: Option<Cuts>,
 }
 
 impl Cpu {
     pub(crate) fn open(region: &Arc<Region>, memory: Option<OwnedFd>, threads: bool) -> Result<Cpu, WorkerError> {
         region.header().set_clock_offset(0);
-        Ok(Cpu { memory: Arc::new(Memory::new(region, memory)?), threads, shards: Vec::new() })
+        Ok(Cpu { memory: Arc::new(Memory::new(region, memory)?), threads, shards: Vec::new(), cuts: None })
     }
 }
 
@@ -65,6 +71,25 @@ impl Engine for Cpu {
             })?;
         }
         Ok(true)
+    }
+
+    fn begin(&mut self, job: Job, buffer: Buffer) -> Result<(), WorkerError> {
+        let memory = &self.memory;
+        self.cuts.get_or_insert_with(|| Cuts::new(&memory.region.geometry(), &memory.params)).begin(job, buffer);
+        Ok(())
+    }
+
+    fn ready(&mut self) -> Result<bool, WorkerError> {
+        Ok(true)
+    }
+
+    fn stand(&mut self) -> Result<(), WorkerError> {
+        self.cuts.iter_mut().for_each(Cuts::stand);
+        Ok(())
+    }
+
+    fn outcome(&mut self) -> Result<Option<Outcome>, WorkerError> {
+        self.cuts.as_mut().map_or(Ok(None), Cuts::outcome)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The engine on an NVIDIA GPU: one resident kernel, a block per shard.
 
+mod cut;
 mod driver;
 mod link;
 mod memory;
@@ -15,15 +16,18 @@ use resident_kernels::engine::{BLOCK_THREADS, CLOCK_KERNEL, KERNEL, PTX, kinds};
 use resident_kernels::host::{Gpu, Module};
 use resident_kernels::wire::{EngineParams, FINGERPRINT, REGION_MAGIC, Row, ShardState};
 
+use self::cut::Cuts;
 use self::driver::check;
 pub(crate) use self::driver::{Found, find};
 use self::memory::{Exported, Registered};
-use super::Engine;
+use super::{Engine, Outcome};
 use crate::clock::now_micros;
+use crate::cut::buffer::Buffer;
 use crate::fault::{Class, WorkerError};
 use crate::options::Options;
 use crate::region::Region;
 use crate::words::HeaderWords;
+use crate::worker::Job;
 
 /// How long the two clocks are compared before a launch.
 const CALIBRATIONS: u64 = 64;
@@ -60,6 +64,7 @@ pub(crate) struct Cuda {
     engine: CUfunction,
     stream: CUstream,
     params: EngineParams,
+    cuts: Cuts,
     /// Dropped in this order, after the stream is idle.
     memory: Exported,
     _registered: Registered,
@@ -147,7 +152,8 @@ impl Cuda {
             counts: memory.address() + rows_bytes + saved_bytes,
             arena: memory.address() + tables_bytes,
         };
-        let cuda = Cuda { region: region.clone(), engine, stream, params, memory, _registered: registered, context, claim };
+        let cuts = Cuts::new(module, found, region.geometry(), &params)?;
+        let cuda = Cuda { region: region.clone(), engine, stream, params, cuts, memory, _registered: registered, context, claim };
         if fresh {
             // SAFETY: the range lies within the memory just taken, which nothing uses yet.
             check(unsafe { sys::cuMemsetD8Async(params.rows, 0, tables_bytes as usize, stream) }, "clearing rows")?;
@@ -238,6 +244,22 @@ impl Engine for Cuda {
             CUresult::CUDA_ERROR_NOT_READY => Ok(false),
             other => check(other, "the resident kernel").map(|()| true),
         }
+    }
+
+    fn begin(&mut self, job: Job, buffer: Buffer) -> Result<(), WorkerError> {
+        self.cuts.begin(job, buffer)
+    }
+
+    fn ready(&mut self) -> Result<bool, WorkerError> {
+        self.cuts.ready()
+    }
+
+    fn stand(&mut self) -> Result<(), WorkerError> {
+        self.cuts.stand(self.stream)
+    }
+
+    fn outcome(&mut self) -> Result<Option<Outcome>, WorkerError> {
+        self.cuts.outcome()
     }
 }
 

@@ -159,6 +159,11 @@ impl Watch {
         matches!(self.phase, Phase::Parting { .. })
     }
 
+    /// All shards run, as far as is known, and nobody has told them to leave.
+    pub(crate) fn is_running(&self) -> bool {
+        self.phase == Phase::Running
+    }
+
     pub(crate) fn handle(&mut self, event: Event<'_>, now: Duration) -> Vec<Action> {
         match event {
             _ if self.phase == Phase::Over => vec![],

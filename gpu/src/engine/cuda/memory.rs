@@ -7,8 +7,9 @@ use std::sync::Arc;
 use cudarc::driver::sys::{self, CUdeviceptr};
 
 use super::driver::check;
-use crate::fault::WorkerError;
-use crate::region::Region;
+use crate::cut::buffer::Buffer;
+use crate::fault::{Class, WorkerError};
+use crate::region::{PAGE, Region};
 
 /// Device memory from `cuMemCreate`, mapped, with the descriptor by which another process has it too. It lives as long as any
 /// descriptor or mapping of it.
@@ -92,6 +93,156 @@ impl Exported {
     /// By which another process has the memory.
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
+    }
+}
+
+/// Device memory that grows in place, also beside a resident kernel, for which neither reserving addresses nor mapping memory waits.
+pub(crate) struct Growing {
+    property: sys::CUmemAllocationProp,
+    address: CUdeviceptr,
+    reserved: usize,
+    /// Bytes mapped so far, and the handles of what is mapped there.
+    mapped: usize,
+    handles: Vec<(Handle, usize)>,
+    granularity: usize,
+}
+
+impl Growing {
+    /// Addresses for `most` bytes.
+    pub(crate) fn new(device: sys::CUdevice, most: u64) -> Result<Growing, WorkerError> {
+        // SAFETY: an all-zero property is valid; the fields that matter are set below.
+        let mut property: sys::CUmemAllocationProp = unsafe { std::mem::zeroed() };
+        property.type_ = sys::CUmemAllocationType::CU_MEM_ALLOCATION_TYPE_PINNED;
+        property.location = sys::CUmemLocation { type_: sys::CUmemLocationType::CU_MEM_LOCATION_TYPE_DEVICE, id: device };
+        let (mut granularity, mut address) = (0, 0);
+        let minimum = sys::CUmemAllocationGranularity_flags::CU_MEM_ALLOC_GRANULARITY_MINIMUM;
+        // SAFETY: valid out-pointers.
+        unsafe {
+            check(sys::cuMemGetAllocationGranularity(&mut granularity, &property, minimum), "cuMemGetAllocationGranularity")?;
+            let reserved = (most as usize).max(1).next_multiple_of(granularity.max(1));
+            check(sys::cuMemAddressReserve(&mut address, reserved, 0, 0, 0), "cuMemAddressReserve")?;
+            Ok(Growing { property, address, reserved, mapped: 0, handles: Vec::new(), granularity: granularity.max(1) })
+        }
+    }
+
+    pub(crate) fn address(&self) -> CUdeviceptr {
+        self.address
+    }
+
+    /// Bytes that are there.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.mapped as u64
+    }
+
+    /// Has at least `bytes` there; what was there before stays.
+    pub(crate) fn grow(&mut self, bytes: u64) -> Result<(), WorkerError> {
+        let wanted = (bytes as usize).next_multiple_of(self.granularity).min(self.reserved);
+        let more = wanted.saturating_sub(self.mapped);
+        if more == 0 {
+            return Ok(());
+        }
+        let at = self.address + self.mapped as u64;
+        let access =
+            sys::CUmemAccessDesc { location: self.property.location, flags: sys::CUmemAccess_flags::CU_MEM_ACCESS_FLAGS_PROT_READWRITE };
+        let mut handle = 0;
+        // SAFETY: valid out-pointers; the range is reserved, and not mapped yet. A step that fails undoes those before.
+        unsafe {
+            check(sys::cuMemCreate(&mut handle, more, &self.property, 0), "allocating room for a cut")?;
+            let handle = Handle(handle);
+            check(sys::cuMemMap(at, more, 0, handle.0, 0), "mapping room for a cut")?;
+            self.handles.push((handle, more));
+            self.mapped += more;
+            check(sys::cuMemSetAccess(at, more, &access, 1), "opening room for a cut")
+        }
+    }
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        let mut at = self.address;
+        // SAFETY: reserved and mapped in `new` and `grow`, each piece with these bytes.
+        unsafe {
+            for (_, bytes) in &self.handles {
+                sys::cuMemUnmap(at, *bytes);
+                at += *bytes as u64;
+            }
+            sys::cuMemAddressFree(self.address, self.reserved);
+        }
+    }
+}
+
+/// A buffer whose sections are registered with CUDA piece by piece, as far as they are used: to pin a gigabyte takes about a second,
+/// and what is pinned stays so, since giving it back waits for the resident kernel.
+pub(crate) struct Pinned {
+    buffer: Buffer,
+    /// Of each section, where its pieces end.
+    sections: Vec<(u64, Vec<u64>)>,
+}
+
+/// Bytes that are pinned at once: some 60 ms.
+const PIECE: u64 = 64 << 20;
+
+impl Pinned {
+    pub(crate) fn new(buffer: Buffer) -> Pinned {
+        Pinned { buffer, sections: Vec::new() }
+    }
+
+    pub(crate) fn buffer(&mut self) -> &mut Buffer {
+        &mut self.buffer
+    }
+
+    /// The address of a place in the buffer, for host and device.
+    pub(crate) fn address(&self, at: u64) -> u64 {
+        self.buffer.base().as_ptr() as u64 + at
+    }
+
+    /// Pins the section at `section` as far as `bytes`; false if there is more to do, for another call.
+    pub(crate) fn pin(&mut self, section: u64, bytes: u64) -> Result<bool, WorkerError> {
+        let known = self.sections.iter().position(|(at, _)| *at == section);
+        let known = known.unwrap_or_else(|| {
+            self.sections.push((section, Vec::new()));
+            self.sections.len() - 1
+        });
+        let begin = self.sections[known].1.last().copied().unwrap_or(section);
+        let end = section + bytes.next_multiple_of(PAGE);
+        if end <= begin {
+            return Ok(true);
+        }
+        let piece = (end - begin).min(PIECE);
+        let base = self.address(begin) as *mut c_void;
+        let mut address = 0;
+        // SAFETY: within the buffer's mapping, which outlives the registration; no page of it is registered yet.
+        unsafe {
+            let flags = sys::CU_MEMHOSTREGISTER_DEVICEMAP | sys::CU_MEMHOSTREGISTER_PORTABLE;
+            check(sys::cuMemHostRegister_v2(base, piece as usize, flags), "registering the buffer of a cut with CUDA")?;
+            self.sections[known].1.push(begin + piece);
+            check(sys::cuMemHostGetDevicePointer_v2(&mut address, base, 0), "cuMemHostGetDevicePointer")?;
+        }
+        if address != base as u64 {
+            return Err(WorkerError::new(Class::Driver, "the device has registered memory at other addresses than the host"));
+        }
+        Ok(begin + piece >= end)
+    }
+
+    /// `bytes` bytes of the section at `section`, cut where its pieces end: a copy must not cross from one to the next.
+    pub(crate) fn pieces(&self, section: u64, bytes: u64) -> Vec<std::ops::Range<u64>> {
+        let ends = self.sections.iter().find(|(at, _)| *at == section).map_or(&[][..], |(_, ends)| ends);
+        let mut begin = section;
+        let pieces = ends.iter().map(|end| std::mem::replace(&mut begin, *end)..*end);
+        pieces.map(|piece| piece.start..piece.end.min(section + bytes)).filter(|piece| piece.start < piece.end).collect()
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        for (section, ends) in &self.sections {
+            let mut begin = *section;
+            for end in ends {
+                // SAFETY: registered in `pin`, once.
+                unsafe { sys::cuMemHostUnregister(self.address(begin) as *mut c_void) };
+                begin = *end;
+            }
+        }
     }
 }
 

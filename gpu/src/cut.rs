@@ -1,0 +1,333 @@
+//! Cuts: what the actors of a device are at one moment, taken while it runs; and actors put on a device in one go.
+//!
+//! All shards leave at a message boundary, what was asked for is copied on the device, and the shards go on; the copy drains to the
+//! host beside them, into memory that application and worker share. While the shards stand still the application notes what is in
+//! the rings, so a cut is consistent: of all that was sent before one moment, a message is either handled in the states or noted as
+//! queued. How a device copies and compares is told in `kernels/cuda/cut.h`, the whole in `docs/checkpoints.md`.
+
+pub(crate) mod buffer;
+
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use resident_kernels::wire::{CutPage, CutRow, OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_EMIT, ROW_LIVE, STATE_PAGE};
+
+use self::buffer::{Lease, Pool};
+use crate::device::{Device, DeviceFault};
+use crate::fault::{Class, WorkerError};
+use crate::region::Region;
+use crate::ring::Frame;
+use crate::rows::RowId;
+use crate::worker::{Done, Job};
+
+/// What a device held at one moment, or what of it has changed since another.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Cut {
+    /// Counts the cuts in a worker's life, from 1: what a later one can be asked to start from. `None` for one of some rows.
+    pub number: Option<u64>,
+    /// The cut that this one starts from. `None` if it holds everything; that is so, too, if its worker does not know the one asked for.
+    pub base: Option<u64>,
+    /// Microseconds since the Unix epoch when all shards stood still.
+    pub micros: u64,
+    /// From the order to leave until every shard ran again.
+    pub pause: Duration,
+    /// How far each shard had come.
+    pub shards: Vec<Stand>,
+    /// Live and failed actors, by shard and row. With a base those that are not as it has them, and those of its that are gone
+    /// ([`CutRow::gone`]).
+    pub rows: Vec<CutRow>,
+    /// With a base, the pages of their states that have changed, by row and page.
+    pub pages: Vec<Page>,
+    /// The states, at [`CutRow::offset`], or the pages.
+    pub bytes: Bytes,
+    /// Messages sent before and not handled, in the order of each ring.
+    pub queued: Vec<Queued>,
+    /// Messages emitted before and not fetched, in the order of each ring.
+    pub emitted: Vec<Queued>,
+}
+
+/// How far a shard had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stand {
+    /// Slots of its ring that it had handled, in all.
+    pub consumed: u64,
+    /// Slots that it had written to the host, in all.
+    pub produced: u64,
+    /// Frames that it had handled.
+    pub handled: u64,
+    /// Its hybrid logical clock.
+    pub hlc: u64,
+}
+
+/// A page of a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Its actor's place in [`Cut::rows`].
+    pub row: u32,
+    /// Which page of the state: `STATE_PAGE` bytes each, the last one what is left.
+    pub page: u32,
+    /// Its place in [`Cut::bytes`].
+    pub bytes: Range<usize>,
+}
+
+/// A message in a ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// The shard.
+    pub shard: u32,
+    /// The actor that it is for, or from.
+    pub row: RowId,
+    /// Index of the message within its kind; the type of what was emitted.
+    pub message: u32,
+    /// Its stamp.
+    pub hlc: u64,
+    /// Its bytes.
+    pub payload: Vec<u8>,
+}
+
+/// The ends of a shard's rings that its application holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// Slots written to the shard: the producer's position.
+    pub pushed: u64,
+    /// Slots read of what it writes: the consumer's position.
+    pub fetched: u64,
+}
+
+/// An actor to be put on a device.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// Its shard.
+    pub shard: u32,
+    /// The row, claimed for it.
+    pub row: RowId,
+    /// Its kind's place in [`Device::kinds`].
+    pub kind: u32,
+    /// Where its state goes in the arena, a cell claimed for it.
+    pub at: u64,
+    /// Messages that it has handled.
+    pub handled: u64,
+    /// Its state's place in the bytes that come with it.
+    pub state: Range<usize>,
+}
+
+/// Why there is no cut, or why nothing was loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CutError {
+    /// The worker was lost meanwhile, or another one is taking over: ask again.
+    #[error("the device's worker was lost meanwhile; ask again, another one takes over")]
+    Lost,
+    /// The device does not run any more.
+    #[error("the device does not run: {0}")]
+    Ended(DeviceFault),
+    /// This process did not note what is in the rings while the shards stood still: it was given no core. Ask again.
+    #[error("this process was not given a core for {0:?} while the device stood still; ask again")]
+    Late(Duration),
+    /// The worker or the driver refused; the text says what to do.
+    #[error("{text}")]
+    Refused {
+        /// What happened.
+        class: Class,
+        /// What happened, in words.
+        text: String,
+    },
+}
+
+impl From<WorkerError> for CutError {
+    fn from(error: WorkerError) -> CutError {
+        CutError::Refused { class: error.class, text: error.text }
+    }
+}
+
+/// A device's cuts: one at a time.
+pub(crate) struct Cuts {
+    pool: Pool,
+    turn: Mutex<()>,
+}
+
+impl Cuts {
+    pub(crate) fn new(region: &Region) -> Cuts {
+        Cuts { pool: Pool::new(&region.geometry()), turn: Mutex::new(()) }
+    }
+}
+
+impl Device {
+    /// Takes a cut: of these rows, or of all; then, with `base`, only what has changed since that one. Blocks; one cut is taken at a time.
+    ///
+    /// `ends` is called while no shard runs and tells, for each shard, the positions of its producer and consumer. All positions of
+    /// producers are to be of one moment, at which no push is under way; what was pushed before it is in the cut.
+    pub fn cut(&self, of: Option<&[(u32, RowId)]>, base: Option<u64>, ends: &dyn Fn() -> Vec<Ends>) -> Result<Cut, CutError> {
+        let cuts = self.cuts();
+        let _turn = cuts.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lease = cuts.pool.take()?;
+        if let Some(of) = of {
+            let wanted = bitmap(of, self.region().geometry().shards, self.rows());
+            lease.buffer_mut().write(cuts.pool.layout().wanted, &wanted);
+        }
+        let job = Job::Cut { some: of.is_some(), base: base.filter(|_| of.is_none()) };
+        let (done, rings) = self.work(job, &lease, ends)?;
+        Ok(self.gather(lease, &done, rings?))
+    }
+
+    /// Puts actors on the device, all at once, while no shard runs. Rows and cells are the caller's, as for a spawn; the actors are live
+    /// when this returns. Blocks.
+    ///
+    /// # Panics
+    ///
+    /// If a state's place is not within `bytes`.
+    pub fn load(&self, actors: &[Load], bytes: &Bytes) -> Result<(), CutError> {
+        let cuts = self.cuts();
+        let _turn = cuts.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lease = cuts.pool.take()?;
+        let layout = *cuts.pool.layout();
+        let kinds = self.kinds();
+        let mut offset = 0;
+        let mut rows = Vec::with_capacity(actors.len());
+        for actor in actors {
+            let state = &bytes[actor.state.clone()];
+            let kind = kinds.get(actor.kind as usize).filter(|kind| kind.state_bytes as usize == state.len());
+            let fits = |at: u64| at.is_multiple_of(16) && at.checked_add(state.len() as u64).is_some_and(|end| end <= self.arena_bytes());
+            if kind.is_none() || !fits(actor.at) || actor.shard >= self.info().shards || actor.row.row >= self.rows() {
+                let text =
+                    format!("{actor:?} names no kind of this program, or another size than its kind's, or a place that the device has not");
+                return Err(CutError::Refused { class: Class::Protocol, text });
+            }
+            lease.buffer_mut().write(layout.bytes + offset, state);
+            rows.push(CutRow {
+                shard: actor.shard,
+                row: actor.row.row,
+                generation: actor.row.generation,
+                kind: actor.kind,
+                status: ROW_LIVE.into(),
+                bytes: state.len() as u32,
+                known: 0,
+                gone: 0,
+                handled: actor.handled,
+                at: actor.at,
+                offset,
+            });
+            offset += (state.len() as u64).next_multiple_of(16);
+        }
+        lease.buffer_mut().write_list(layout.rows, &rows);
+        self.work(Job::Load { rows: rows.len() as u64, bytes: offset }, &lease, &Vec::new).map(drop)
+    }
+
+    /// Has the worker do a job, and notes the rings while the shards stand still.
+    fn work(&self, job: Job, lease: &Lease, ends: &dyn Fn() -> Vec<Ends>) -> Result<(Done, Result<Rings, CutError>), CutError> {
+        let header = self.region().header();
+        let mut noted = header.stood();
+        let mut rings = Ok(Rings::default());
+        self.keeper().ask(job, lease.buffer());
+        let begun = Instant::now();
+        loop {
+            let stood = header.stood();
+            if stood != noted {
+                rings = self.note(&ends());
+                noted = stood;
+                header.set_noted(stood);
+            }
+            // The shards wait for the note, so who looks for it looks often.
+            let patience = if begun.elapsed() < AWAKE { Duration::ZERO } else { NAP };
+            if let Some(answer) = self.keeper().answer(patience) {
+                let done = answer?;
+                return if done.noted { Ok((done, rings)) } else { Err(CutError::Late(NOTE_LIMIT)) };
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// What is in the rings, and how far the shards have come.
+    fn note(&self, ends: &[Ends]) -> Result<Rings, CutError> {
+        let mut rings = Rings::default();
+        for (shard, ends) in (0..self.info().shards).zip(ends) {
+            let progress = self.region().progress(shard).snapshot();
+            let (into, out) = self.region().observers(shard);
+            let queued = |frame: &Frame<'_>, message| Queued {
+                shard,
+                row: RowId { row: frame.row, generation: frame.generation },
+                message,
+                hlc: frame.hlc,
+                payload: frame.payload.to_vec(),
+            };
+            let corrupt = |error: crate::ring::Corrupt| CutError::Refused { class: Class::Protocol, text: error.to_string() };
+            into.observe(progress.ingress_head, ends.pushed, |frame| {
+                if matches!(frame.op, OP_CAST | OP_CALL | OP_CALL_DIRECT) {
+                    rings.queued.push(queued(&frame, frame.message.into()));
+                }
+            })
+            .map_err(corrupt)?;
+            let produced = out
+                .observe(ends.fetched, u64::MAX, |frame| {
+                    if frame.op == OP_EMIT {
+                        rings.emitted.push(queued(&frame, frame.correlation));
+                    }
+                })
+                .map_err(corrupt)?;
+            let (consumed, handled, hlc) = (progress.ingress_head, progress.handled, progress.hlc);
+            rings.shards.push(Stand { consumed, produced, handled, hlc });
+        }
+        Ok(rings)
+    }
+
+    fn gather(&self, lease: Lease, done: &Done, rings: Rings) -> Cut {
+        let layout = *self.cuts().pool.layout();
+        let mut places: Vec<(u32, &CutRow)> = (0..).zip(lease.buffer().list::<CutRow>(layout.rows, done.rows)).collect();
+        places.sort_unstable_by_key(|(_, row)| (row.shard, row.row));
+        let mut place = vec![0u32; places.len()];
+        for ((was, _), is) in places.iter().zip(0..) {
+            place[*was as usize] = is;
+        }
+        let rows: Vec<CutRow> = places.into_iter().map(|(_, row)| *row).collect();
+        let page = |page: &CutPage| {
+            let row = place[page.at as usize];
+            let bytes = rows[row as usize].bytes as usize - page.page as usize * STATE_PAGE;
+            let at = page.offset as usize;
+            Page { row, page: page.page, bytes: at..at + bytes.min(STATE_PAGE) }
+        };
+        let mut pages: Vec<Page> = lease.buffer().list::<CutPage>(layout.pages, done.pages).iter().map(page).collect();
+        pages.sort_unstable_by_key(|page| (page.row, page.page));
+        Cut {
+            number: done.number,
+            base: done.base,
+            micros: done.micros,
+            pause: done.pause,
+            shards: rings.shards,
+            rows,
+            pages,
+            bytes: lease.into_bytes(layout.bytes..layout.bytes + done.bytes),
+            queued: rings.queued,
+            emitted: rings.emitted,
+        }
+    }
+}
+
+/// How long an application looks for the moment to note the rings without a nap between.
+const AWAKE: Duration = Duration::from_millis(20);
+const NAP: Duration = Duration::from_micros(50);
+/// How long the shards stand still at most for that.
+pub(crate) const NOTE_LIMIT: Duration = Duration::from_millis(50);
+
+/// What was noted while the shards stood still.
+#[derive(Default)]
+struct Rings {
+    shards: Vec<Stand>,
+    queued: Vec<Queued>,
+    emitted: Vec<Queued>,
+}
+
+/// One bit for each row of the device.
+fn bitmap(of: &[(u32, RowId)], shards: u32, rows: u32) -> Vec<u8> {
+    let mut bits = vec![0; (u64::from(shards) * u64::from(rows)).div_ceil(8) as usize];
+    for (shard, row) in of {
+        if *shard < shards && row.row < rows {
+            let at = u64::from(*shard) * u64::from(rows) + u64::from(row.row);
+            bits[at as usize / 8] |= 1 << (at % 8);
+        }
+    }
+    bits
+}

@@ -1,0 +1,245 @@
+//! Shared memory that carries a cut from the worker to its application, or actors to be loaded the other way.
+//!
+//! A buffer is a memfd whose pages take memory once they are used. The application makes it, hands its descriptor to the worker with
+//! each order, and has it back when the worker has answered or is gone; in between only the worker writes it. What was cut stays in
+//! it, without a copy, as long as anybody holds the bytes: then the buffer is free for the next order.
+
+use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::{self, NonNull};
+use std::slice;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use resident_kernels::wire::{CutPage, CutRow, CutTotals, STATE_PAGE};
+use rustix::fs::{MemfdFlags, fstat, ftruncate, memfd_create};
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+use crate::fault::{Class, WorkerError};
+use crate::region::{Geometry, PAGE};
+
+/// Where things lie in a buffer, each on a page of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    /// How much there is, as the device counts it.
+    pub totals: u64,
+    /// One bit for each row that is asked for.
+    pub wanted: u64,
+    /// [`CutRow`]s.
+    pub rows: u64,
+    /// [`CutPage`]s.
+    pub pages: u64,
+    /// States.
+    pub bytes: u64,
+    pub end: u64,
+}
+
+impl Layout {
+    pub(crate) fn of(geometry: &Geometry) -> Layout {
+        let rows = rows(geometry);
+        let wanted = PAGE;
+        let rows_at = wanted + rows.div_ceil(8).next_multiple_of(PAGE);
+        let pages_at = rows_at + (rows * size_of::<CutRow>() as u64).next_multiple_of(PAGE);
+        let bytes_at = pages_at + (most_pages(geometry) * size_of::<CutPage>() as u64).next_multiple_of(PAGE);
+        Layout { totals: 0, wanted, rows: rows_at, pages: pages_at, bytes: bytes_at, end: bytes_at + room(geometry) }
+    }
+}
+
+/// Rows of a device, in all.
+pub(crate) fn rows(geometry: &Geometry) -> u64 {
+    u64::from(geometry.shards) * u64::from(geometry.rows)
+}
+
+/// The most pages that its states have.
+pub(crate) fn most_pages(geometry: &Geometry) -> u64 {
+    rows(geometry) + geometry.arena_bytes / STATE_PAGE as u64
+}
+
+/// The most bytes that its states have.
+pub(crate) fn room(geometry: &Geometry) -> u64 {
+    geometry.arena_bytes.next_multiple_of(PAGE)
+}
+
+/// What lists in a buffer are of.
+///
+/// # Safety
+///
+/// Integers only: any bytes are a value.
+pub(crate) unsafe trait Listed: Copy {}
+// SAFETY: integers only.
+unsafe impl Listed for CutRow {}
+// SAFETY: integers only.
+unsafe impl Listed for CutPage {}
+// SAFETY: integers only.
+unsafe impl Listed for CutTotals {}
+
+/// Shared memory, mapped.
+pub(crate) struct Buffer {
+    id: u64,
+    fd: OwnedFd,
+    base: NonNull<u8>,
+    bytes: usize,
+}
+
+// SAFETY: (turns) the application and its worker use a buffer in turns, each from one thread at a time or for reading only.
+unsafe impl Send for Buffer {}
+// SAFETY: as above.
+unsafe impl Sync for Buffer {}
+
+impl Buffer {
+    fn make(layout: &Layout) -> Result<Buffer, WorkerError> {
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        let fd = memfd_create("resident-cut", MemfdFlags::CLOEXEC).map_err(|cause| none(layout.end, cause))?;
+        ftruncate(&fd, layout.end).map_err(|cause| none(layout.end, cause))?;
+        Buffer::map(IDS.fetch_add(1, Relaxed), fd, layout)
+    }
+
+    /// The buffer `id`, by its descriptor.
+    pub(crate) fn map(id: u64, fd: OwnedFd, layout: &Layout) -> Result<Buffer, WorkerError> {
+        if fstat(&fd).map_err(|cause| none(layout.end, cause))?.st_size != layout.end as i64 {
+            return Err(WorkerError::new(Class::Protocol, "the buffer of a cut has another size"));
+        }
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new mapping, wherever the system likes.
+        let base = unsafe { mmap(ptr::null_mut(), layout.end as usize, access, MapFlags::SHARED | MapFlags::NORESERVE, &fd, 0) };
+        let base = base.map_err(|cause| none(layout.end, cause))?;
+        let base = NonNull::new(base.cast::<u8>()).ok_or_else(|| none(layout.end, Errno::NOMEM))?;
+        Ok(Buffer { id, fd, base, bytes: layout.end as usize })
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Where it begins in this process.
+    pub(crate) fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    /// `count` of a list that begins at `at`.
+    ///
+    /// # Panics
+    ///
+    /// If they are not within the buffer.
+    pub(crate) fn list<T: Listed>(&self, at: u64, count: u64) -> &[T] {
+        let bytes = self.slice(at..at + count * size_of::<T>() as u64);
+        assert!(bytes.as_ptr().cast::<T>().is_aligned());
+        // SAFETY: so many bytes, aligned, and any bytes are a `T` (`Listed`).
+        unsafe { slice::from_raw_parts(bytes.as_ptr().cast(), count as usize) }
+    }
+
+    /// Writes a list at `at`.
+    ///
+    /// # Panics
+    ///
+    /// If it does not fit.
+    pub(crate) fn write_list<T: Listed>(&mut self, at: u64, list: &[T]) {
+        // SAFETY: as many bytes as the list has; what stands between its fields is copied and never looked at.
+        self.write(at, unsafe { slice::from_raw_parts(list.as_ptr().cast(), size_of_val(list)) });
+    }
+
+    /// Bytes of it.
+    ///
+    /// # Panics
+    ///
+    /// If the range is not within the buffer.
+    pub(crate) fn slice(&self, range: Range<u64>) -> &[u8] {
+        let range = range.start as usize..range.end as usize;
+        assert!(range.start <= range.end && range.end <= self.bytes, "{range:?} of a buffer of {} bytes", self.bytes);
+        // SAFETY: within the mapping, which lives as long as `self`; (turns) nobody writes while it is this side's to read.
+        unsafe { slice::from_raw_parts(self.base.as_ptr().add(range.start), range.len()) }
+    }
+
+    /// Writes `bytes` at `at`.
+    ///
+    /// # Panics
+    ///
+    /// If they do not fit.
+    pub(crate) fn write(&mut self, at: u64, bytes: &[u8]) {
+        assert!(at as usize + bytes.len() <= self.bytes, "{} bytes at {at} of a buffer of {} bytes", bytes.len(), self.bytes);
+        // SAFETY: within the mapping; `&mut self`, and (turns) it is this side's to write.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.as_ptr().add(at as usize), bytes.len()) }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: mapped in `map` with these bytes, and nothing refers to it any more.
+        let _ = unsafe { munmap(self.base.as_ptr().cast(), self.bytes) };
+    }
+}
+
+fn none(bytes: u64, cause: Errno) -> WorkerError {
+    WorkerError::new(Class::Memory, format!("the system has no {bytes} bytes of addresses for a cut ({cause}); lower `arena_bytes`"))
+}
+
+/// The buffers that an application has made and that nobody holds.
+pub(crate) struct Pool {
+    layout: Layout,
+    free: Arc<Mutex<Vec<Buffer>>>,
+}
+
+impl Pool {
+    pub(crate) fn new(geometry: &Geometry) -> Pool {
+        Pool { layout: Layout::of(geometry), free: Arc::default() }
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// A free buffer, or a new one.
+    pub(crate) fn take(&self) -> Result<Lease, WorkerError> {
+        let free = lock(&self.free).pop();
+        let buffer = free.map_or_else(|| Buffer::make(&self.layout), Ok)?;
+        Ok(Lease { buffer: Some(buffer), free: self.free.clone() })
+    }
+}
+
+/// A buffer, until it is given back.
+pub(crate) struct Lease {
+    buffer: Option<Buffer>,
+    free: Arc<Mutex<Vec<Buffer>>>,
+}
+
+impl Lease {
+    pub(crate) fn buffer(&self) -> &Buffer {
+        self.buffer.as_ref().expect("it is given back at the end only")
+    }
+
+    pub(crate) fn buffer_mut(&mut self) -> &mut Buffer {
+        self.buffer.as_mut().expect("it is given back at the end only")
+    }
+
+    /// Its bytes, which hold it.
+    pub(crate) fn into_bytes(self, range: Range<u64>) -> Bytes {
+        Bytes::from_owner(Held { lease: self, range })
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        lock(&self.free).extend(self.buffer.take());
+    }
+}
+
+struct Held {
+    lease: Lease,
+    range: Range<u64>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        self.lease.buffer().slice(self.range.clone())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
