@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use resident_kernels::wire::{CutPage, CutRow, OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_EMIT, ROW_LIVE, STATE_PAGE};
 
-use self::buffer::{Lease, Pool};
+use self::buffer::{Buffer, Lease, Pool};
 use crate::device::{Device, DeviceFault};
 use crate::fault::{Class, WorkerError};
 use crate::region::Region;
@@ -164,18 +164,32 @@ impl Device {
     pub fn cut(&self, of: Option<&[(u32, RowId)]>, base: Option<u64>, ends: &dyn Fn() -> Vec<Ends>) -> Result<Cut, CutError> {
         let cuts = self.cuts();
         let _turn = cuts.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut lease = cuts.pool.take()?;
+        let lease = cuts.pool.take()?;
         if let Some(of) = of {
             let wanted = bitmap(of, self.region().geometry().shards, self.rows());
-            lease.buffer_mut().write(cuts.pool.layout().wanted, &wanted);
+            lease.buffer().write(cuts.pool.layout().wanted, &wanted);
         }
         let job = Job::Cut { some: of.is_some(), base: base.filter(|_| of.is_none()) };
-        let (done, rings) = self.work(job, &lease, ends)?;
+        let (done, rings) = self.work(job, lease.buffer(), ends)?;
         Ok(self.gather(lease, &done, rings?))
     }
 
+    /// Memory for `bytes` bytes from which [`load`](Self::load) takes states without a copy of its own, filled by `fill`.
+    ///
+    /// # Panics
+    ///
+    /// If they are more than the arena has.
+    pub fn stage(&self, bytes: usize, fill: impl FnOnce(&mut [u8])) -> Result<Bytes, CutError> {
+        let cuts = self.cuts();
+        let lease = cuts.pool.take()?;
+        let at = cuts.pool.layout().bytes;
+        lease.buffer().fill(at..at + bytes as u64, fill);
+        Ok(lease.into_bytes(at..at + bytes as u64))
+    }
+
     /// Puts actors on the device, all at once, while no shard runs. Rows and cells are the caller's, as for a spawn; the actors are live
-    /// when this returns. Blocks.
+    /// when this returns. Blocks. States that lie in a cut of this device, or in what [`stage`](Self::stage) gave, at places that are
+    /// multiples of 16, are taken from there; others are copied first.
     ///
     /// # Panics
     ///
@@ -183,21 +197,23 @@ impl Device {
     pub fn load(&self, actors: &[Load], bytes: &Bytes) -> Result<(), CutError> {
         let cuts = self.cuts();
         let _turn = cuts.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut lease = cuts.pool.take()?;
-        let layout = *cuts.pool.layout();
-        let kinds = self.kinds();
-        let mut offset = 0;
+        let layout = cuts.pool.layout();
+        let held =
+            cuts.pool.holding(bytes).filter(|(_, begin)| actors.iter().all(|actor| (begin + actor.state.start as u64).is_multiple_of(16)));
+        let lease = if held.is_none() { Some(cuts.pool.take()?) } else { None };
+        let mut end = 0;
         let mut rows = Vec::with_capacity(actors.len());
         for actor in actors {
+            self.check(actor)?;
             let state = &bytes[actor.state.clone()];
-            let kind = kinds.get(actor.kind as usize).filter(|kind| kind.state_bytes as usize == state.len());
-            let fits = |at: u64| at.is_multiple_of(16) && at.checked_add(state.len() as u64).is_some_and(|end| end <= self.arena_bytes());
-            if kind.is_none() || !fits(actor.at) || actor.shard >= self.info().shards || actor.row.row >= self.rows() {
-                let text =
-                    format!("{actor:?} names no kind of this program, or another size than its kind's, or a place that the device has not");
-                return Err(CutError::Refused { class: Class::Protocol, text });
-            }
-            lease.buffer_mut().write(layout.bytes + offset, state);
+            let offset = match (&held, &lease) {
+                (Some((_, begin)), _) => begin + actor.state.start as u64,
+                (None, lease) => {
+                    lease.iter().for_each(|lease| lease.buffer().write(layout.bytes + end, state));
+                    end
+                }
+            };
+            end = end.max(offset + (state.len() as u64).next_multiple_of(16));
             rows.push(CutRow {
                 shard: actor.shard,
                 row: actor.row.row,
@@ -211,18 +227,34 @@ impl Device {
                 at: actor.at,
                 offset,
             });
-            offset += (state.len() as u64).next_multiple_of(16);
         }
-        lease.buffer_mut().write_list(layout.rows, &rows);
-        self.work(Job::Load { rows: rows.len() as u64, bytes: offset }, &lease, &Vec::new).map(drop)
+        let buffer = match (&held, &lease) {
+            (Some((buffer, _)), _) => buffer,
+            (None, Some(lease)) => lease.buffer(),
+            (None, None) => return Ok(()),
+        };
+        buffer.write_list(layout.rows, &rows);
+        self.work(Job::Load { rows: rows.len() as u64, bytes: end }, buffer, &Vec::new).map(drop)
+    }
+
+    /// Whether an actor can be where it is to be.
+    fn check(&self, actor: &Load) -> Result<(), CutError> {
+        let bytes = actor.state.len() as u64;
+        let kind = self.kinds().get(actor.kind as usize).filter(|kind| u64::from(kind.state_bytes) == bytes);
+        let fits = actor.at.is_multiple_of(16) && actor.at.checked_add(bytes).is_some_and(|end| end <= self.arena_bytes());
+        if kind.is_some() && fits && actor.shard < self.info().shards && actor.row.row < self.rows() {
+            return Ok(());
+        }
+        let text = format!("{actor:?} names no kind of this program, or another size than its kind's, or a place that the device has not");
+        Err(CutError::Refused { class: Class::Protocol, text })
     }
 
     /// Has the worker do a job, and notes the rings while the shards stand still.
-    fn work(&self, job: Job, lease: &Lease, ends: &dyn Fn() -> Vec<Ends>) -> Result<(Done, Result<Rings, CutError>), CutError> {
+    fn work(&self, job: Job, buffer: &Buffer, ends: &dyn Fn() -> Vec<Ends>) -> Result<(Done, Result<Rings, CutError>), CutError> {
         let header = self.region().header();
         let mut noted = header.stood();
         let mut rings = Ok(Rings::default());
-        self.keeper().ask(job, lease.buffer());
+        self.keeper().ask(job, buffer);
         let begun = Instant::now();
         loop {
             let stood = header.stood();

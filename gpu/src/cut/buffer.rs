@@ -83,7 +83,8 @@ pub(crate) struct Buffer {
     bytes: usize,
 }
 
-// SAFETY: (turns) the application and its worker use a buffer in turns, each from one thread at a time or for reading only.
+// SAFETY: (turns) the application and its worker use a buffer in turns. Of the application, the one thread whose turn it is to cut or
+// load (`Cuts::turn`) writes it; what others hold are bytes of the last section, which then nobody writes.
 unsafe impl Send for Buffer {}
 // SAFETY: as above.
 unsafe impl Sync for Buffer {}
@@ -139,7 +140,7 @@ impl Buffer {
     /// # Panics
     ///
     /// If it does not fit.
-    pub(crate) fn write_list<T: Listed>(&mut self, at: u64, list: &[T]) {
+    pub(crate) fn write_list<T: Listed>(&self, at: u64, list: &[T]) {
         // SAFETY: as many bytes as the list has; what stands between its fields is copied and never looked at.
         self.write(at, unsafe { slice::from_raw_parts(list.as_ptr().cast(), size_of_val(list)) });
     }
@@ -156,14 +157,26 @@ impl Buffer {
         unsafe { slice::from_raw_parts(self.base.as_ptr().add(range.start), range.len()) }
     }
 
+    /// Has bytes of it written by `fill`.
+    ///
+    /// # Panics
+    ///
+    /// If the range is not within the buffer.
+    pub(crate) fn fill(&self, range: Range<u64>, fill: impl FnOnce(&mut [u8])) {
+        assert!(range.start <= range.end && range.end <= self.bytes as u64, "{range:?} of a buffer of {} bytes", self.bytes);
+        let bytes = (range.end - range.start) as usize;
+        // SAFETY: within the mapping; (turns) it is this side's to write, and nobody holds bytes of it yet.
+        fill(unsafe { slice::from_raw_parts_mut(self.base.as_ptr().add(range.start as usize), bytes) });
+    }
+
     /// Writes `bytes` at `at`.
     ///
     /// # Panics
     ///
     /// If they do not fit.
-    pub(crate) fn write(&mut self, at: u64, bytes: &[u8]) {
+    pub(crate) fn write(&self, at: u64, bytes: &[u8]) {
         assert!(at as usize + bytes.len() <= self.bytes, "{} bytes at {at} of a buffer of {} bytes", bytes.len(), self.bytes);
-        // SAFETY: within the mapping; `&mut self`, and (turns) it is this side's to write.
+        // SAFETY: within the mapping; (turns) it is this side's to write, and what somebody holds is of another section.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.as_ptr().add(at as usize), bytes.len()) }
     }
 }
@@ -179,15 +192,17 @@ fn none(bytes: u64, cause: Errno) -> WorkerError {
     WorkerError::new(Class::Memory, format!("the system has no {bytes} bytes of addresses for a cut ({cause}); lower `arena_bytes`"))
 }
 
-/// The buffers that an application has made and that nobody holds.
+/// The buffers that an application has made.
 pub(crate) struct Pool {
     layout: Layout,
-    free: Arc<Mutex<Vec<Buffer>>>,
+    made: Mutex<Vec<Arc<Buffer>>>,
+    /// Those that nobody holds.
+    free: Arc<Mutex<Vec<Arc<Buffer>>>>,
 }
 
 impl Pool {
     pub(crate) fn new(geometry: &Geometry) -> Pool {
-        Pool { layout: Layout::of(geometry), free: Arc::default() }
+        Pool { layout: Layout::of(geometry), made: Mutex::default(), free: Arc::default() }
     }
 
     pub(crate) fn layout(&self) -> &Layout {
@@ -197,24 +212,38 @@ impl Pool {
     /// A free buffer, or a new one.
     pub(crate) fn take(&self) -> Result<Lease, WorkerError> {
         let free = lock(&self.free).pop();
-        let buffer = free.map_or_else(|| Buffer::make(&self.layout), Ok)?;
-        Ok(Lease { buffer: Some(buffer), free: self.free.clone() })
+        let buffer = match free {
+            Some(buffer) => buffer,
+            None => {
+                let buffer = Arc::new(Buffer::make(&self.layout)?);
+                lock(&self.made).push(buffer.clone());
+                buffer
+            }
+        };
+        Ok(Lease { buffer, free: self.free.clone() })
+    }
+
+    /// The buffer that `bytes` lie in, and where in its last section they begin.
+    pub(crate) fn holding(&self, bytes: &Bytes) -> Option<(Arc<Buffer>, u64)> {
+        let made = lock(&self.made);
+        let offset = |buffer: &Buffer| {
+            let begin = buffer.base.as_ptr() as usize + self.layout.bytes as usize;
+            let offset = (bytes.as_ptr() as usize).checked_sub(begin)?;
+            (offset + bytes.len() <= (self.layout.end - self.layout.bytes) as usize).then_some(offset as u64)
+        };
+        made.iter().find_map(|buffer| Some((buffer.clone(), offset(buffer)?)))
     }
 }
 
 /// A buffer, until it is given back.
 pub(crate) struct Lease {
-    buffer: Option<Buffer>,
-    free: Arc<Mutex<Vec<Buffer>>>,
+    buffer: Arc<Buffer>,
+    free: Arc<Mutex<Vec<Arc<Buffer>>>>,
 }
 
 impl Lease {
     pub(crate) fn buffer(&self) -> &Buffer {
-        self.buffer.as_ref().expect("it is given back at the end only")
-    }
-
-    pub(crate) fn buffer_mut(&mut self) -> &mut Buffer {
-        self.buffer.as_mut().expect("it is given back at the end only")
+        &self.buffer
     }
 
     /// Its bytes, which hold it.
@@ -225,7 +254,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        lock(&self.free).extend(self.buffer.take());
+        lock(&self.free).push(self.buffer.clone());
     }
 }
 

@@ -291,10 +291,15 @@ pub fn load(options: Options) {
     host.spawn(0, 1, &Counter::default());
     host.device.load(&actors, &cut.bytes).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(host.reply::<Counter, _>(12, 5, &AddAndGet { amount: 1 }), 43);
+    // Staged, it is taken from where it is.
+    let staged = host.device.stage(16 + 16, |bytes| bytes[16..].copy_from_slice(&bytes_of(&Counter { total: 7, added: 3 }))).unwrap();
+    let counter = Load { row: RowId { row: 20, generation: 1 }, at: 2 << 20, state: 16..32, ..actors[1].clone() };
+    host.device.load(&[counter], &staged).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(host.reply::<Counter, _>(20, 1, &Get).added, 3);
     assert_eq!(host.reply::<Big, _>(11, 5, &Digest), big.digest());
     assert_eq!(host.reply::<Counter, _>(0, 1, &Get).total, 0);
     let again = take(&[&host], None);
-    assert_eq!(again.rows.iter().map(|row| (row.row, row.handled)).collect::<Vec<_>>(), [(0, 1), (11, 1), (12, 2), (13, 0)]);
+    assert_eq!(again.rows.iter().map(|row| (row.row, row.handled)).collect::<Vec<_>>(), [(0, 1), (11, 1), (12, 2), (13, 0), (20, 2)]);
 
     let wrong = Load { kind: 1000, ..actors[0].clone() };
     let error = host.device.load(&[wrong], &cut.bytes).expect_err("no such kind");

@@ -114,7 +114,7 @@ impl Cuts {
     }
 
     pub(crate) fn outcome(&mut self) -> Result<Option<Outcome>, WorkerError> {
-        let Some((job, mut buffer)) = self.now.take() else {
+        let Some((job, buffer)) = self.now.take() else {
             return Err(WorkerError::new(Class::Protocol, "no job was begun"));
         };
         let Job::Cut { some, base } = job else { return Ok(Some(Outcome::Done(Found::default()))) };

@@ -187,8 +187,8 @@ impl Pinned {
         Pinned { buffer, sections: Vec::new() }
     }
 
-    pub(crate) fn buffer(&mut self) -> &mut Buffer {
-        &mut self.buffer
+    pub(crate) fn buffer(&self) -> &Buffer {
+        &self.buffer
     }
 
     /// The address of a place in the buffer, for host and device.
