@@ -10,6 +10,7 @@
 //   sink            a resident block for each ring: handles 64-byte messages and answers none of them
 //   once            one message, for a launch, a graph launch, and a launch between two copies
 //   once_by_value   one message that comes as the kernel's argument
+//   digest_pages    a digest of every 4 KiB page, as the engine makes it, of memory that lies in one piece
 //
 // Each of the resident ones ends when the host says so, and in any case after `lifetime` nanoseconds.
 //
@@ -273,4 +274,28 @@ struct Line {
 
 extern "C" __global__ void once_by_value(const __grid_constant__ Line request, Chunk* out) {
     store(out + threadIdx.x, answer(request.chunks[threadIdx.x]));
+}
+
+// A warp to a page; eight loads of 16 bytes under way for each lane.
+extern "C" __global__ void __launch_bounds__(256) digest_pages(const Chunk* memory, u64 pages, u64* digests) {
+    const u32 lane = threadIdx.x % 32;
+    const u64 warps = gridDim.x * (u64)blockDim.x / 32;
+    for (u64 page = (blockIdx.x * (u64)blockDim.x + threadIdx.x) / 32; page < pages; page += warps) {
+        const Chunk* const from = memory + page * 256 + lane;
+        Chunk held[8];
+#pragma unroll
+        for (u32 k = 0; k < 8; k++) held[k] = from[k * 32];
+        u64 h = 0x9e3779b97f4a7c15ull * (lane + 1);
+#pragma unroll
+        for (u32 k = 0; k < 8; k++) {
+            h = (h ^ held[k].low) * 0xbf58476d1ce4e5b9ull;
+            h = h << 31 | h >> 33;
+            h = (h ^ held[k].high) * 0x94d049bb133111ebull;
+            h = h << 29 | h >> 35;
+        }
+        h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9ull;
+        h ^= h >> 27;
+        for (u32 step = 16; step; step /= 2) h += __shfl_xor_sync(~0u, h, step);
+        if (lane == 0) digests[page] = h;
+    }
 }

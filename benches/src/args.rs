@@ -52,6 +52,27 @@ pub struct RoundTrip {
     pub panics: u32,
 }
 
+/// What does a checkpoint cost?
+#[derive(Clone, Debug, Parser)]
+#[command(name = "checkpoint")]
+pub struct Checkpoint {
+    /// What all benches take.
+    #[command(flatten)]
+    pub common: Common,
+    /// MiB of states of 64 KiB each.
+    #[arg(long, default_value_t = 1024)]
+    pub mib: usize,
+    /// Cuts of each kind, and bare copies, in each round.
+    #[arg(long, default_value_t = 100)]
+    pub repeats: u32,
+    /// Seconds that casts are counted at a time.
+    #[arg(long, default_value_t = 2)]
+    pub seconds: u64,
+    /// Resident shards.
+    #[arg(long, default_value_t = 100)]
+    pub shards: u32,
+}
+
 /// The device is broken: how long until everybody else goes on, and as they were?
 #[derive(Clone, Debug, Parser)]
 #[command(name = "takeover")]

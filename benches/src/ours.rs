@@ -1,5 +1,6 @@
 //! Ours: what the bare peers are the floor of.
 //!
+//! - [`cuts`]: states cut while their actors work, and loaded
 //! - [`isolation`]: asks with the worker a process and a thread
 //! - [`round_trips`]: asks, calls, spawns and faults, one at a time
 //! - [`streams`]: many asks in flight, many casts
@@ -10,6 +11,7 @@
 //!
 //! Each round starts a system of its own and stops it, so that the peers have the device to themselves meanwhile.
 
+pub mod cuts;
 pub mod isolation;
 pub mod round_trips;
 pub mod rows;

@@ -13,13 +13,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use resident_kernels::wire::{CutPage, CutRow, OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_EMIT, ROW_LIVE, STATE_PAGE};
+use resident_kernels::wire::{CutPage, CutRow, OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_EMIT, ROW_LIVE, ShardProgress};
 
 use self::buffer::{Buffer, Lease, Pool};
 use crate::device::{Device, DeviceFault};
 use crate::fault::{Class, WorkerError};
 use crate::region::Region;
-use crate::ring::Frame;
+use crate::ring::{Copied, Corrupt, Frame};
 use crate::rows::RowId;
 use crate::worker::{Done, Job};
 
@@ -98,6 +98,18 @@ pub struct Ends {
     pub fetched: u64,
 }
 
+/// The rings' ends that the application holds, while the device stands still.
+pub trait Hold {
+    /// Has every producer keep what is written from the slot on that `consumed` names for its shard ([`Producer::hold`]), and tells the
+    /// positions of all ends: those of producers of one moment, at which no push is under way.
+    ///
+    /// [`Producer::hold`]: crate::ring::Producer::hold
+    fn hold(&self, consumed: &[u64]) -> Vec<Ends>;
+
+    /// What the producer of a shard keeps was noted.
+    fn release(&self, shard: u32);
+}
+
 /// An actor to be put on a device.
 #[derive(Clone, Debug)]
 pub struct Load {
@@ -159,9 +171,8 @@ impl Cuts {
 impl Device {
     /// Takes a cut: of these rows, or of all; then, with `base`, only what has changed since that one. Blocks; one cut is taken at a time.
     ///
-    /// `ends` is called while no shard runs and tells, for each shard, the positions of its producer and consumer. All positions of
-    /// producers are to be of one moment, at which no push is under way; what was pushed before it is in the cut.
-    pub fn cut(&self, of: Option<&[(u32, RowId)]>, base: Option<u64>, ends: &dyn Fn() -> Vec<Ends>) -> Result<Cut, CutError> {
+    /// What was pushed into `rings` before the moment at which their positions are told is in the cut, handled or queued.
+    pub fn cut(&self, of: Option<&[(u32, RowId)]>, base: Option<u64>, rings: &dyn Hold) -> Result<Cut, CutError> {
         let cuts = self.cuts();
         let _turn = cuts.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let lease = cuts.pool.take()?;
@@ -170,8 +181,8 @@ impl Device {
             lease.buffer().write(cuts.pool.layout().wanted, &wanted);
         }
         let job = Job::Cut { some: of.is_some(), base: base.filter(|_| of.is_none()) };
-        let (done, rings) = self.work(job, lease.buffer(), ends)?;
-        Ok(self.gather(lease, &done, rings?))
+        let (done, noted) = self.work(job, lease.buffer(), Some(rings))?;
+        Ok(self.gather(lease, &done, noted.read()?))
     }
 
     /// Memory for `bytes` bytes from which [`load`](Self::load) takes states without a copy of its own, filled by `fill`.
@@ -234,7 +245,7 @@ impl Device {
             (None, None) => return Ok(()),
         };
         buffer.write_list(layout.rows, &rows);
-        self.work(Job::Load { rows: rows.len() as u64, bytes: end }, buffer, &Vec::new).map(drop)
+        self.work(Job::Load { rows: rows.len() as u64, bytes: end }, buffer, None).map(drop)
     }
 
     /// Whether an actor can be where it is to be.
@@ -250,60 +261,44 @@ impl Device {
     }
 
     /// Has the worker do a job, and notes the rings while the shards stand still.
-    fn work(&self, job: Job, buffer: &Buffer, ends: &dyn Fn() -> Vec<Ends>) -> Result<(Done, Result<Rings, CutError>), CutError> {
+    fn work(&self, job: Job, buffer: &Buffer, rings: Option<&dyn Hold>) -> Result<(Done, Noted), CutError> {
         let header = self.region().header();
-        let mut noted = header.stood();
-        let mut rings = Ok(Rings::default());
+        let mut seen = header.stood();
+        let mut noted = Noted::default();
         self.keeper().ask(job, buffer);
         let begun = Instant::now();
         loop {
             let stood = header.stood();
-            if stood != noted {
-                rings = self.note(&ends());
-                noted = stood;
+            if stood != seen {
+                seen = stood;
+                noted = rings.map_or_else(Noted::default, |rings| self.note(rings, || header.set_noted(stood)));
                 header.set_noted(stood);
             }
             // The shards wait for the note, so who looks for it looks often.
             let patience = if begun.elapsed() < AWAKE { Duration::ZERO } else { NAP };
             if let Some(answer) = self.keeper().answer(patience) {
                 let done = answer?;
-                return if done.noted { Ok((done, rings)) } else { Err(CutError::Late(NOTE_LIMIT)) };
+                return if done.noted { Ok((done, noted)) } else { Err(CutError::Late(NOTE_LIMIT)) };
             }
             thread::yield_now();
         }
     }
 
-    /// What is in the rings, and how far the shards have come.
-    fn note(&self, ends: &[Ends]) -> Result<Rings, CutError> {
-        let mut rings = Rings::default();
-        for (shard, ends) in (0..self.info().shards).zip(ends) {
-            let progress = self.region().progress(shard).snapshot();
-            let (into, out) = self.region().observers(shard);
-            let queued = |frame: &Frame<'_>, message| Queued {
-                shard,
-                row: RowId { row: frame.row, generation: frame.generation },
-                message,
-                hlc: frame.hlc,
-                payload: frame.payload.to_vec(),
-            };
-            let corrupt = |error: crate::ring::Corrupt| CutError::Refused { class: Class::Protocol, text: error.to_string() };
-            into.observe(progress.ingress_head, ends.pushed, |frame| {
-                if matches!(frame.op, OP_CAST | OP_CALL | OP_CALL_DIRECT) {
-                    rings.queued.push(queued(&frame, frame.message.into()));
-                }
-            })
-            .map_err(corrupt)?;
-            let produced = out
-                .observe(ends.fetched, u64::MAX, |frame| {
-                    if frame.op == OP_EMIT {
-                        rings.emitted.push(queued(&frame, frame.correlation));
-                    }
-                })
-                .map_err(corrupt)?;
-            let (consumed, handled, hlc) = (progress.ingress_head, progress.handled, progress.hlc);
-            rings.shards.push(Stand { consumed, produced, handled, hlc });
+    /// How far the shards have come and what is in the rings. Once `go_on` was called the shards may run again: what they write may be
+    /// written anew then, what they read is held.
+    fn note(&self, rings: &dyn Hold, go_on: impl FnOnce()) -> Noted {
+        let shards: Vec<_> = (0..self.info().shards).map(|shard| self.region().progress(shard).snapshot()).collect();
+        let consumed: Vec<_> = shards.iter().map(|progress| progress.ingress_head).collect();
+        let ends = rings.hold(&consumed);
+        let observers: Vec<_> = (0..self.info().shards).map(|shard| self.region().observers(shard)).collect();
+        let emitted = observers.iter().zip(&ends).map(|((_, out), ends)| out.copy(ends.fetched, u64::MAX)).collect();
+        go_on();
+        let mut queued = Vec::with_capacity(shards.len());
+        for (shard, (into, _)) in (0..).zip(&observers) {
+            queued.push(into.copy(consumed[shard as usize], ends.get(shard as usize).map_or(0, |ends| ends.pushed)));
+            rings.release(shard);
         }
-        Ok(rings)
+        Noted { shards, queued, emitted }
     }
 
     fn gather(&self, lease: Lease, done: &Done, rings: Rings) -> Cut {
@@ -316,10 +311,8 @@ impl Device {
         }
         let rows: Vec<CutRow> = places.into_iter().map(|(_, row)| *row).collect();
         let page = |page: &CutPage| {
-            let row = place[page.at as usize];
-            let bytes = rows[row as usize].bytes as usize - page.page as usize * STATE_PAGE;
             let at = page.offset as usize;
-            Page { row, page: page.page, bytes: at..at + bytes.min(STATE_PAGE) }
+            Page { row: place[page.row as usize], page: page.page, bytes: at..at + page.bytes as usize }
         };
         let mut pages: Vec<Page> = lease.buffer().list::<CutPage>(layout.pages, done.pages).iter().map(page).collect();
         pages.sort_unstable_by_key(|page| (page.row, page.page));
@@ -342,9 +335,41 @@ impl Device {
 const AWAKE: Duration = Duration::from_millis(20);
 const NAP: Duration = Duration::from_micros(50);
 /// How long the shards stand still at most for that.
-pub(crate) const NOTE_LIMIT: Duration = Duration::from_millis(50);
+pub(crate) const NOTE_LIMIT: Duration = Duration::from_millis(500);
 
 /// What was noted while the shards stood still.
+#[derive(Default)]
+struct Noted {
+    shards: Vec<ShardProgress>,
+    queued: Vec<Copied>,
+    emitted: Vec<Copied>,
+}
+
+impl Noted {
+    fn read(self) -> Result<Rings, CutError> {
+        let mut rings = Rings::default();
+        let corrupt = |error: Corrupt| CutError::Refused { class: Class::Protocol, text: error.to_string() };
+        for (shard, ((progress, queued), emitted)) in (0..).zip(self.shards.iter().zip(&self.queued).zip(&self.emitted)) {
+            let message = |frame: &Frame<'_>, message| Queued {
+                shard,
+                row: RowId { row: frame.row, generation: frame.generation },
+                message,
+                hlc: frame.hlc,
+                payload: frame.payload.to_vec(),
+            };
+            let is_message = |frame: &Frame<'_>| matches!(frame.op, OP_CAST | OP_CALL | OP_CALL_DIRECT);
+            queued.read(|frame| rings.queued.extend(is_message(&frame).then(|| message(&frame, frame.message.into())))).map_err(corrupt)?;
+            let produced = emitted
+                .read(|frame| rings.emitted.extend((frame.op == OP_EMIT).then(|| message(&frame, frame.correlation))))
+                .map_err(corrupt)?;
+            let (consumed, handled, hlc) = (progress.ingress_head, progress.handled, progress.hlc);
+            rings.shards.push(Stand { consumed, produced, handled, hlc });
+        }
+        Ok(rings)
+    }
+}
+
+/// The same, as a cut has it.
 #[derive(Default)]
 struct Rings {
     shards: Vec<Stand>,

@@ -183,6 +183,16 @@ impl Slot {
         self.owner.with(|_| ());
     }
 
+    /// What is there, if it is ready.
+    #[cfg_attr(loom, allow(dead_code, reason = "regions are not built under loom"))]
+    pub(crate) fn copy(&self, tag: u16, ready: Sync) -> Option<Slot> {
+        let copy = Slot::new();
+        for (to, word) in copy.words.iter().zip(self.read(tag, ready).ok()?) {
+            to.store(word, Relaxed);
+        }
+        Some(copy)
+    }
+
     /// Makes every chunk that has `tag` one of the lap before. For who mends a ring.
     pub(crate) fn take_back(&self, tag: u16) {
         for chunk in 0..4 {

@@ -144,6 +144,8 @@ pub struct Producer {
     tail: u64,
     /// The consumer's head as last read; `tail - head` is at most the capacity.
     head: u64,
+    /// Slots from here on are not written again, whatever has been consumed.
+    held: u64,
     pushed: u64,
 }
 
@@ -187,7 +189,7 @@ pub(crate) unsafe fn at(
 ) -> (Producer, Consumer, Mender) {
     let place = Place { slots, head, mended, capacity_log2, _memory: memory };
     (
-        Producer { place: place.clone(), tail: 0, head: 0, pushed: 0 },
+        Producer { place: place.clone(), tail: 0, head: 0, held: u64::MAX, pushed: 0 },
         Consumer { head: 0, published: 0, place: place.clone(), ops, popped: 0, buffer: Buffer::new() },
         Mender { place, ops },
     )
@@ -273,8 +275,19 @@ impl Producer {
         if head < self.head || head > self.tail {
             return Err(Corrupt::Head { head, from: self.head, to: self.tail });
         }
-        self.head = head;
+        self.head = head.min(self.held);
         Ok(())
+    }
+
+    /// Keeps what is written from slot `from` on as it is until [`release`](Self::release): a ring that is full by then stays full. `from`
+    /// is at or before what is consumed next.
+    pub fn hold(&mut self, from: u64) {
+        self.held = from.max(self.head);
+    }
+
+    /// Slots that are consumed are written again.
+    pub fn release(&mut self) {
+        self.held = u64::MAX;
     }
 
     /// Whether the consumer has read everything, and said so.
@@ -369,24 +382,43 @@ pub(crate) struct Observer {
     ops: Ops,
 }
 
+/// Slots of a ring as they were, to be read when there is time.
+pub(crate) struct Copied {
+    slots: Vec<Slot>,
+    first: u64,
+    capacity_log2: u32,
+    ops: Ops,
+}
+
 impl Observer {
-    /// Shows every whole frame from `from` on, up to slot `to`; where the next one begins. Nobody may write the slots meanwhile, whoever
-    /// reads them.
-    pub(crate) fn observe(&self, from: u64, to: u64, mut each: impl FnMut(Frame<'_>)) -> Result<u64, Corrupt> {
-        let place = &self.place;
+    /// Copies the slots from `from` on, up to slot `to` and as far as they are there. Nobody may write them meanwhile, whoever reads them.
+    pub(crate) fn copy(&self, from: u64, to: u64) -> Copied {
+        let end = to.min(from + self.place.capacity());
+        let slot = |index| {
+            let (slot, tag) = self.place.slot(index);
+            slot.copy(tag, Sync::SlotReady)
+        };
+        Copied { slots: (from..end).map_while(slot).collect(), first: from, capacity_log2: self.place.capacity_log2, ops: self.ops }
+    }
+}
+
+impl Copied {
+    /// Shows every whole frame; where the next one begins.
+    pub(crate) fn read(&self, mut each: impl FnMut(Frame<'_>)) -> Result<u64, Corrupt> {
         let mut buffer = Buffer::new();
-        let (mut at, end) = (from, to.min(from + place.capacity()));
-        while at < end {
-            match frame::read(&mut buffer, at, place.capacity(), self.ops, Sync::SlotReady, |i| place.slot(at + i)) {
+        let capacity = 1 << self.capacity_log2;
+        let (mut at, nothing) = (self.first, Slot::new());
+        loop {
+            let slot = |i: u64| (self.slots.get((at + i - self.first) as usize).unwrap_or(&nothing), lap(at + i, self.capacity_log2));
+            match frame::read(&mut buffer, at, capacity, self.ops, Sync::SlotReady, slot) {
                 Ok((frame, slots)) => {
                     each(frame);
                     at += slots;
                 }
                 Err(Unread::Corrupt(corrupt)) => return Err(corrupt),
-                Err(Unread::Tag { .. }) => break,
+                Err(Unread::Tag { .. }) => return Ok(at),
             }
         }
-        Ok(at)
     }
 }
 
@@ -401,6 +433,6 @@ impl Mender {
     pub fn mend(&mut self) -> Producer {
         // Relaxed: an older head is a place to begin from too.
         let head = self.place.head().load(Relaxed);
-        Producer { place: self.place.clone(), tail: self.place.mend(head, self.ops), head, pushed: 0 }
+        Producer { place: self.place.clone(), tail: self.place.mend(head, self.ops), head, held: u64::MAX, pushed: 0 }
     }
 }

@@ -337,3 +337,27 @@ fn exchange(from: &mut Producer, to: &mut Consumer, frame: &Frame<'_>) {
     from.push(frame).unwrap();
     assert_eq!(to.pop(), Ok(Some(*frame)));
 }
+
+/// what a producer holds is not written over, however much was consumed, until it is released.
+#[test]
+fn what_is_held_stays() {
+    let (mut producer, mut consumer) = ring::pair(2).unwrap();
+    let frame = |correlation| Frame { op: OP_CAST, correlation, ..Frame::default() };
+    for correlation in 0..3 {
+        producer.push(&frame(correlation)).unwrap();
+    }
+    assert_eq!(consumer.pop(), Ok(Some(frame(0))));
+    consumer.publish();
+    producer.hold(1);
+    for correlation in 3..5 {
+        producer.push(&frame(correlation)).expect("slot 0 was consumed before");
+    }
+    for correlation in 1..5 {
+        assert_eq!(consumer.pop(), Ok(Some(frame(correlation))));
+    }
+    consumer.publish();
+    assert_eq!(producer.push(&frame(5)), Err(PushError::Full));
+    producer.release();
+    assert_eq!(producer.push(&frame(5)), Ok(()));
+    assert_eq!(consumer.pop(), Ok(Some(frame(5))));
+}

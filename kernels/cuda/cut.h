@@ -63,7 +63,12 @@ ENGINE_FN void cut_select(const CutParams& p, Crew crew) {
         found.offset = share_out(&totals->bytes, bytes);
         if (!listed) continue;
         ((CutRow*)p.list)[entry] = found;
-        for (u32 i = 0; i < pages; ++i) ((CutPage*)p.pages)[page + i] = {(u32)entry, i, found.offset + i * (u64)STATE_PAGE};
+        const u32 flags = (pages > 1 ? PAGE_OF_SEVERAL : 0) | (found.known ? PAGE_KNOWN : 0);
+        for (u32 i = 0; i < pages; ++i) {
+            const u64 begin = i * (u64)STATE_PAGE;
+            const u64 rest = found.bytes - begin;
+            ((CutPage*)p.pages)[page + i] = {(u32)entry, i, rest < STATE_PAGE ? (u32)rest : STATE_PAGE, flags, found.at + begin, found.offset + begin};
+        }
     }
 }
 
@@ -71,10 +76,6 @@ ENGINE_FN void cut_select(const CutParams& p, Crew crew) {
 constexpr u32 HELD = STATE_PAGE / sizeof(Chunk) / LANES;
 static_assert(HELD * LANES * sizeof(Chunk) == STATE_PAGE, "a page is a whole number of chunks to a lane");
 
-ENGINE_FN u32 bytes_in_page(const CutRow& row, u32 page) {
-    const u32 rest = row.bytes - page * STATE_PAGE;
-    return rest < STATE_PAGE ? rest : STATE_PAGE;
-}
 // What is beyond the end of the state reads as zero.
 ENGINE_FN void hold(Chunk* held, const Chunk* from, u32 bytes) {
     for (u32 i = 0; i < HELD; ++i) {
@@ -93,13 +94,16 @@ ENGINE_FN void let_go(const Chunk* held, Chunk* to, u32 bytes) {
 ENGINE_FN void cut_copy(const CutParams& p, Crew crew) {
     const CutTotals totals = *(const CutTotals*)p.totals;
     if (totals.bytes > p.room) return;
+    const CutPage* const pages = (const CutPage*)p.pages;
+    if (crew.index >= totals.pages) return;
+    CutPage next = pages[crew.index];
     for (u64 i = crew.index; i < totals.pages; i += crew.count) {
-        const CutPage page = ((const CutPage*)p.pages)[i];
-        const CutRow& row = ((const CutRow*)p.list)[page.at];
-        const u32 bytes = bytes_in_page(row, page.page);
+        const CutPage page = next;
+        // Where the next one is comes from memory too: meanwhile.
+        if (i + crew.count < totals.pages) next = pages[i + crew.count];
         Chunk held[HELD];
-        hold(held, (const Chunk*)(p.arena + row.at + page.page * (u64)STATE_PAGE), bytes);
-        let_go(held, (Chunk*)(p.bytes + page.offset), bytes);
+        hold(held, (const Chunk*)(p.arena + page.from), page.bytes);
+        let_go(held, (Chunk*)(p.bytes + page.offset), page.bytes);
     }
 }
 
@@ -139,26 +143,25 @@ ENGINE_FN void cut_changed(const CutParams& p, Crew crew) {
         }
     for (u64 i = crew.index; i < pages; i += crew.count) {
         CutPage page = ((const CutPage*)p.pages)[i];
-        const CutRow& row = ((const CutRow*)p.list)[page.at];
-        const u32 bytes = bytes_in_page(row, page.page);
-        const bool large = row.bytes > STATE_PAGE;
-        if (!large && !p.from_base) continue;
+        const bool several = page.flags & PAGE_OF_SEVERAL;
+        if (!several && !p.from_base) continue;
         Chunk held[HELD];
-        hold(held, (const Chunk*)(p.bytes + page.offset), bytes);
-        if (large && p.digests) {
-            u64* const known = (u64*)p.digests + row.at / DIGEST_STRIDE + page.page;
+        hold(held, (const Chunk*)(p.bytes + page.offset), page.bytes);
+        if (several && p.digests) {
+            const u64 begin = page.from - page.page * (u64)STATE_PAGE;
+            u64* const known = (u64*)p.digests + begin / DIGEST_STRIDE + page.page;
             const u64 now = digest(held), before = first_lane(lane() == 0 ? *known : 0);
-            if (row.known && before == now) continue;
+            if (page.flags & PAGE_KNOWN && before == now) continue;
             if (lane() == 0) *known = now;
         }
         if (!p.from_base) continue;
         u64 slot = 0;
         if (lane() == 0) {
             slot = add(&totals->changed, 1);
-            page.offset = add(&totals->changed_bytes, whole_chunks(bytes));
+            page.offset = add(&totals->changed_bytes, whole_chunks(page.bytes));
             ((CutPage*)p.changed)[slot] = page;
         }
-        let_go(held, (Chunk*)(p.changed_bytes + first_lane(page.offset)), bytes);
+        let_go(held, (Chunk*)(p.changed_bytes + first_lane(page.offset)), page.bytes);
     }
 }
 
@@ -168,10 +171,11 @@ ENGINE_FN void load(const CutParams& p, Crew crew) {
     for (u64 i = crew.index; i < totals.rows; i += crew.count) {
         const CutRow row = ((const CutRow*)p.list)[i];
         for (u32 page = 0; page < pages_of(row.bytes); ++page) {
-            const u32 bytes = bytes_in_page(row, page);
+            const u64 begin = page * (u64)STATE_PAGE;
+            const u32 bytes = row.bytes - begin < STATE_PAGE ? (u32)(row.bytes - begin) : STATE_PAGE;
             Chunk held[HELD];
-            hold(held, (const Chunk*)(p.bytes + row.offset + page * (u64)STATE_PAGE), bytes);
-            let_go(held, (Chunk*)(p.arena + row.at + page * (u64)STATE_PAGE), bytes);
+            hold(held, (const Chunk*)(p.bytes + row.offset + begin), bytes);
+            let_go(held, (Chunk*)(p.arena + row.at + begin), bytes);
         }
         if (lane() != 0) continue;
         const u64 at = row.shard * p.rows_per_shard + row.row;

@@ -15,6 +15,8 @@ constexpr u32 LINE_STRIDE = 4096;
 constexpr u32 UNDO_BYTES = 256;
 constexpr u32 STATE_PAGE = 4096;
 constexpr u32 DIGEST_STRIDE = 2048;
+constexpr u32 PAGE_OF_SEVERAL = 1;
+constexpr u32 PAGE_KNOWN = 2;
 constexpr u32 AGAIN = 32768;
 constexpr u32 LOSS = 65536;
 constexpr u32 RETRY = 131072;
@@ -24,7 +26,7 @@ constexpr u32 DISPATCH_UNKNOWN = 4294967295u;
 constexpr u32 DISPATCH_FAILED = 4294967294u;
 constexpr u64 HANDLING = 0x8000000000000000ull;
 constexpr u64 REGION_MAGIC = 0x746e656469736572ull;
-constexpr u64 WIRE_FINGERPRINT = 0x8256af17c6715128ull;
+constexpr u64 WIRE_FINGERPRINT = 0x9ef30c219fb48f8eull;
 
 constexpr u32 OP_CAST = 1;
 constexpr u32 OP_CALL = 2;
@@ -259,15 +261,21 @@ static_assert(__builtin_offsetof(CutRow, handled) == 32, "CutRow.handled");
 static_assert(__builtin_offsetof(CutRow, at) == 40, "CutRow.at");
 static_assert(__builtin_offsetof(CutRow, offset) == 48, "CutRow.offset");
 
-struct alignas(8) CutPage {
-    u32 at;
+struct alignas(16) CutPage {
+    u32 row;
     u32 page;
+    u32 bytes;
+    u32 flags;
+    u64 from;
     u64 offset;
 };
-static_assert(sizeof(CutPage) == 16, "CutPage");
-static_assert(__builtin_offsetof(CutPage, at) == 0, "CutPage.at");
+static_assert(sizeof(CutPage) == 32, "CutPage");
+static_assert(__builtin_offsetof(CutPage, row) == 0, "CutPage.row");
 static_assert(__builtin_offsetof(CutPage, page) == 4, "CutPage.page");
-static_assert(__builtin_offsetof(CutPage, offset) == 8, "CutPage.offset");
+static_assert(__builtin_offsetof(CutPage, bytes) == 8, "CutPage.bytes");
+static_assert(__builtin_offsetof(CutPage, flags) == 12, "CutPage.flags");
+static_assert(__builtin_offsetof(CutPage, from) == 16, "CutPage.from");
+static_assert(__builtin_offsetof(CutPage, offset) == 24, "CutPage.offset");
 
 struct alignas(8) CutTotals {
     u64 rows;

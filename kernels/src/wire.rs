@@ -55,6 +55,10 @@ pub const MAX_KINDS: usize = 64;
 pub const UNDO_BYTES: usize = 256;
 /// States are compared and copied in pages of so many bytes, counted from their own beginning.
 pub const STATE_PAGE: usize = 4096;
+/// In [`CutPage::flags`]: the page is one of several of its state, which are compared by their digests.
+pub const PAGE_OF_SEVERAL: u32 = 1;
+/// In [`CutPage::flags`]: the base has its actor.
+pub const PAGE_KNOWN: u32 = 2;
 /// Arena bytes to one page digest: half a page, so that no two states of more than a page share one, wherever they lie.
 pub const DIGEST_STRIDE: usize = 2048;
 /// Bits of [`ShardProgress::busy`] that hold a kind.
@@ -439,11 +443,17 @@ layouts! {
     }
 
     /// A page of a state in a cut.
-    struct CutPage : 8 {
+    struct CutPage : 16 {
         /// The actor's place in the list of rows.
-        at: u32,
+        row: u32,
         /// Which page of its state.
         page: u32,
+        /// Its bytes, at most [`STATE_PAGE`].
+        bytes: u32,
+        /// `PAGE_*`.
+        flags: u32,
+        /// Where it begins in the arena.
+        from: u64,
         /// Where it begins in the cut's bytes.
         offset: u64,
     }
@@ -604,6 +614,8 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         ("UNDO_BYTES", UNDO_BYTES),
         ("STATE_PAGE", STATE_PAGE),
         ("DIGEST_STRIDE", DIGEST_STRIDE),
+        ("PAGE_OF_SEVERAL", PAGE_OF_SEVERAL as usize),
+        ("PAGE_KNOWN", PAGE_KNOWN as usize),
         ("AGAIN", AGAIN as usize),
         ("LOSS", LOSS as usize),
         ("RETRY", RETRY as usize),

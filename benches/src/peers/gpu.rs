@@ -31,6 +31,9 @@ pub enum PeerError {
         /// Which message.
         message: u64,
     },
+    /// The handlers were not compiled for the GPU.
+    #[error("this program's handlers were not compiled for the GPU; the build says what to install")]
+    NoHandlers,
     /// Answers were wrong.
     #[error("{wrong} answers were not what the request asks for: the figures of this run are worthless")]
     Wrong {
@@ -105,6 +108,38 @@ impl Gpu {
         // SAFETY: as above. Modules load lazily; a load beside a resident kernel would wait for its end.
         unsafe { sys::cuFuncLoad(function) }.result().during("cuFuncLoad")?;
         Ok(Kernel(function))
+    }
+
+    /// A kernel of the engine, linked with this program's handlers as a worker links it.
+    pub fn engine_kernel(&self, name: &'static CStr) -> Result<Kernel, PeerError> {
+        self.bind()?;
+        let handlers = match resident_kernels::host::modules() {
+            [module] => match module.ptx {
+                resident_kernels::host::Gpu::Ptx(ptx) => ptx,
+                resident_kernels::host::Gpu::Missing(_) => return Err(PeerError::NoHandlers),
+            },
+            _ => return Err(PeerError::NoHandlers),
+        };
+        let mut state = std::ptr::null_mut();
+        // SAFETY: no options; the texts end in a zero byte and outlive the calls; the image lives as long as the state, which is not
+        // destroyed, as the module is not.
+        unsafe {
+            sys::cuLinkCreate_v2(0, std::ptr::null_mut(), std::ptr::null_mut(), &mut state).result().during("cuLinkCreate")?;
+            for ptx in [resident_kernels::engine::PTX, handlers] {
+                let text = CString::new(ptx).expect("PTX is text");
+                let bytes = text.as_bytes_with_nul();
+                let kind = sys::CUjitInputType::CU_JIT_INPUT_PTX;
+                let data = bytes.as_ptr().cast_mut().cast();
+                sys::cuLinkAddData_v2(state, kind, data, bytes.len(), c"ptx".as_ptr(), 0, std::ptr::null_mut(), std::ptr::null_mut())
+                    .result()
+                    .during("cuLinkAddData")?;
+            }
+            let (mut image, mut bytes) = (std::ptr::null_mut(), 0);
+            sys::cuLinkComplete(state, &mut image, &mut bytes).result().during("cuLinkComplete")?;
+            let module = result::module::load_data(image.cast_const()).during("cuModuleLoadData of the engine")?;
+            let function = result::module::get_function(module, name.to_owned()).during("cuModuleGetFunction")?;
+            Ok(Kernel(function))
+        }
     }
 
     /// A stream that waits for no other.
@@ -197,6 +232,13 @@ impl Stream {
     pub fn copy_out(&self, to: &Mapped, from: &DeviceMemory) -> Result<(), PeerError> {
         // SAFETY: as in `copy_in`.
         unsafe { sys::cuMemcpyDtoHAsync_v2(to.host.cast(), from.0, 64, self.0) }.result().during("cuMemcpyDtoHAsync")
+    }
+
+    /// Copies so many bytes between any two places, and waits.
+    pub fn copy(&self, to: u64, from: u64, bytes: usize) -> Result<(), PeerError> {
+        // SAFETY: the callers are in this crate and name memory of theirs that has so many bytes; the copy is waited for.
+        unsafe { sys::cuMemcpyAsync(to, from, bytes, self.0) }.result().during("cuMemcpyAsync")?;
+        self.wait()
     }
 
     /// Waits until everything given to this stream is done.

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
-use resident_gpu::cut::{Cut, CutError, Ends, Load};
+use resident_gpu::cut::{Cut, CutError, Ends, Hold, Load};
 use resident_gpu::rows::RowId;
 
 use super::*;
@@ -16,9 +16,25 @@ fn bytes_of<S: Plain>(state: &S) -> Vec<u8> {
     bytes
 }
 
+/// Nobody pushes while a cut is taken.
+struct Still(Vec<Ends>);
+
+impl Still {
+    fn of(hosts: &[&Host]) -> Still {
+        Still(hosts.iter().map(|host| Ends { pushed: host.into.position(), fetched: host.from.position() }).collect())
+    }
+}
+
+impl Hold for Still {
+    fn hold(&self, _: &[u64]) -> Vec<Ends> {
+        self.0.clone()
+    }
+
+    fn release(&self, _: u32) {}
+}
+
 fn take(hosts: &[&Host], base: Option<u64>) -> Cut {
-    let ends = || hosts.iter().map(|host| Ends { pushed: host.into.position(), fetched: host.from.position() }).collect();
-    hosts[0].device.cut(None, base, &ends).unwrap_or_else(|error| panic!("{error}"))
+    hosts[0].device.cut(None, base, &Still::of(hosts)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// An actor's place in a cut, its status, what it has handled, its state.
@@ -134,8 +150,7 @@ pub fn cut_some(options: Options) {
     let base = take(&[&host], None).number;
     host.reply::<Counter, _>(4, 1, &AddAndGet { amount: 1 });
     let of: Vec<_> = [(0, 4), (0, 17), (0, 40), (0, 4000), (9, 1)].map(|(shard, row)| (shard, RowId { row, generation: 1 })).into();
-    let ends = || vec![Ends { pushed: host.into.position(), fetched: host.from.position() }];
-    let some = host.device.cut(Some(&of), None, &ends).expect("a cut");
+    let some = host.device.cut(Some(&of), None, &Still::of(&[&host])).expect("a cut");
     assert_eq!((some.number, some.base), (None, None));
     let rows: Vec<_> = actors(&some).into_iter().map(|taken| (taken.1, taken.4, u64::decode(&taken.5))).collect();
     assert_eq!(rows, [(4, 1, 5), (17, 0, 17)]);
@@ -156,6 +171,8 @@ pub fn cut_rings(options: Options) {
     other.until("it has emitted", |device| device.progress(1).handled >= 2);
     for turn in 0.. {
         host.call::<Breaker, _>(0, 1, 5, &Work { rounds });
+        let before = host.device.progress(0).handled;
+        host.until("it works", |device| device.busy(0).is_some() || device.progress(0).handled > before);
         host.cast::<Big, _>(1, 1, &Put { at: 1, word: 9 });
         host.call::<Breaker, _>(0, 1, 6, &Deposit { n: 1 });
         let cut = take(&[&host, &other], None);
@@ -184,6 +201,26 @@ impl<F: Fn()> Drop for Defer<F> {
     }
 }
 
+/// Somebody pushes all the time.
+struct Busy<'m>(&'m Mutex<(Host, Host)>);
+
+impl Hold for Busy<'_> {
+    fn hold(&self, consumed: &[u64]) -> Vec<Ends> {
+        let mut rings = self.0.lock().unwrap();
+        let (host, other) = &mut *rings;
+        let end = |(host, consumed): (&mut Host, &u64)| {
+            host.into.hold(*consumed);
+            Ends { pushed: host.into.position(), fetched: host.from.position() }
+        };
+        [host, other].into_iter().zip(consumed).map(end).collect()
+    }
+
+    fn release(&self, shard: u32) {
+        let mut rings = self.0.lock().unwrap();
+        if shard == 0 { rings.0.into.release() } else { rings.1.into.release() }
+    }
+}
+
 /// One sender sends by turns to two shards: in every cut, states and queues together, the second has as many as the first or one less.
 pub fn cut_is_consistent(options: Options) {
     let mut host = Host::start(Options { shards: Some(2), ..options });
@@ -191,7 +228,6 @@ pub fn cut_is_consistent(options: Options) {
     host.spawn(0, 1, &Counter::default());
     other.spawn(0, 1, &Counter::default());
     let device = host.device.clone();
-    let fetched = [host.from.position(), other.from.position()];
     let (rings, over, sent) = (Mutex::new((host, other)), AtomicBool::new(false), std::sync::atomic::AtomicU64::new(0));
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -228,13 +264,8 @@ pub fn cut_is_consistent(options: Options) {
         let _over = Defer(|| over.store(true, Relaxed));
         let (mut base, mut last, mut totals) = (None, 0, [0; 2]);
         for turn in 0..40 {
-            let ends = || {
-                let rings = rings.lock().unwrap();
-                let pushed = [rings.0.into.position(), rings.1.into.position()];
-                pushed.into_iter().zip(fetched).map(|(pushed, fetched)| Ends { pushed, fetched }).collect()
-            };
             let before = sent.load(Relaxed);
-            let cut = device.cut(None, base.filter(|_| turn % 3 != 0), &ends).unwrap_or_else(|error| panic!("{error}"));
+            let cut = device.cut(None, base.filter(|_| turn % 3 != 0), &Busy(&rings)).unwrap_or_else(|error| panic!("{error}"));
             base = cut.number;
             let mut count = |shard: u32| {
                 // One that has handled nothing since the base is not there.
@@ -320,8 +351,7 @@ pub fn cut_and_kill(options: Options) {
     host.spawn(1, 1, &Big::new(3));
     let mut base = take(&[&host], None).number;
     for turn in 0..12u32 {
-        let end = Ends { pushed: host.into.position(), fetched: host.from.position() };
-        let ends = || vec![end];
+        let still = Still::of(&[&host]);
         let (device, worker) = (&host.device, host.device.worker());
         let struck = thread::scope(|scope| {
             let cuts = scope.spawn(|| {
@@ -329,7 +359,7 @@ pub fn cut_and_kill(options: Options) {
                 let begun = Instant::now();
                 // Until one is lost, or the worker has gone between two of them.
                 while device.worker() == worker && lost == 0 && begun.elapsed() < PATIENCE {
-                    match device.cut(None, base, &ends) {
+                    match device.cut(None, base, &still) {
                         Ok(cut) => assert_eq!(cut.rows.len(), if cut.base.is_some() { 0 } else { 2 }, "nothing changes"),
                         Err(CutError::Lost) => lost += 1,
                         Err(other) => panic!("{other}"),
@@ -343,7 +373,7 @@ pub fn cut_and_kill(options: Options) {
         });
         host.until("another worker runs", |device| device.worker() != worker && device.progress(0).running == 1);
         let whole = loop {
-            match host.device.cut(None, base, &ends) {
+            match host.device.cut(None, base, &still) {
                 Ok(cut) => break cut,
                 Err(CutError::Lost) => thread::yield_now(),
                 Err(other) => panic!("{other}"),
@@ -355,6 +385,6 @@ pub fn cut_and_kill(options: Options) {
     assert_eq!(host.reply::<Counter, _>(0, 1, &Get).total, 5);
     let device = host.device.clone();
     host.end();
-    let ended = device.cut(None, None, &Vec::new).expect_err("it has stopped");
+    let ended = device.cut(None, None, &Still(vec![])).expect_err("it has stopped");
     assert!(matches!(ended, CutError::Ended(_)), "{ended}");
 }

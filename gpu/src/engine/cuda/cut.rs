@@ -26,7 +26,9 @@ const BLOCKS: u32 = 8;
 pub(crate) struct Cuts {
     steps: [CUfunction; 4],
     stream: CUstream,
-    /// The stand, or the drain, is done.
+    /// What was put in front of the next launch is done.
+    stood: CUevent,
+    /// What was put into the stream beside is done.
     done: CUevent,
     blocks: u32,
     geometry: Geometry,
@@ -102,15 +104,18 @@ impl Cuts {
             // SAFETY: a function of a loaded module.
             check(unsafe { sys::cuFuncLoad(*step) }, "loading a step of a cut")?;
         }
-        let (mut stream, mut done) = (ptr::null_mut(), ptr::null_mut());
+        let (mut stream, mut stood, mut done) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
         // SAFETY: valid out-pointers.
         unsafe {
             check(sys::cuStreamCreate(&mut stream, sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32), "cuStreamCreate")?;
-            check(sys::cuEventCreate(&mut done, sys::CUevent_flags::CU_EVENT_DISABLE_TIMING as u32), "cuEventCreate")?;
+            for event in [&mut stood, &mut done] {
+                check(sys::cuEventCreate(event, sys::CUevent_flags::CU_EVENT_DISABLE_TIMING as u32), "cuEventCreate")?;
+            }
         }
         Ok(Cuts {
             steps,
             stream,
+            stood,
             done,
             blocks: BLOCKS * found.sms,
             layout: Layout::of(&geometry),
@@ -173,6 +178,11 @@ impl Cuts {
                 Stage::Pinning
             }
         };
+        // SAFETY: the totals have their place in the tables. Waited for, as above.
+        unsafe {
+            check(sys::cuMemsetD8Async(at + tables.totals, 0, size_of::<CutTotals>(), self.stream), "beginning a cut")?;
+            check(sys::cuStreamSynchronize(self.stream), "beginning a cut")?;
+        }
         let base = |place: u64| if whole { at + place } else { 0 };
         self.params = CutParams {
             wanted: if matches!(job, Job::Cut { some: true, .. }) { at + tables.wanted } else { 0 },
@@ -220,15 +230,17 @@ impl Cuts {
         let Some(pinned) = self.buffers.get(&now.buffer) else { return Ok(()) };
         match now.job {
             Job::Cut { .. } => {
-                // SAFETY: the totals have their place in the tables.
-                check(unsafe { sys::cuMemsetD8Async(self.params.totals, 0, size_of::<CutTotals>(), stream) }, "beginning a cut")?;
                 run(&self.steps, Step::Select, &self.params, self.blocks, stream)?;
                 run(&self.steps, Step::Copy, &self.params, self.blocks, stream)?;
-                fetch(pinned, self.params.totals, self.layout.totals, size_of::<CutTotals>() as u64, stream)?;
             }
             Job::Load { .. } => run(&self.steps, Step::Load, &self.params, self.blocks, stream)?,
         }
-        record(self.done, stream)?;
+        record(self.stood, stream)?;
+        // The next launch does not wait for this.
+        // SAFETY: both live.
+        check(unsafe { sys::cuStreamWaitEvent(self.stream, self.stood, 0) }, "cuStreamWaitEvent")?;
+        fetch(pinned, self.params.totals, self.layout.totals, size_of::<CutTotals>() as u64, self.stream)?;
+        record(self.done, self.stream)?;
         now.stage = Stage::Standing;
         Ok(())
     }
@@ -250,6 +262,11 @@ impl Cuts {
                     // Some more, since the actors that have handled something become more from cut to cut.
                     self.states.grow(now.totals.bytes + now.totals.bytes / 4)?;
                     self.params.room = self.states.bytes();
+                    // SAFETY: as in `begin`; the stand comes behind, in another stream, so it is waited for.
+                    unsafe {
+                        check(sys::cuMemsetD8Async(self.params.totals, 0, size_of::<CutTotals>(), self.stream), "beginning a cut anew")?;
+                        check(sys::cuStreamSynchronize(self.stream), "beginning a cut anew")?;
+                    }
                     now.stage = Stage::Ready;
                     return Ok(Some(Outcome::Again));
                 }
@@ -299,6 +316,7 @@ impl Drop for Cuts {
         unsafe {
             sys::cuStreamSynchronize(self.stream);
             sys::cuStreamDestroy_v2(self.stream);
+            sys::cuEventDestroy_v2(self.stood);
             sys::cuEventDestroy_v2(self.done);
         }
     }
