@@ -161,6 +161,11 @@ pub(crate) fn order(region: &Region, command: u16) {
     }
 }
 
+/// Whether every shard has left, or is about to with nothing more to say.
+fn none_runs(region: &Region) -> bool {
+    !(0..region.geometry().shards).any(|shard| region.progress(shard).running())
+}
+
 /// Whether a shard of this launch asks for another one.
 fn asks_anew(region: &Region) -> bool {
     let launch = region.header().launches() as u32;
@@ -205,7 +210,8 @@ fn watch(link: &Link, opened: Opened, mut inquest: Inquest, orphaned: fn()) -> R
                 order(&region, wire::STOP);
                 Phase::Standing
             }
-            Phase::Standing if ended && !stop => {
+            // On a GPU what comes next waits in the stream for the kernel's very end.
+            Phase::Standing if (ended || swaps && none_runs(&region)) && !stop => {
                 jobs.stand(&region, &mut *engine)?;
                 launch(&region, &mut *engine)?;
                 Phase::Running
