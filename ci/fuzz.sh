@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Parsing of checkpoints and deltas under libFuzzer, from the corpus that is kept: `ci/fuzz.sh` runs each target for 20 seconds,
+# `ci/fuzz.sh 600` for ten minutes. What it comes up with stays out of the repository.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seconds="${1:-20}"
+
+toolchain="${RESIDENT_NIGHTLY:-nightly}"
+if ! rustc "+$toolchain" --version >/dev/null 2>&1; then
+    rustup toolchain install "$toolchain" --profile minimal >/dev/null 2>&1 || true
+fi
+if ! cargo "+$toolchain" fuzz --version >/dev/null 2>&1; then
+    cargo install --quiet --locked cargo-fuzz >/dev/null 2>&1 || true
+fi
+if ! cargo "+$toolchain" fuzz --version >/dev/null 2>&1; then
+    echo "not run: cargo-fuzz can not be had for the toolchain $toolchain (cargo install cargo-fuzz)"
+    exit 0
+fi
+
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/fuzz"
+work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+# The same versions as the workspace.
+cp Cargo.lock checkpoint/fuzz/Cargo.lock
+cd checkpoint
+if ! cargo "+$toolchain" fuzz build >"$work/log" 2>&1; then
+    tail -n 30 "$work/log"
+    # Our code not compiling is a failure, a compiler without the sanitizer is not.
+    if grep -q 'could not compile `resident-checkpoint' "$work/log"; then exit 1; fi
+    echo "not run: the fuzz targets can not be built with the toolchain $toolchain"
+    exit 0
+fi
+for target in full delta apply; do
+    mkdir "$work/$target"
+    # What is new goes to the first folder; the second is only read.
+    if ! cargo "+$toolchain" fuzz run "$target" "$work/$target" "fuzz/corpus/$target" -- \
+        -max_total_time="$seconds" -max_len=16384 -rss_limit_mb=1024 -malloc_limit_mb=256 -print_final_stats=1 >"$work/log" 2>&1; then
+        tail -n 60 "$work/log"
+        echo "fuzz: $target fails; the input is in checkpoint/fuzz/artifacts/$target"
+        exit 1
+    fi
+    echo "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log") inputs in $seconds s, nothing found"
+done
+echo "fuzz: passed"
