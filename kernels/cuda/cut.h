@@ -1,9 +1,9 @@
 // Cuts: what the actors of a device are at one moment, copied in between two launches of the engine and looked at beside the
 // next. The same text for the GPU (gpu.h) and the CPU (host.h); docs/checkpoints.md tells the whole.
 //
-//   C-1 (still)   `select` and `copy` run while no shard does; `changed` reads only what they have copied.
-//   C-2 (all)     Every live or failed actor that was asked for is listed; with a base, every one that is not as the base has it.
-//   C-3 (bounds)  Nothing is written outside the rooms that the parameters name; what needs more is counted and not copied.
+//   CUT-1 (still)   `select` and `copy` run while no shard does; `changed` reads only what they have copied.
+//   CUT-2 (all)     Every live or failed actor that was asked for is listed; with a base, every one that is not as the base has it.
+//   CUT-3 (bounds)  Nothing is written outside the rooms that the parameters name; what needs more is counted and not copied.
 //
 // Each step is the work of many warps (on the CPU: of one thread), each of which takes its turns by its `Crew`.
 #pragma once
@@ -15,7 +15,7 @@ ENGINE_FN bool is_there(u32 status) { return status == ROW_LIVE || status == ROW
 ENGINE_FN u64 pages_of(u64 bytes) { return (bytes + STATE_PAGE - 1) / STATE_PAGE; }
 ENGINE_FN u64 whole_chunks(u64 bytes) { return (bytes + sizeof(Chunk) - 1) / sizeof(Chunk) * sizeof(Chunk); }
 
-// C-2: lists rows and pages, and gives each state its place. Rows that have handled nothing since the base are not looked at any
+// CUT-2: lists rows and pages, and gives each state its place. Rows that have handled nothing since the base are not looked at any
 // further.
 ENGINE_FN void cut_select(const CutParams& p, Crew crew) {
     Row* const base_rows = (Row*)p.base_rows;
@@ -90,7 +90,7 @@ ENGINE_FN void let_go(const Chunk* held, Chunk* to, u32 bytes) {
     }
 }
 
-// C-3: copies the states that were selected.
+// CUT-3: copies the states that were selected.
 ENGINE_FN void cut_copy(const CutParams& p, Crew crew) {
     const CutTotals totals = *(const CutTotals*)p.totals;
     if (totals.bytes > p.room) return;

@@ -71,7 +71,7 @@ fn apply(mut actors: Vec<Taken>, changed: &Cut) -> Vec<Taken> {
     actors
 }
 
-/// C-2: live and failed actors with their states and counts, how far the shards have come; and they go on.
+/// CUT-2: live and failed actors with their states and counts, how far the shards have come; and they go on.
 pub fn cut_whole(options: Options) {
     let mut host = Host::start(options);
     assert!(take(&[&host], None).rows.is_empty());
