@@ -9,15 +9,16 @@
 use std::cell::RefCell;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
+use resident_gpu::cut::Ends;
 use resident_gpu::ring::{Frame, Producer};
 use resident_kernels::actor::{Handles, Message};
 use resident_kernels::host::Resident;
-use resident_kernels::wire::{MAX_PAYLOAD, OP_CALL, OP_CALL_DIRECT, OP_CAST};
-use tokio::sync::Notify;
+use resident_kernels::wire::{MAX_PAYLOAD, OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_FENCE};
+use tokio::sync::{Notify, oneshot};
 
 use crate::doorbell::Doorbell;
 use crate::error::CastError;
@@ -41,6 +42,8 @@ pub(crate) struct Port {
     pub credit: Notify,
     /// What the pump looks at in every sweep.
     watched: Line<Watched>,
+    /// Slots that the pump has taken from the shard.
+    fetched: AtomicU64,
 }
 
 struct Watched {
@@ -78,6 +81,7 @@ impl Port {
             tenants: Mutex::new(Tenants::new(rows)),
             credit: Notify::new(),
             watched: Line(Watched { thirsty: AtomicU32::new(0), behind: AtomicBool::new(false) }),
+            fetched: AtomicU64::new(0),
         }
     }
 
@@ -257,6 +261,32 @@ impl Port {
             }
         }
         self.watched.0.behind.store(false, Ordering::Relaxed);
+    }
+
+    /// Has the shard say when it has handled everything that was sent before. The answer is dropped if the device no longer runs.
+    pub(crate) fn fence(&self) -> oneshot::Receiver<()> {
+        let (done, passed) = oneshot::channel();
+        let waiting = Some(Waiting::Fence(done));
+        self.control(Control { op: OP_FENCE, message: 0, row: 0, generation: 0, payload: Vec::new(), waiting });
+        passed
+    }
+
+    /// The pump has taken so many slots, in all. Said before it hands on what was in the last of them.
+    #[inline]
+    pub(crate) fn set_fetched(&self, slots: u64) {
+        self.fetched.store(slots, Ordering::Relaxed);
+    }
+
+    /// How far all these rings are, at one moment at which nothing is being sent: whoever has sent to two of them, one after the
+    /// other, has sent to neither or to the first if not to both.
+    pub(crate) fn stand(ports: &[Arc<Port>]) -> Vec<Ends> {
+        // Nobody else holds two of them.
+        let links: Vec<_> = ports.iter().map(|port| port.link.lock()).collect();
+        let end = |(port, link): (&Arc<Port>, &_)| {
+            let link: &Link = link;
+            Ends { pushed: link.producer.position(), fetched: port.fetched.load(Ordering::Relaxed) }
+        };
+        ports.iter().zip(links.iter().map(|link| &**link)).map(end).collect()
     }
 
     /// Waits until no control frame waits for room.

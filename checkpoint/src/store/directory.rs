@@ -1,0 +1,185 @@
+//! A directory on this machine.
+//!
+//! A file is written beside (`.tmp-NAME`), synced, renamed, and the directory is synced: whenever it stops, by a kill or a loss of
+//! power, under the file's name there is all of it or nothing. What a crash leaves beside, the next writer deletes.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::disk::{Disk, Files};
+use super::error::StoreError;
+use super::lock::{LOCK, Lock};
+use super::{Entry, Later, Store, blocking};
+use crate::file::Encoded;
+
+/// What unfinished files are called.
+const BESIDE: &str = ".tmp-";
+
+/// A directory that keeps files. Any number of processes may read it, and one may write.
+#[derive(Clone)]
+pub struct Directory {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    disk: Box<dyn Disk>,
+    /// None if it was opened to read.
+    lock: Option<Lock>,
+}
+
+impl Directory {
+    /// The directory, to read what is there.
+    pub fn reader(path: impl Into<PathBuf>) -> Result<Directory, StoreError> {
+        let path = path.into();
+        match path.is_dir() {
+            true => Ok(Directory::over(path.clone(), Box::new(Files { path }), None)),
+            false => Err(StoreError::NoDirectory { path }),
+        }
+    }
+
+    /// The directory, to read and write; made if it is not there. Refused while another process, or another handle, writes there.
+    pub fn writer(path: impl Into<PathBuf>) -> Result<Directory, StoreError> {
+        let path = path.into();
+        fs::create_dir_all(&path).map_err(io(|| format!("make the directory {}", path.display())))?;
+        let lock = Lock::take(&path)?;
+        let directory = Directory::over(path.clone(), Box::new(Files { path: path.clone() }), Some(lock));
+        directory.inner.clean()?;
+        // That the directory itself is there outlasts a loss of power too, if its parent can be opened.
+        if let Some(parent) = path.canonicalize().ok().as_deref().and_then(Path::parent).and_then(|parent| fs::File::open(parent).ok()) {
+            let _ = parent.sync_all();
+        }
+        Ok(directory)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// One that only tests have: a disk that fails.
+    #[cfg(test)]
+    pub(crate) fn on(disk: Box<dyn Disk>) -> Directory {
+        let aside = tempfile::tempdir().expect("a place for the lock");
+        let directory = Directory::over("simulated".into(), disk, Lock::take(aside.path()).ok());
+        directory.inner.clean().expect("what was left beside can be deleted");
+        directory
+    }
+
+    fn over(path: PathBuf, disk: Box<dyn Disk>, lock: Option<Lock>) -> Directory {
+        Directory { inner: Arc::new(Inner { path, disk, lock }) }
+    }
+}
+
+impl Store for Directory {
+    fn put<'a>(&'a self, name: &'a str, file: Encoded) -> Later<'a, ()> {
+        self.later(name, move |inner, name| inner.put(name, &file))
+    }
+
+    fn get<'a>(&'a self, name: &'a str) -> Later<'a, Bytes> {
+        self.later(name, |inner, name| inner.read(name, u64::MAX))
+    }
+
+    fn start<'a>(&'a self, name: &'a str, bytes: usize) -> Later<'a, Bytes> {
+        self.later(name, move |inner, name| inner.read(name, bytes as u64))
+    }
+
+    fn list(&self) -> Later<'_, Vec<Entry>> {
+        self.later("", |inner, _| inner.list())
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> Later<'a, ()> {
+        self.later(name, |inner, name| inner.delete(name))
+    }
+}
+
+impl Directory {
+    fn later<'a, T: Send + 'static>(
+        &'a self,
+        name: &'a str,
+        work: impl FnOnce(&Inner, &str) -> Result<T, StoreError> + Send + 'static,
+    ) -> Later<'a, T> {
+        let (inner, name) = (self.inner.clone(), name.to_owned());
+        Box::pin(async move { blocking(move || work(&inner, &name)).await? })
+    }
+}
+
+impl Inner {
+    fn put(&self, name: &str, file: &Encoded) -> Result<(), StoreError> {
+        self.may_write()?;
+        let name = checked(name)?;
+        // Nobody else writes here, so this stays true until the rename.
+        if self.list()?.iter().any(|entry| entry.name == name) {
+            return Err(StoreError::Exists { name: name.to_owned() });
+        }
+        let beside = format!("{BESIDE}{name}");
+        let written = self.write(&beside, file).and_then(|()| self.disk.rename(&beside, name));
+        if written.is_err() {
+            // It is the first error that counts; if this fails too, the next writer cleans up.
+            let _ = self.disk.remove(&beside);
+        }
+        written.and_then(|()| self.disk.sync()).map_err(io(|| self.what("write", name)))
+    }
+
+    fn write(&self, beside: &str, file: &Encoded) -> std::io::Result<()> {
+        let mut output = self.disk.create(beside)?;
+        file.pieces().iter().try_for_each(|piece| output.write(piece))?;
+        output.sync()
+    }
+
+    fn read(&self, name: &str, most: u64) -> Result<Bytes, StoreError> {
+        self.disk.read(checked(name)?, most).map_err(|source| match source.kind() {
+            ErrorKind::NotFound => StoreError::Missing { name: name.to_owned() },
+            _ => StoreError::Io { what: self.what("read", name), source },
+        })
+    }
+
+    fn list(&self) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = self.disk.list().map_err(io(|| format!("list {}", self.path.display())))?;
+        entries.retain(|entry| !entry.name.starts_with('.') && entry.name != LOCK);
+        Ok(entries)
+    }
+
+    fn delete(&self, name: &str) -> Result<(), StoreError> {
+        self.may_write()?;
+        match self.disk.remove(checked(name)?) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| self.disk.sync()).map_err(io(|| self.what("delete", name))),
+        }
+    }
+
+    /// Deletes what a writer left unfinished.
+    fn clean(&self) -> Result<(), StoreError> {
+        let entries = self.disk.list().map_err(io(|| format!("list {}", self.path.display())))?;
+        let unfinished = entries.iter().filter(|entry| entry.name.starts_with(BESIDE));
+        unfinished.map(|entry| self.disk.remove(&entry.name).map_err(io(|| self.what("delete", &entry.name)))).collect()
+    }
+
+    fn may_write(&self) -> Result<(), StoreError> {
+        match self.lock {
+            Some(_) => Ok(()),
+            None => Err(StoreError::ReadOnly { path: self.path.clone() }),
+        }
+    }
+
+    fn what(&self, what: &str, name: &str) -> String {
+        format!("{what} {}", self.path.join(name).display())
+    }
+}
+
+/// The name, if it is one: it can not lead out of the directory, nor be taken for an unfinished file or the lock.
+pub(super) fn checked(name: &str) -> Result<&str, StoreError> {
+    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+    match letters && !name.is_empty() && !name.starts_with('.') && name != LOCK {
+        true => Ok(name),
+        false => Err(StoreError::Name { name: name.to_owned() }),
+    }
+}
+
+fn io(what: impl FnOnce() -> String) -> impl FnOnce(std::io::Error) -> StoreError {
+    |source| StoreError::Io { what: what(), source }
+}
