@@ -53,6 +53,10 @@ pub struct Config {
     pub standby: bool,
     /// The program that worker processes run: it links this crate and the same handler crate. Default: this program itself.
     pub worker: Option<PathBuf>,
+    /// Messages that are kept of each actor that [`Restore::LatestCheckpoint`](crate::guardian::Restore) and
+    /// [`InFlight::Replay`](crate::guardian::InFlight) are asked for, since its last checkpoint: as many as come between two. One that
+    /// is lost because there were more is counted and told when it is missed. Default: 0, none.
+    pub journal: usize,
     /// How many workers may be lost within how long before the device is given up. Default: 100 within a minute.
     pub intensity: (u32, Duration),
 }
@@ -103,6 +107,7 @@ impl Default for Config {
             isolation: options.isolation,
             standby: options.standby,
             worker: options.worker,
+            journal: 0,
             intensity: options.intensity,
         }
     }

@@ -11,6 +11,7 @@ use resident_gpu::arena::Arena;
 use resident_gpu::device::{Device, DeviceFault, Health};
 use resident_gpu::rows::RowId;
 
+use crate::checkpoint::Last;
 use crate::config::Config;
 use crate::device::DeviceMsg;
 use crate::doorbell::Doorbell;
@@ -41,8 +42,14 @@ pub(crate) struct Core {
     pub stop_timeout: Duration,
     /// How long a calling task looks for its reply before it sleeps.
     pub call_yield: Duration,
+    /// Messages that a journal keeps of each actor that has one.
+    pub journal: usize,
+    /// The last checkpoint of the whole device; locked while one is taken.
+    pub last: tokio::sync::Mutex<Option<Last>>,
     /// Every actor, in the order of its start.
     actors: Mutex<BTreeMap<u64, Arc<Home>>>,
+    /// Those of them that go back to checkpoints.
+    recoverable: Mutex<BTreeMap<u64, Arc<Home>>>,
     /// Actors that have a row.
     rows: AtomicUsize,
     next_shard: AtomicU32,
@@ -69,7 +76,10 @@ impl Core {
             routes: Routes::default(),
             stop_timeout: config.stop_timeout,
             call_yield: config.call_yield,
+            journal: config.journal,
+            last: tokio::sync::Mutex::new(None),
             actors: Mutex::new(BTreeMap::new()),
+            recoverable: Mutex::new(BTreeMap::new()),
             rows: AtomicUsize::new(0),
             next_shard: AtomicU32::new(0),
             phase: AtomicU8::new(RUNNING),
@@ -96,11 +106,25 @@ impl Core {
     }
 
     pub(crate) fn enter(&self, actor: &Arc<Home>) {
+        if actor.recovery().is_some() {
+            self.recoverable.lock().insert(order(actor.actor.get_id()), actor.clone());
+        }
         self.actors.lock().insert(order(actor.actor.get_id()), actor.clone());
     }
 
     pub(crate) fn leave(&self, actor: &Home) {
         self.actors.lock().remove(&order(actor.actor.get_id()));
+        self.recoverable.lock().remove(&order(actor.actor.get_id()));
+    }
+
+    /// The actors that go back to checkpoints.
+    pub(crate) fn recoverable(&self) -> Vec<Arc<Home>> {
+        self.recoverable.lock().values().cloned().collect()
+    }
+
+    /// Every actor that is here now, in the order of its start.
+    pub(crate) fn everyone(&self) -> Vec<Arc<Home>> {
+        self.actors.lock().values().cloned().collect()
     }
 
     /// An actor of this kind has a row.
@@ -139,6 +163,16 @@ impl Core {
     pub(crate) fn dead_letters(&self) -> u64 {
         let refused: u64 = (0..self.ports.len() as u32).map(|shard| self.device.progress(shard).refused).sum();
         self.dead_letters.load(Ordering::Relaxed) + refused.saturating_sub(self.answered_refusals.load(Ordering::Relaxed))
+    }
+
+    /// So many messages that the device has refused are sent once more, so they are no dead letters.
+    pub(crate) fn sent_again(&self, messages: u64) {
+        self.answered_refusals.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// Messages that no one takes.
+    pub(crate) fn dead_letters_more(&self, messages: u64) {
+        self.dead_letters.fetch_add(messages, Ordering::Relaxed);
     }
 
     /// A caller heard that its frame was refused, so it is no dead letter.
@@ -193,7 +227,7 @@ impl Core {
         }
         // A caller whose call ends finds the reason there already.
         for actor in &actors {
-            actor.fail(FaultClass::DeviceLost, None, 0, fault.text.clone());
+            actor.fail(FaultClass::DeviceLost, None, fault.text.clone());
         }
         self.abandon();
         for actor in &actors {

@@ -102,6 +102,11 @@ impl FaultClass {
         }
     }
 
+    /// Whether it came with the loss of a worker: the message may do better the next time.
+    pub(crate) fn is_a_loss(self) -> bool {
+        matches!(self, Self::Trap | Self::IllegalAddress | Self::Hang | Self::Worker)
+    }
+
     /// The class as a metric's label.
     pub(crate) fn label(self) -> &'static str {
         match self {

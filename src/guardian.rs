@@ -82,5 +82,5 @@ pub use resident_supervisor::{
     AutoShutdown, Backoff, Child, ChildInfo, ChildKey, Counts, Directive, End, Flags, Invalid, Kind, Restart, Shutdown, Status, Strategy,
     Target,
 };
-pub use spec::{ChildSpec, GpuChild, InFlight};
+pub use spec::{ChildSpec, GpuChild, InFlight, Restore};
 pub use supervisor::{Builder, Supervisor};

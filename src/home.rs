@@ -22,8 +22,9 @@ use tokio::sync::{Notify, oneshot};
 use crate::core::Core;
 use crate::error::{CastError, SpawnError};
 use crate::fault::GpuFault;
-use crate::incarnation::{Ending, Incarnation, Place, Returned};
+use crate::incarnation::{Beginning, Ending, Incarnation, Place};
 use crate::link::Path;
+use crate::recovery::Recovery;
 
 /// Hears of a kept actor's fault, on the thread that saw it; false if there is nobody any more.
 pub(crate) type Keeper = Box<dyn Fn() -> bool + Send + Sync>;
@@ -33,6 +34,8 @@ pub(crate) struct Home {
     pub actor: ActorCell,
     life: Life,
     keeper: Option<Keeper>,
+    /// What it goes back to, where its specification says so.
+    recovery: Option<Arc<Recovery>>,
     stage: Mutex<Stage>,
     /// Tell tasks and threads that the stage has changed.
     changed: Notify,
@@ -84,23 +87,35 @@ enum Phase {
 }
 
 impl Home {
-    /// The home of an actor whose first incarnation is at `place`.
-    pub(crate) fn new(actor: ActorCell, place: Place, keeper: Option<Keeper>) -> Arc<Home> {
+    /// The home of an actor whose first incarnation is at `place`. [`open`](Self::open) comes next.
+    pub(crate) fn new(actor: ActorCell, place: Place, keeper: Option<Keeper>, recovery: Option<Recovery>) -> Arc<Home> {
+        let recovery = recovery.map(Arc::new);
         let home = Arc::new_cyclic(|home| Home {
             life: {
-                let life = Arc::new(Incarnation::new(place, &actor, home.clone()));
+                let life = Arc::new(Incarnation::new(place, &actor, home.clone(), 0, recovery.clone()));
                 if keeper.is_some() { Life::Last(ArcSwap::new(life)) } else { Life::Only(life) }
             },
             actor,
             keeper,
+            recovery,
             stage: Mutex::new(Stage { phase: Phase::Live, ending: None }),
             changed: Notify::new(),
             turned: Condvar::new(),
             fences: Mutex::new(VecDeque::new()),
         });
-        home.life().core.enter(&home);
+        // Its faults find it from here on.
         home.life().enter();
         home
+    }
+
+    /// From here on the actor is found: what it was sent until now is ahead of everything else.
+    pub(crate) fn open(self: &Arc<Self>) {
+        self.life().core.enter(self);
+    }
+
+    /// What the actor goes back to after a failure, if its specification says so.
+    pub(crate) fn recovery(&self) -> Option<&Arc<Recovery>> {
+        self.recovery.as_ref()
     }
 
     /// The last incarnation that was started.
@@ -205,23 +220,20 @@ impl Home {
         life.end(ending.unwrap_or_default()).await
     }
 
-    /// H-1: starts the next incarnation on `core`, with a state laid out by [`payload`](crate::incarnation::payload). `replay` is
-    /// the first message that it gets.
+    /// H-1: starts the next incarnation on `core`; `beginning` says with what, once there is a place for it.
     pub(crate) fn restart<A: Resident>(
         self: &Arc<Self>,
         core: &Arc<Core>,
-        payload: Vec<u8>,
-        replay: Option<Returned>,
+        beginning: impl FnOnce(&Incarnation) -> Beginning,
     ) -> Result<(), SpawnError> {
         // Without a keeper it does not rest.
         let Life::Last(last) = &self.life else { return Err(SpawnError::Stopped) };
         let place = Place::claim::<A>(core)?;
-        let life = Arc::new(Incarnation::new(place, &self.actor, Arc::downgrade(self)));
+        let Beginning { payload, before, replay } = beginning(&self.life());
+        let life = Arc::new(Incarnation::new(place, &self.actor, Arc::downgrade(self), before, self.recovery.clone()));
         life.enter();
         life.spawn(payload);
-        if let Some(returned) = replay {
-            life.replay(returned);
-        }
+        replay.into_iter().for_each(|returned| life.replay(returned));
         {
             let mut stage = self.stage.lock();
             if stage.phase != Phase::Resting {
@@ -303,11 +315,11 @@ mod tests {
 
     use resident_kernels::prelude::*;
 
-    use super::*;
     use crate::config::Config;
     use crate::fault::FaultClass;
     use crate::guardian::{ChildSpec, InFlight, Supervisor, SupervisorRef};
     use crate::handle::GpuRef;
+    use crate::incarnation::{At, Returned};
     use crate::system::System;
     use resident_gpu::device::Choice;
 
@@ -349,7 +361,7 @@ mod tests {
     fn strike(log: &GpuRef<Log>, message: Returned, handled: u64) {
         let life = log.home().life().clone();
         life.give_back(message);
-        life.fail(FaultClass::Hang, None, handled, "the worker was killed".into());
+        life.fail(FaultClass::Hang, Some(At { message: 0, handled }), "the worker was killed".into());
         life.stop_proxy();
     }
 

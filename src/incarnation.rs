@@ -12,7 +12,7 @@ use resident_gpu::arena::Cell;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 use resident_kernels::host::Resident;
-use resident_kernels::wire::{INIT_STATE_BYTES, MAX_PAYLOAD, OP_CAST, OP_INIT, OP_READ, OP_SPAWN, SPAWN_STATE_BYTES, SpawnRow};
+use resident_kernels::wire::{INIT_STATE_BYTES, MAX_PAYLOAD, OP_CAST, OP_INIT, OP_READ, OP_SPAWN, OP_STOP, SPAWN_STATE_BYTES, SpawnRow};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
@@ -22,6 +22,7 @@ use crate::fault::{FaultClass, GpuFault};
 use crate::home::Home;
 use crate::link::{Control, Path, Waiting};
 use crate::port::Port;
+use crate::recovery::{Failure, Recovery};
 
 /// Messages are taken.
 const OPEN: u8 = 0;
@@ -40,8 +41,14 @@ pub(crate) struct Incarnation {
     pub port: Arc<Port>,
     pub core: Arc<Core>,
     pub actor: ActorCell,
+    /// Messages that its state held when it began: the device counts from there.
+    pub before: u64,
     home: Weak<Home>,
+    /// Hears of every message that is sent to it.
+    recovery: Option<Arc<Recovery>>,
     state: Cell,
+    /// The message that it failed at, as the device has it, until somebody begins anew from there.
+    failure: Mutex<Option<Failure>>,
     fault: OnceLock<GpuFault>,
     /// The state as a fault left it, once it was read.
     left: OnceLock<Arc<[u8]>>,
@@ -56,14 +63,44 @@ pub(crate) struct Incarnation {
     gone: Notify,
 }
 
-/// Where an incarnation is to live: a row and room for its state.
+/// Where an incarnation is to live: a row and room for its state. Dropped, both are free again.
 pub(crate) struct Place {
     core: Arc<Core>,
-    port: Arc<Port>,
-    row: RowId,
+    pub port: Arc<Port>,
+    pub row: RowId,
     kind: &'static Kind,
-    kind_index: u32,
-    state: Cell,
+    pub kind_index: u32,
+    /// None once somebody has moved in.
+    state: Option<Cell>,
+}
+
+/// A place whose actor the device has already. Dropped before anybody has moved in, the device gives it up, and then it is free.
+pub(crate) struct Loaded(Option<Place>);
+
+/// What an incarnation begins with.
+pub(crate) struct Beginning {
+    /// Its state, laid out by [`payload`].
+    pub payload: Vec<u8>,
+    /// Messages that the state holds.
+    pub before: u64,
+    /// What it gets ahead of every other message.
+    pub replay: Vec<Returned>,
+}
+
+impl Beginning {
+    /// A state that has handled nothing.
+    pub(crate) fn fresh(payload: Vec<u8>) -> Beginning {
+        Beginning { payload, before: 0, replay: Vec::new() }
+    }
+}
+
+/// Where an actor failed, in its device's words.
+#[derive(Clone, Copy)]
+pub(crate) struct At {
+    /// Index of the message that was being handled.
+    pub message: u32,
+    /// Messages that this incarnation had handled before.
+    pub handled: u64,
 }
 
 /// A message that its actor did not finish, because the device failed under it.
@@ -107,24 +144,64 @@ impl Place {
             core.arena.lock().free(state);
             return Err(SpawnError::Rows { shards: core.ports.len() as u32, rows: core.device.rows() });
         };
-        Ok(Place { core: core.clone(), port: port.clone(), row, kind: A::KIND, kind_index, state })
+        Ok(Place { core: core.clone(), port: port.clone(), row, kind: A::KIND, kind_index, state: Some(state) })
+    }
+
+    /// Where the state begins in the arena.
+    pub(crate) fn offset(&self) -> u64 {
+        self.state.map_or(0, |state| state.offset)
+    }
+
+    /// The device has the actor now, or may have it.
+    pub(crate) fn loaded(self) -> Loaded {
+        Loaded(Some(self))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(state) = self.state.take() {
+            self.port.tenants().give_back(self.row);
+            self.core.arena.lock().free(state);
+        }
+    }
+}
+
+impl Loaded {
+    /// The place, for whom moves in.
+    pub(crate) fn take(mut self) -> Option<Place> {
+        self.0.take()
+    }
+}
+
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        if let Some(place) = self.0.take() {
+            let (port, RowId { row, generation }) = (place.port.clone(), place.row);
+            // Where the device no longer runs, the place is dropped with the frame.
+            port.control(Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), waiting: Some(Waiting::Unload(place)) });
+        }
     }
 }
 
 impl Incarnation {
     /// An incarnation at `place`; [`enter`](Self::enter) comes next.
-    pub(crate) fn new(place: Place, actor: &ActorCell, home: Weak<Home>) -> Incarnation {
-        let Place { core, port, row, kind, kind_index, state } = place;
+    pub(crate) fn new(mut place: Place, actor: &ActorCell, home: Weak<Home>, before: u64, recovery: Option<Arc<Recovery>>) -> Incarnation {
+        // Only `claim` makes places, with a cell.
+        let state = place.state.take().unwrap_or(Cell { offset: 0, bytes: 0 });
         Incarnation {
-            row,
+            row: place.row,
             phase: AtomicU8::new(OPEN),
-            kind_index,
-            kind,
-            port,
-            core,
+            kind_index: place.kind_index,
+            kind: place.kind,
+            port: place.port.clone(),
+            core: place.core.clone(),
             actor: actor.clone(),
+            before,
             home,
+            recovery,
             state,
+            failure: Mutex::new(None),
             fault: OnceLock::new(),
             left: OnceLock::new(),
             returned: Mutex::new(None),
@@ -190,6 +267,17 @@ impl Incarnation {
         }
     }
 
+    /// What remembers the messages sent to it, if something does.
+    #[inline]
+    pub(crate) fn recovery(&self) -> Option<&Recovery> {
+        self.recovery.as_deref()
+    }
+
+    /// Where it failed, as far as the device could say; once, for whoever begins anew from there.
+    pub(crate) fn take_failure(&self) -> Option<Failure> {
+        self.failure.lock().take()
+    }
+
     /// Sends what its predecessor gave back, behind the spawn and ahead of every other message. Answered to nobody: a call has
     /// ended with the fault.
     pub(crate) fn replay(&self, returned: Returned) {
@@ -207,7 +295,7 @@ impl Incarnation {
     /// dead letter: it would fail the actor once more.
     pub(crate) fn take_returned(&self) -> Option<Returned> {
         let returned = self.returned.lock().take()?;
-        if self.replays.load(Ordering::Relaxed) && self.fault().is_some_and(|fault| fault.handled == 0) {
+        if self.replays.load(Ordering::Relaxed) && self.fault().is_some_and(|fault| fault.handled == self.before) {
             self.core.dead_letter();
             return None;
         }
@@ -221,13 +309,14 @@ impl Incarnation {
     }
 
     /// Records why the actor failed, the first time; its supervisor hears it when the proxy stops.
-    pub(crate) fn fail(&self, class: FaultClass, message: Option<u32>, handled: u64, text: String) {
+    pub(crate) fn fail(&self, class: FaultClass, at: Option<At>, text: String) {
+        let handled = self.before + at.map_or(0, |at| at.handled);
         let fault = GpuFault {
             class,
             kind: self.kind.name,
             actor: self.actor.get_id(),
             name: self.actor.get_name(),
-            message: message.and_then(|index| self.kind.messages.get(index as usize)).map_or("", |info| info.name),
+            message: at.and_then(|at| self.kind.messages.get(at.message as usize)).map_or("", |info| info.name),
             handled,
             text,
             device: self.core.name.clone(),
@@ -236,6 +325,7 @@ impl Incarnation {
             fingerprint: self.kind.fingerprint,
         };
         if self.fault.set(fault).is_ok() {
+            *self.failure.lock() = at.map(|_| Failure { handled, again: class.is_a_loss() });
             self.core.metrics.fault(class);
         }
         // `fetch_max`: a stop that is on its way stays so.
@@ -278,7 +368,7 @@ impl Incarnation {
             }
         };
         if timeout(limit, over).await.is_err() {
-            self.fail(FaultClass::Hang, None, 0, format!("no answer within {limit:?}: a handler of its shard runs on"));
+            self.fail(FaultClass::Hang, None, format!("no answer within {limit:?}: a handler of its shard runs on"));
         }
         match self.fault.get() {
             None => Ok(()),

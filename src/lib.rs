@@ -68,10 +68,15 @@
 //! [`guardian`] has supervisors with OTP's meaning for ractor's actors and resident ones. A resident actor of theirs is restarted
 //! in place: its handles, its name, its groups and its mailbox stay, and whoever sends meanwhile waits.
 //!
+//! # Checkpoints
+//!
+//! [`checkpoint`] takes the states of running actors and brings them back, after a crash or elsewhere.
+//!
 //! The metrics that a system reports are listed in [`metrics`].
 #![forbid(unsafe_code)]
 
 mod ask;
+pub mod checkpoint;
 mod clock;
 mod config;
 mod core;
@@ -83,6 +88,7 @@ pub mod guardian;
 mod handle;
 mod home;
 mod incarnation;
+mod journal;
 mod link;
 pub mod metrics;
 mod pending;
@@ -90,6 +96,7 @@ mod pipeline;
 mod port;
 mod proxy;
 mod pump;
+mod recovery;
 mod route;
 mod spawn;
 mod spinlock;
@@ -97,6 +104,7 @@ mod stop;
 mod system;
 mod tenants;
 
+pub use checkpoint::{Checkpoint, CheckpointError, RestoreError, Scope};
 pub use config::{Config, Pump, Wait};
 pub use device::{DeviceMsg, Snapshot};
 pub use error::{AskError, CallError, CastError, FenceError, Refusal, RouteError, SpawnError, StartError};

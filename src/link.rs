@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::clock;
 use crate::error::CastError;
-use crate::incarnation::Incarnation;
+use crate::incarnation::{Incarnation, Place};
 use crate::pending::Table;
 
 /// The ring's writing end and what belongs under its lock.
@@ -45,6 +45,10 @@ pub(crate) enum Waiting {
     Stop(Arc<Incarnation>),
     /// A piece of state.
     Read(oneshot::Sender<Option<Vec<u8>>>),
+    /// The acknowledgement of a fence, behind everything sent before it.
+    Fence(oneshot::Sender<()>),
+    /// The acknowledgement that a row which nobody moved into is free; dropped, the place is.
+    Unload(Place),
 }
 
 /// A call on its way.
@@ -127,6 +131,10 @@ impl Link {
         match self.producer.push(&Frame { row: to.row.row, generation: to.row.generation, hlc, ..frame }) {
             Ok(()) => {
                 self.sent[to.kind_index as usize].messages[path as usize] += 1;
+                if let Some(recovery) = to.recovery() {
+                    // J-1: under the ring's lock, so in the ring's order.
+                    recovery.sent(&frame);
+                }
                 Ok(())
             }
             Err(error) => {

@@ -11,6 +11,11 @@
 //! | `gpu_actor_dead_letters_total` | | messages that nobody took |
 //! | `gpu_device_incarnation` | | launches of the device's kernel |
 //! | `gpu_device_losses_total` | | workers lost, each of which another took over from |
+//! | `resident_checkpoint_seconds` | | from asking for a checkpoint to having it |
+//! | `resident_checkpoint_pause_seconds` | | how long all shards stood still for it |
+//! | `resident_checkpoint_bytes` | | bytes of states in it, or of pages that had changed |
+//! | `resident_checkpoint_errors_total` | | checkpoints that were not taken, or not saved by [`every`](crate::checkpoint::every) |
+//! | `resident_journal_lost_total` | | messages that a restart did not find, since a journal was full |
 //! | `gpu_poller_lag_seconds` | | longest time since the last report that a frame lay in a ring before its pump took it |
 //!
 //! Supervisors count under the label `supervisor`: `gpu_supervisor_starts_total`, `.._restarts_total`, `.._stops_total`,
@@ -44,6 +49,11 @@ pub(crate) struct Metrics {
     dead_letters: Counter,
     incarnation: Gauge,
     losses: Counter,
+    checkpoint_seconds: Histogram,
+    checkpoint_pause: Histogram,
+    checkpoint_bytes: Histogram,
+    checkpoint_errors: Counter,
+    journal_lost: Counter,
     lag: Gauge,
     /// Microseconds, the most since the last report.
     longest_lag: AtomicU64,
@@ -91,6 +101,11 @@ impl Metrics {
             dead_letters: counter!("gpu_actor_dead_letters_total", "device" => device()),
             incarnation: gauge!("gpu_device_incarnation", "device" => device()),
             losses: counter!("gpu_device_losses_total", "device" => device()),
+            checkpoint_seconds: histogram!("resident_checkpoint_seconds", "device" => device()),
+            checkpoint_pause: histogram!("resident_checkpoint_pause_seconds", "device" => device()),
+            checkpoint_bytes: histogram!("resident_checkpoint_bytes", "device" => device()),
+            checkpoint_errors: counter!("resident_checkpoint_errors_total", "device" => device()),
+            journal_lost: counter!("resident_journal_lost_total", "device" => device()),
             lag: gauge!("gpu_poller_lag_seconds", "device" => device()),
             longest_lag: AtomicU64::new(0),
             told: Mutex::new(Told { dead_letters: 0, sent: vec![Sent::default(); kinds.len()], totals: Totals::default() }),
@@ -113,6 +128,23 @@ impl Metrics {
         if let Some(of) = self.kinds.get(kind as usize) {
             of.call_seconds.record(since.elapsed().as_secs_f64());
         }
+    }
+
+    /// A checkpoint was taken.
+    pub(crate) fn checkpoint(&self, took: Duration, pause: Duration, bytes: u64) {
+        self.checkpoint_seconds.record(took.as_secs_f64());
+        self.checkpoint_pause.record(pause.as_secs_f64());
+        self.checkpoint_bytes.record(bytes as f64);
+    }
+
+    /// One was not taken, or not saved.
+    pub(crate) fn checkpoint_failed(&self) {
+        self.checkpoint_errors.increment(1);
+    }
+
+    /// A restart has missed messages that its journal could not keep.
+    pub(crate) fn journal_lost(&self, messages: u64) {
+        self.journal_lost.increment(messages);
     }
 
     /// A frame with this stamp was taken from its ring.
@@ -163,5 +195,10 @@ fn describe() {
     describe_counter!("gpu_actor_dead_letters_total", "Messages that nobody took");
     describe_gauge!("gpu_device_incarnation", "Launches of the device's resident kernel");
     describe_counter!("gpu_device_losses_total", "Workers lost, each of which another took over from");
+    describe_histogram!("resident_checkpoint_seconds", metrics::Unit::Seconds, "From asking for a checkpoint to having it");
+    describe_histogram!("resident_checkpoint_pause_seconds", metrics::Unit::Seconds, "How long all shards stood still for a checkpoint");
+    describe_histogram!("resident_checkpoint_bytes", metrics::Unit::Bytes, "Bytes of states or changed pages in a checkpoint");
+    describe_counter!("resident_checkpoint_errors_total", "Checkpoints that were not taken or not saved");
+    describe_counter!("resident_journal_lost_total", "Messages that a restart did not find, since a journal was full");
     describe_gauge!("gpu_poller_lag_seconds", metrics::Unit::Seconds, "Longest time a frame lay in a ring before its pump took it");
 }

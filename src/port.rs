@@ -9,15 +9,16 @@
 use std::cell::RefCell;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
+use resident_gpu::cut::{Ends, Hold};
 use resident_gpu::ring::{Frame, Producer};
 use resident_kernels::actor::{Handles, Message};
 use resident_kernels::host::Resident;
-use resident_kernels::wire::{MAX_PAYLOAD, OP_CALL, OP_CALL_DIRECT, OP_CAST};
-use tokio::sync::Notify;
+use resident_kernels::wire::{MAX_PAYLOAD, OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_FENCE};
+use tokio::sync::{Notify, oneshot};
 
 use crate::doorbell::Doorbell;
 use crate::error::CastError;
@@ -41,6 +42,8 @@ pub(crate) struct Port {
     pub credit: Notify,
     /// What the pump looks at in every sweep.
     watched: Line<Watched>,
+    /// Slots that the pump has taken from the shard.
+    fetched: AtomicU64,
 }
 
 struct Watched {
@@ -78,6 +81,7 @@ impl Port {
             tenants: Mutex::new(Tenants::new(rows)),
             credit: Notify::new(),
             watched: Line(Watched { thirsty: AtomicU32::new(0), behind: AtomicBool::new(false) }),
+            fetched: AtomicU64::new(0),
         }
     }
 
@@ -259,6 +263,20 @@ impl Port {
         self.watched.0.behind.store(false, Ordering::Relaxed);
     }
 
+    /// Has the shard say when it has handled everything that was sent before. The answer is dropped if the device no longer runs.
+    pub(crate) fn fence(&self) -> oneshot::Receiver<()> {
+        let (done, passed) = oneshot::channel();
+        let waiting = Some(Waiting::Fence(done));
+        self.control(Control { op: OP_FENCE, message: 0, row: 0, generation: 0, payload: Vec::new(), waiting });
+        passed
+    }
+
+    /// The pump has taken so many slots, in all. Said before it hands on what was in the last of them.
+    #[inline]
+    pub(crate) fn set_fetched(&self, slots: u64) {
+        self.fetched.store(slots, Ordering::Relaxed);
+    }
+
     /// Waits until no control frame waits for room.
     pub(crate) async fn caught_up(&self) {
         if !self.watched.0.behind.load(Ordering::Relaxed) {
@@ -355,5 +373,29 @@ pub(crate) struct Thirst<'a>(&'a Port);
 impl Drop for Thirst<'_> {
     fn drop(&mut self) {
         self.0.watched.0.thirsty.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// All ports of a device, which hold what is to be noted of a cut.
+pub(crate) struct Ports<'p>(pub &'p [Arc<Port>]);
+
+impl Hold for Ports<'_> {
+    /// The positions are of one moment: whoever has sent to two rings, one after the other, has sent to neither or to the first if
+    /// not to both.
+    fn hold(&self, consumed: &[u64]) -> Vec<Ends> {
+        // Nobody else locks two of them.
+        let mut links: Vec<_> = self.0.iter().map(|port| port.link.lock()).collect();
+        let end = |((port, link), consumed): ((&Arc<Port>, &mut Link), &u64)| {
+            link.producer.hold(*consumed);
+            Ends { pushed: link.producer.position(), fetched: port.fetched.load(Ordering::Relaxed) }
+        };
+        self.0.iter().zip(links.iter_mut().map(|link| &mut **link)).zip(consumed).map(end).collect()
+    }
+
+    fn release(&self, shard: u32) {
+        let Some(port) = self.0.get(shard as usize) else { return };
+        port.link.lock().producer.release();
+        // The pump tells of room when a shard has come further, which was before.
+        port.credit.notify_waiters();
     }
 }

@@ -9,10 +9,11 @@ use ractor::{ActorProcessingErr, ActorRef};
 use resident_kernels::host::Resident;
 
 use crate::core::Core;
-use crate::error::CastError;
+use crate::error::{CastError, SpawnError};
 use crate::home::{Home, Keeper};
-use crate::incarnation::Place;
+use crate::incarnation::{Loaded, Place, Returned};
 use crate::link::Path;
+use crate::recovery::Recovery;
 
 /// The proxy of an `A`.
 pub(crate) struct Proxy<A> {
@@ -23,11 +24,20 @@ pub(crate) struct Proxy<A> {
 
 /// What an actor is started with.
 pub(crate) struct Start {
-    /// Its state, laid out by [`payload`](crate::incarnation::payload).
-    pub payload: Vec<u8>,
+    pub origin: Origin,
     pub core: Arc<Core>,
     /// Who hears of its faults, if not its supervisor.
     pub keeper: Option<Keeper>,
+    /// What it goes back to, if that is not a fresh state.
+    pub recovery: Option<Recovery>,
+}
+
+/// Where an actor's state comes from.
+pub(crate) enum Origin {
+    /// From here, laid out by [`payload`](crate::incarnation::payload).
+    State(Vec<u8>),
+    /// The device has it; what was sent to the actor before goes ahead of everything else.
+    Loaded(Loaded, Vec<Returned>),
 }
 
 impl<A> Drop for Proxy<A> {
@@ -41,10 +51,23 @@ impl<A> Drop for Proxy<A> {
 #[ractor::actor(message = A::Msg, state = Arc<Home>, arguments = Start)]
 impl<A: Resident> Proxy<A> {
     async fn pre_start(&self, myself: ActorRef<A::Msg>, start: Start) -> Result<Arc<Home>, ActorProcessingErr> {
-        let home = Home::new(myself.get_cell(), Place::claim::<A>(&start.core)?, start.keeper);
-        let _ = self.home.set(home.clone());
-        let life = home.life().clone();
-        life.spawn(start.payload);
+        let Start { origin, core, keeper, recovery } = start;
+        let (home, life);
+        match origin {
+            Origin::State(payload) => {
+                home = Home::new(myself.get_cell(), Place::claim::<A>(&core)?, keeper, recovery);
+                let _ = self.home.set(home.clone());
+                life = home.life().clone();
+                life.spawn(payload);
+            }
+            Origin::Loaded(loaded, sent_before) => {
+                home = Home::new(myself.get_cell(), loaded.take().ok_or(SpawnError::Stopped)?, keeper, recovery);
+                let _ = self.home.set(home.clone());
+                life = home.life().clone();
+                sent_before.into_iter().for_each(|message| life.replay(message));
+            }
+        }
+        home.open();
         life.port.caught_up().await;
         Ok(home)
     }

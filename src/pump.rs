@@ -13,14 +13,16 @@ use resident_gpu::Class;
 use resident_gpu::device::{DeviceFault, Health};
 use resident_gpu::ring::{Consumer, Frame};
 use resident_gpu::rows::RowId;
-use resident_kernels::wire::{AGAIN, BlameInfo, FaultInfo, OP_ACK, OP_BLAMED, OP_EMIT, OP_FAULT, OP_REFUSED, OP_REPLY, OP_RETURN};
+use resident_kernels::wire::{
+    AGAIN, BlameInfo, FaultInfo, OP_ACK, OP_BLAMED, OP_EMIT, OP_FAULT, OP_REFUSED, OP_REPLY, OP_RETURN, slots_for,
+};
 
 use crate::clock;
 use crate::config::{Pump as Settings, Wait};
 use crate::core::Core;
 use crate::doorbell::Doorbell;
 use crate::fault::FaultClass;
-use crate::incarnation::Returned;
+use crate::incarnation::{At, Returned};
 use crate::link::Waiting;
 use crate::metrics::REPORT_EVERY;
 use crate::port::Port;
@@ -178,8 +180,10 @@ impl Lane {
             return 0;
         }
         for n in 0..TURN {
+            let begin = self.consumer.position();
             let problem = match self.consumer.pop() {
                 Ok(Some(frame)) => {
+                    self.port.set_fetched(begin + slots_for(frame.payload.len()) as u64);
                     clock::observe(frame.hlc);
                     if n == 0 {
                         core.metrics.taken(frame.hlc);
@@ -237,20 +241,26 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
                 actor.release();
                 Ok(())
             }
+            Waiting::Fence(done) => {
+                // Who waited may have given up.
+                let _ = done.send(());
+                Ok(())
+            }
+            Waiting::Unload(place) => {
+                drop(place);
+                Ok(())
+            }
             Waiting::Call(_) | Waiting::Read(_) => Err("an acknowledgement where a reply belongs".into()),
         },
         OP_REFUSED => {
             core.answered_refusal();
             match awaited(port, frame)? {
                 // Its caller sees the port closed and finds the actor stopped or failed.
-                Waiting::Call(_) => {}
+                Waiting::Call(_) | Waiting::Fence(_) => {}
+                // It was not loaded.
+                Waiting::Unload(place) => drop(place),
                 Waiting::Spawn(actor) => {
-                    actor.fail(
-                        FaultClass::Refused,
-                        None,
-                        0,
-                        format!("the row was not free or the kind not known (reason {})", frame.message),
-                    );
+                    actor.fail(FaultClass::Refused, None, format!("the row was not free or the kind not known (reason {})", frame.message));
                     actor.stop_proxy();
                 }
                 // The spawn before it was refused: nothing to free on the device.
@@ -280,7 +290,7 @@ fn fault(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
     let text = String::from_utf8_lossy(text).into_owned();
     let actor = port.tenants().actor(RowId { row: frame.row, generation: frame.generation }).cloned();
     if let Some(actor) = &actor {
-        actor.fail(class, Some(message), handled, text);
+        actor.fail(class, Some(At { message, handled }), text);
     }
     if frame.correlation != u32::MAX {
         match awaited(port, frame)? {
@@ -304,7 +314,7 @@ fn blamed(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
     let actor = port.tenants().actor(RowId { row: frame.row, generation: frame.generation }).filter(|_| failed).cloned();
     if let Some(actor) = &actor {
         let why = core.device.losses().1.map_or_else(String::new, |loss| loss.fault.text);
-        actor.fail(class, Some(message), handled, why);
+        actor.fail(class, Some(At { message, handled }), why);
     }
     if line != u32::MAX {
         core.device.replies().end(line, tag as u16);

@@ -12,7 +12,7 @@ use crate::error::SpawnError;
 use crate::handle::GpuRef;
 use crate::home::Home;
 use crate::incarnation;
-use crate::proxy::{Proxy, Start};
+use crate::proxy::{Origin, Proxy, Start};
 use crate::system::System;
 
 /// Spawns resident actors; implemented for every kind.
@@ -47,7 +47,7 @@ async fn start<A: Resident>(
     system: &System,
     supervisor: Option<ActorCell>,
 ) -> Result<(GpuRef<A>, JoinHandle<()>), SpawnError> {
-    let start = Start { payload, core: system.core().clone(), keeper: None };
+    let start = Start { origin: Origin::State(payload), core: system.core().clone(), keeper: None, recovery: None };
     let (home, join) = proxy::<A>(name, start, supervisor).await?;
     Ok((GpuRef::new(home), join))
 }

@@ -93,6 +93,10 @@ pub struct Kind {
     pub fingerprint: u64,
     /// Bytes of the state.
     pub state_bytes: u32,
+    /// Digest of the state's layout ([`Plain::LAYOUT`]): a state saved with another is not taken for one of this kind.
+    pub layout: u64,
+    /// Makes a state of one saved with another layout, where `#[actor(migrate = ..)]` says how; none on the GPU.
+    pub migrate: Option<Migrate>,
     /// Alignment of the state, at most 16.
     pub state_align: u32,
     /// Milliseconds that the handling of one message may take before the device counts as hung.
@@ -102,6 +106,10 @@ pub struct Kind {
     /// Handles a message on the host.
     pub dispatch: Dispatch,
 }
+
+/// Makes a state of one that was saved with another layout: that layout's digest, its bytes, and where the new one goes, all of
+/// `state_bytes`. False if there is no way from there.
+pub type Migrate = fn(layout: u64, old: &[u8], new: &mut [u8]) -> bool;
 
 /// A message that a kind handles.
 #[derive(Debug)]

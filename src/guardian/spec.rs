@@ -58,7 +58,7 @@ impl ChildSpec {
     {
         // Not through a future of its own: a large state would not fit on the stack.
         let payload = move || std::future::ready(Ok(incarnation::payload(&state()))).boxed();
-        GpuChild { id: id.into(), payload: Arc::new(payload), in_flight: InFlight::default(), of: PhantomData }
+        GpuChild::new(id.into(), Arc::new(payload))
     }
 
     /// The same, where the state takes its time, or can not be had: then the start has failed.
@@ -71,7 +71,7 @@ impl ChildSpec {
             let state = state();
             async move { Ok(incarnation::payload(&state.await?)) }.boxed()
         };
-        GpuChild { id: id.into(), payload: Arc::new(payload), in_flight: InFlight::default(), of: PhantomData }
+        GpuChild::new(id.into(), Arc::new(payload))
     }
 
     /// A supervisor with children of its own, whose id is its name.
@@ -150,6 +150,7 @@ pub struct GpuChild<A> {
     id: Arc<str>,
     payload: Arc<Payload>,
     in_flight: InFlight,
+    restore: Restore,
     of: PhantomData<fn() -> A>,
 }
 
@@ -160,6 +161,15 @@ impl<A: Resident> GpuChild<A>
 where
     A::Msg: Cross,
 {
+    fn new(id: Arc<str>, payload: Arc<Payload>) -> GpuChild<A> {
+        GpuChild { id, payload, in_flight: InFlight::default(), restore: Restore::default(), of: PhantomData }
+    }
+
+    /// Which state a restart begins with; a fresh one unless told otherwise.
+    pub fn restore(self, restore: Restore) -> GpuChild<A> {
+        GpuChild { restore, ..self }
+    }
+
     /// What becomes of the message that was being handled when the device failed; it fails with it unless told otherwise.
     pub fn in_flight(self, in_flight: InFlight) -> GpuChild<A> {
         GpuChild { in_flight, ..self }
@@ -173,14 +183,35 @@ where
             On::Slot(slot) => Some(slot.clone()),
         };
         let policy = Policy { device: slot.as_ref().map(|slot| slot.name().clone()), ..Policy::worker(self.id) };
-        ChildSpec { slot, ..ChildSpec::new(policy, start::gpu::<A>(self.payload, place, self.in_flight)) }
+        ChildSpec { slot, ..ChildSpec::new(policy, start::gpu::<A>(self.payload, place, self.in_flight, self.restore)) }
     }
 }
 
 impl<A> fmt::Debug for GpuChild<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GpuChild").field("id", &self.id).field("in_flight", &self.in_flight).finish_non_exhaustive()
+        f.debug_struct("GpuChild")
+            .field("id", &self.id)
+            .field("in_flight", &self.in_flight)
+            .field("restore", &self.restore)
+            .finish_non_exhaustive()
     }
+}
+
+/// Which state a restarted actor begins with, where its supervisor does not have it go on with the one it had.
+///
+/// Together with [`InFlight::Replay`] and a [`Config::journal`] that holds what comes between two checkpoints,
+/// [`LatestCheckpoint`](Restore::LatestCheckpoint) means exactly once: the restarted actor is sent what it had handled since the
+/// checkpoint and what it had accepted, in that order, ahead of everything else, and its state is then as if it had not failed. The
+/// message that it failed at is left out; one that was being handled when a worker was lost is tried once more.
+/// Nobody hears a second answer, but what is emitted on the way is emitted again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Restore {
+    /// What the child's specification makes.
+    #[default]
+    Fresh,
+    /// That of the last checkpoint that the actor is in, of whichever scope; a fresh one while there is none. An actor that
+    /// was stopped for good and started again is another one.
+    LatestCheckpoint,
 }
 
 /// What becomes of the message that an actor was handling when its device failed. A call has ended with the fault either way.

@@ -14,14 +14,15 @@ use super::device::On;
 use super::error::{Cause, Ended, Ignore};
 use super::front::FrontRef;
 use super::handle::SupervisorRef;
-use super::spec::{InFlight, Payload};
+use super::spec::{InFlight, Payload, Restore};
 use super::supervisor::{Builder, Launched};
 use crate::config::Config;
 use crate::error::SpawnError;
 use crate::handle::watch;
 use crate::home::{Home, Keeper};
-use crate::incarnation;
-use crate::proxy;
+use crate::incarnation::{self, Beginning, Incarnation};
+use crate::proxy::{self, Origin};
+use crate::recovery::{Otherwise, Recovery};
 use crate::spawn;
 use crate::system::System;
 
@@ -146,14 +147,20 @@ pub(crate) fn actor<A: Actor>(make: impl Fn() -> (A, A::Arguments) + Send + Sync
 }
 
 /// Starts a resident actor, or the next incarnation of one.
-pub(crate) fn gpu<A: Resident>(payload: Arc<Payload>, place: On, in_flight: InFlight) -> Starter
+pub(crate) fn gpu<A: Resident>(payload: Arc<Payload>, place: On, in_flight: InFlight, restore: Restore) -> Starter
 where
     A::Msg: Cross,
 {
-    Arc::new(move |context| gpu_start::<A>(payload.clone(), place.clone(), in_flight, context).boxed())
+    Arc::new(move |context| gpu_start::<A>(payload.clone(), place.clone(), in_flight, restore, context).boxed())
 }
 
-async fn gpu_start<A: Resident>(payload: Arc<Payload>, place: On, in_flight: InFlight, mut context: Context) -> Result<Started, Failure>
+async fn gpu_start<A: Resident>(
+    payload: Arc<Payload>,
+    place: On,
+    in_flight: InFlight,
+    restore: Restore,
+    mut context: Context,
+) -> Result<Started, Failure>
 where
     A::Msg: Cross,
 {
@@ -172,12 +179,12 @@ where
     };
     if let Some(home) = &context.home {
         if !home.has_ended() {
-            let state = match &context.resume {
-                Some(state) => incarnation::payload_of(state),
-                None => context.give_up.unless(payload()).await??,
+            let otherwise = match &context.resume {
+                Some(state) => Otherwise::Left(incarnation::payload_of(state)),
+                None if home.recovery().is_some_and(|recovery| recovery.has_checkpoint()) => Otherwise::Fresh(None),
+                None => Otherwise::Fresh(Some(context.give_up.unless(payload()).await??)),
             };
-            let replay = (in_flight == InFlight::Replay).then(|| home.life().take_returned()).flatten();
-            match home.restart::<A>(&core, state, replay) {
+            match home.restart::<A>(&core, |last| beginning(home, last, otherwise, in_flight)) {
                 Ok(()) => return Ok(Started::InPlace),
                 Err(SpawnError::Stopped) if home.has_ended() => {}
                 Err(error) => return Err(failed(error)),
@@ -187,7 +194,9 @@ where
         watch(home.actor.clone()).await;
     }
     let state = context.give_up.unless(payload()).await??;
-    let start = proxy::Start { payload: state, core, keeper: Some(context.keeper) };
+    let journal = if in_flight == InFlight::Replay { core.journal } else { 0 };
+    let recovery = (restore == Restore::LatestCheckpoint).then(|| Recovery::new(journal));
+    let start = proxy::Start { origin: Origin::State(state), core, keeper: Some(context.keeper), recovery };
     let spawned = spawn::proxy::<A>(context.name, start, Some(context.front.get_cell()));
     let (home, join) = context.give_up.unless(spawned).await?.map_err(failed)?;
     let over = {
@@ -215,6 +224,20 @@ where
     };
     let what = What::Gpu { home: home.clone(), flush: Arc::new(flush) };
     Ok(Started::New(Running { cell: home.actor.clone(), over: over.boxed(), what }))
+}
+
+/// What the incarnation behind `last` begins with.
+fn beginning(home: &Home, last: &Incarnation, otherwise: Otherwise, in_flight: InFlight) -> Beginning {
+    let mut beginning = match (home.recovery(), otherwise) {
+        (Some(recovery), otherwise) => recovery.begin(last, otherwise),
+        (None, Otherwise::Left(payload)) => Beginning::fresh(payload),
+        (None, Otherwise::Fresh(payload)) => Beginning::fresh(payload.unwrap_or_default()),
+    };
+    let journaled = home.recovery().is_some_and(|recovery| recovery.has_journal());
+    if in_flight == InFlight::Replay && !journaled {
+        beginning.replay.extend(last.take_returned());
+    }
+    beginning
 }
 
 /// Starts a supervisor, and waits for its children.

@@ -72,5 +72,21 @@ async fn metrics_tell_what_happened() {
             && seen.contains_key("gpu_poller_lag_seconds{device=cpu:0}")
     };
     until("the report", &mut look).await;
+
+    let checkpoint = system.checkpoint(resident::Scope::Device).await.unwrap();
+    assert!(counter.checkpoint().await.is_err(), "it has stopped");
+    let mut seen: HashMap<String, f64> = HashMap::new();
+    for (key, _, _, value) in snapshotter.snapshot().into_vec() {
+        let number = match value {
+            DebugValue::Counter(n) => n as f64,
+            DebugValue::Gauge(x) => x.into_inner(),
+            DebugValue::Histogram(all) => all.iter().map(|x| x.into_inner()).sum(),
+        };
+        seen.insert(key.into_parts().1.name().to_owned(), number);
+    }
+    assert_eq!(seen["resident_checkpoint_bytes"], checkpoint.state_bytes() as f64);
+    assert_eq!(seen["resident_checkpoint_errors_total"], 1.0);
+    let (took, pause) = (seen["resident_checkpoint_seconds"], seen["resident_checkpoint_pause_seconds"]);
+    assert!(pause > 0.0 && pause <= took, "{pause} s of {took} s");
     system.stop().await;
 }

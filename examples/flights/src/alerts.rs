@@ -22,7 +22,7 @@ pub enum AlertMsg {
     Heard(RpcReplyPort<Heard>),
 }
 
-/// What the alert actor has heard.
+/// What the alert actor has heard; it begins with what it had heard before.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Heard {
     /// Late flights.
@@ -37,10 +37,10 @@ impl From<Late> for AlertMsg {
     }
 }
 
-#[ractor::actor(message = AlertMsg, state = Heard, arguments = ())]
+#[ractor::actor(message = AlertMsg, state = Heard, arguments = Heard)]
 impl Alerts {
-    async fn pre_start(&self, _: ActorRef<AlertMsg>, _: ()) -> Result<Heard, ActorProcessingErr> {
-        Ok(Heard::default())
+    async fn pre_start(&self, _: ActorRef<AlertMsg>, before: Heard) -> Result<Heard, ActorProcessingErr> {
+        Ok(before)
     }
 
     async fn handle(&self, _: ActorRef<AlertMsg>, msg: AlertMsg, heard: &mut Heard) -> Result<(), ActorProcessingErr> {

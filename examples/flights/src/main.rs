@@ -5,6 +5,8 @@
 //!               |                     |                                          |
 //!               +---------------- Supervisor ------------------------------------+
 //! ```
+//!
+//! With `--checkpoint DIR` a run that was killed goes on with `--resume DIR`, and comes to the same totals.
 
 mod alerts;
 mod fold;
@@ -13,6 +15,7 @@ mod input;
 mod reader;
 mod report;
 mod rows;
+mod save;
 mod supervisor;
 
 use std::net::SocketAddr;
@@ -29,11 +32,12 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, call};
 use resident::prelude::*;
 use tokio::sync::oneshot;
 
-use crate::alerts::{AlertMsg, Alerts};
+use crate::alerts::{AlertMsg, Alerts, Heard};
 use crate::inject::{Inject, Injection};
 use crate::input::Input;
-use crate::reader::{Reader, ReaderMsg};
+use crate::reader::{Fleet, Reader, ReaderMsg, Work};
 use crate::report::{Report, Run};
+use crate::save::{Resumed, Saver};
 use crate::supervisor::Supervisor;
 
 /// Slots of each ring: the reader runs that far ahead of a shard before it waits, so that on few cores they take turns seldom.
@@ -59,6 +63,15 @@ struct Args {
     /// Break something after so many flights: panic, trap or hang an aircraft, or kill the worker process; may be given more than once
     #[arg(long, value_name = "panic|trap|hang|kill@N")]
     inject: Vec<Injection>,
+    /// Save checkpoints there on the way, for --resume
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["resume", "inject"])]
+    checkpoint: Option<PathBuf>,
+    /// Rows between two checkpoints
+    #[arg(long, value_name = "ROWS", default_value_t = 5000)]
+    checkpoint_every: u64,
+    /// Go on from the newest checkpoint there, and save further ones
+    #[arg(long, value_name = "DIR", conflicts_with = "inject")]
+    resume: Option<PathBuf>,
     /// End with one line of JSON
     #[arg(long)]
     json: bool,
@@ -107,10 +120,20 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
         let exporter = PrometheusBuilder::new().with_http_listener(address);
         exporter.install().with_context(|| format!("can not serve metrics at {address}; choose another address with --metrics"))?;
     }
+    let (archive, resumed) = match (&args.checkpoint, &args.resume) {
+        (Some(path), _) => (Some(save::begin(path).await?), None),
+        (None, Some(path)) => save::resume(path, &input).await.map(|(archive, resumed)| (Some(archive), Some(resumed)))?,
+        (None, None) => (None, None),
+    };
+    let newest = resumed.as_ref().map(|resumed| resumed.checkpoint.clone());
+    let saver = archive.map(|archive| Saver::start(archive, &input, args.checkpoint_every, newest));
     let system = System::start(Config { device: args.device.into(), capacity: CAPACITY, ..Config::default() }).await?;
     eprintln!("{input} on {}", system.device());
 
-    let run = count(&system, &input, &args.inject).await;
+    if let Some(resumed) = &resumed {
+        eprintln!("going on after {} rows", resumed.rows);
+    }
+    let run = count(&system, &input, &args.inject, saver, resumed).await;
     let report = match run {
         Ok(run) => Report::new(system.device(), run, &fold::fold(&input)?),
         Err(error) => {
@@ -128,13 +151,29 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
 }
 
 /// Has the actors count `input`; ends with the first of them that fails.
-async fn count(system: &System, input: &Input, inject: &[Injection]) -> anyhow::Result<Run> {
+async fn count(
+    system: &System,
+    input: &Input,
+    inject: &[Injection],
+    saver: Option<Saver>,
+    resumed: Option<Resumed>,
+) -> anyhow::Result<Run> {
     let bar = progress_bar(input);
     let (end, mut failure) = oneshot::channel();
     let (supervisor, _) = Supervisor::spawn(None, Supervisor, end).await?;
     system.control().link(supervisor.get_cell());
-    let (alerts, _) = Alerts::spawn_linked(Some(alerts::NAME.into()), Alerts { bar: bar.clone() }, (), supervisor.get_cell()).await?;
+    let heard = resumed.as_ref().map_or(Ok(Heard::default()), Resumed::heard)?;
+    let (alerts, _) = Alerts::spawn_linked(Some(alerts::NAME.into()), Alerts { bar: bar.clone() }, heard, supervisor.get_cell()).await?;
     system.route::<Late, AlertMsg>(alerts::NAME)?;
+    let begin = match &resumed {
+        None => Fleet::default(),
+        Some(resumed) => {
+            let fleet = resumed.fleet(system, supervisor.get_cell()).await?;
+            system.redeliver(&resumed.checkpoint);
+            fleet
+        }
+    };
+    let before = resumed.map(|resumed| (resumed.rows, resumed.skipped));
     let inject = Inject::start(inject, supervisor.get_cell()).await?;
     let reader = Reader {
         input: input.clone(),
@@ -143,12 +182,13 @@ async fn count(system: &System, input: &Input, inject: &[Injection]) -> anyhow::
         inject: inject.clone(),
         bar: bar.clone(),
     };
-    let (reader, _) = Reader::spawn_linked(Some("flights/reader".into()), reader, (), supervisor.get_cell()).await?;
+    let (reader, _) =
+        Reader::spawn_linked(Some("flights/reader".into()), reader, Work { fleet: begin, saver }, supervisor.get_cell()).await?;
 
     let run = tokio::select! {
         biased;
         why = &mut failure => Err(anyhow!(why?)),
-        run = work(&reader, &alerts) => match run {
+        run = work(&reader, &alerts, before) => match run {
             Ok(run) => Ok(run),
             // Somebody has gone, and the supervisor hears who and why.
             Err(error) => Err(match tokio::time::timeout(LAST_WORD, failure).await {
@@ -164,14 +204,25 @@ async fn count(system: &System, input: &Input, inject: &[Injection]) -> anyhow::
     run
 }
 
-/// What the actors count. Every aircraft's answer comes behind the alerts that it has emitted.
-async fn work(reader: &ActorRef<ReaderMsg>, alerts: &ActorRef<AlertMsg>) -> Result<Run, ActorProcessingErr> {
+/// What the actors count; `before` are the rows of an earlier run, and those of them that were skipped. Every aircraft's answer comes behind the alerts that it has emitted.
+async fn work(reader: &ActorRef<ReaderMsg>, alerts: &ActorRef<AlertMsg>, before: Option<(u64, u64)>) -> Result<Run, ActorProcessingErr> {
     let begun = Instant::now();
     let fleet = call!(reader, ReaderMsg::Read)?;
     let read = begun.elapsed();
     let totals = fleet.totals().await?;
     let heard = call!(alerts, AlertMsg::Heard)?;
-    Ok(Run { rows: fleet.rows, skipped: fleet.skipped, totals, heard, read, all: begun.elapsed(), injected: fleet.injected })
+    let earlier = before.map_or(0, |(rows, skipped)| rows - skipped);
+    Ok(Run {
+        rows: fleet.rows,
+        skipped: fleet.skipped,
+        totals,
+        heard,
+        resumed: before.map(|(rows, _)| rows),
+        sent: fleet.rows - fleet.skipped - earlier,
+        read,
+        all: begun.elapsed(),
+        injected: fleet.injected,
+    })
 }
 
 /// A bar over the bytes of `input`; hidden where standard error is no terminal.

@@ -15,6 +15,7 @@ use thiserror::Error;
 use crate::inject::{Inject, Injected};
 use crate::input::{Input, unpacked};
 use crate::rows::{Row, RowError, Rows, Tail};
+use crate::save::Saver;
 
 /// Rows between two looks up from the work: others have a turn, and the progress bar moves.
 const TURN: u64 = 1024;
@@ -64,14 +65,22 @@ impl ReadError {
     }
 }
 
-#[ractor::actor(message = ReaderMsg, state = (), arguments = ())]
+/// What the reader begins with.
+#[derive(Default)]
+pub struct Work {
+    /// Rows that an earlier run has read, and whose aircraft are there again.
+    pub fleet: Fleet,
+    pub saver: Option<Saver>,
+}
+
+#[ractor::actor(message = ReaderMsg, state = Work, arguments = Work)]
 impl Reader {
-    async fn pre_start(&self, _: ActorRef<ReaderMsg>, _: ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
+    async fn pre_start(&self, _: ActorRef<ReaderMsg>, work: Work) -> Result<Work, ActorProcessingErr> {
+        Ok(work)
     }
 
-    async fn handle(&self, _: ActorRef<ReaderMsg>, ReaderMsg::Read(reply): ReaderMsg, _: &mut ()) -> Result<(), ActorProcessingErr> {
-        let fleet = self.read().await?;
+    async fn handle(&self, _: ActorRef<ReaderMsg>, ReaderMsg::Read(reply): ReaderMsg, work: &mut Work) -> Result<(), ActorProcessingErr> {
+        let fleet = self.read(std::mem::take(work)).await?;
         // Who asked may have gone.
         let _ = reply.send(fleet);
         Ok(())
@@ -79,11 +88,15 @@ impl Reader {
 }
 
 impl Reader {
-    async fn read(&self) -> Result<Fleet, ActorProcessingErr> {
+    async fn read(&self, Work { mut fleet, mut saver }: Work) -> Result<Fleet, ActorProcessingErr> {
         let broken = |cause: RowError| ReadError::new(&self.input, cause);
         let open = || -> io::Result<_> { unpacked(self.bar.wrap_read(self.input.open()?)) };
         let mut rows = Rows::new(open().map_err(|error| broken(error.into()))?).map_err(broken)?;
-        let mut fleet = Fleet::default();
+        for _ in 0..fleet.rows {
+            if rows.next().map_err(broken)?.is_none() {
+                return Err(format!("`{}` ends before row {}, where the checkpoint was taken", self.input, fleet.rows).into());
+            }
+        }
         while let Some(row) = rows.next().map_err(broken)? {
             fleet.rows += 1;
             if fleet.rows.is_multiple_of(TURN) {
@@ -93,6 +106,12 @@ impl Reader {
             if let (Some(inject), Some(tail)) = (&self.inject, row.tail) {
                 inject.strike(&mut fleet, tail, &self.system).await?;
             }
+            if let Some(saver) = saver.as_mut().filter(|saver| saver.is_due(fleet.rows)) {
+                saver.take(&self.system, fleet.rows, fleet.skipped).await?;
+            }
+        }
+        if let Some(saver) = saver {
+            saver.finish().await?;
         }
         if let Some(inject) = &self.inject {
             self.send_again(&fleet, inject).await?;

@@ -22,6 +22,10 @@ pub struct Run {
     pub skipped: u64,
     pub totals: HashMap<Tail, Totals>,
     pub heard: Heard,
+    /// Rows that an earlier run had read, if this one went on from there.
+    pub resumed: Option<u64>,
+    /// Flights that this run has sent.
+    pub sent: u64,
     /// From opening the input until every row was sent.
     pub read: Duration,
     /// From opening the input until every aircraft had answered with its totals.
@@ -44,6 +48,8 @@ pub struct Report {
     air_time_total: i64,
     distance_total: i64,
     equal: bool,
+    /// Rows that an earlier run had read, if this one went on from there.
+    resumed: Option<u64>,
     messages_per_second: u64,
     seconds: f64,
     injected: Vec<Injected>,
@@ -78,7 +84,8 @@ impl Report {
             air_time_total: sum(|totals| totals.air_time),
             distance_total: sum(|totals| totals.distance),
             equal: differences.is_empty(),
-            messages_per_second: (flights as f64 / run.all.as_secs_f64()) as u64,
+            resumed: run.resumed,
+            messages_per_second: (run.sent as f64 / run.all.as_secs_f64()) as u64,
             seconds: run.all.as_secs_f64(),
             injected: run.injected,
             read_seconds: run.read.as_secs_f64(),
@@ -146,6 +153,9 @@ impl fmt::Display for Report {
             self.seconds * 1e3,
             self.read_seconds * 1e3
         )?;
+        if let Some(rows) = self.resumed {
+            writeln!(f, "Gone on after {} rows of an earlier run", count(rows))?;
+        }
         for injected in &self.injected {
             writeln!(f, "Injected: {injected}")?;
         }

@@ -187,6 +187,11 @@ fn shown(field: &[u8]) -> String {
 }
 
 impl Tail {
+    /// The tail number that is written so, if one can be.
+    pub fn of(text: &str) -> Option<Tail> {
+        tail(text.as_bytes()).ok().flatten()
+    }
+
     /// The tail number.
     pub fn as_str(&self) -> Cow<'_, str> {
         let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(TAIL_BYTES);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -131,6 +131,101 @@ fn what_breaks_on_the_way_costs_nothing() {
     let output = flights(&["--inject", "burn@5"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("as trap@5000"), "{output:?}");
+}
+
+/// An empty directory for checkpoints.
+fn directory(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&path);
+    path
+}
+
+/// Checkpoints in a directory.
+fn saved(path: &Path) -> HashSet<String> {
+    let names = fs::read_dir(path).into_iter().flatten().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".ckpt")).collect()
+}
+
+/// Starts a run, kills it as `kill -9` does once `more` checkpoints were saved, and says whether it was still running.
+fn killed(args: &[&str], path: &Path, more: usize) -> bool {
+    let mut known = saved(path);
+    let before = known.len();
+    let mut child = flights(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    while known.len() - before < more && child.try_wait().unwrap().is_none() {
+        // Older ones are deleted meanwhile.
+        known.extend(saved(path));
+        assert!(begun.elapsed() < Duration::from_secs(120), "{more} checkpoints were not saved");
+    }
+    let running = child.try_wait().unwrap().is_none();
+    let _ = child.kill();
+    child.wait().unwrap();
+    running
+}
+
+#[test]
+fn a_killed_run_goes_on_from_its_last_checkpoint() {
+    let expected = plain_fold(&data().1);
+    for (run, kills) in [&[1][..], &[2, 1, 3, 2], &[5, 7]].into_iter().enumerate() {
+        let path = directory(&format!("killed-{run}"));
+        let dir = path.to_str().unwrap();
+        let mut last_rows = 0;
+        for (n, more) in kills.iter().enumerate() {
+            let first = ["--checkpoint", dir, "--checkpoint-every", "700"];
+            let again = ["--resume", dir, "--checkpoint-every", "700"];
+            assert!(killed(if n == 0 { &first } else { &again }, &path, *more), "it came to its end before {more} checkpoints");
+        }
+        // The last goes to the end; and once more, from the last checkpoint of that one.
+        for _ in 0..2 {
+            let output = flights(&["--resume", dir, "--checkpoint-every", "700"]).output().unwrap();
+            let object = object(&output);
+            assert_eq!(object["equal"], true, "{output:?}");
+            for (key, total) in &expected {
+                assert_eq!(object[key].as_i64(), Some(*total), "{key} after {kills:?}");
+            }
+            let resumed = object["resumed"].as_u64().unwrap();
+            assert!(resumed > last_rows && resumed.is_multiple_of(700), "gone on after {resumed} rows, before after {last_rows}");
+            last_rows = resumed;
+            let report = String::from_utf8(output.stdout).unwrap();
+            assert!(report.contains("612 landed more than two hours late, the latest N384HA: 1,272 minutes"), "{report}");
+            assert!(report.contains(" rows of an earlier run"), "{report}");
+        }
+    }
+}
+
+#[test]
+fn what_can_not_be_gone_on_from_is_told() {
+    let path = directory("gone-on");
+    let dir = path.to_str().unwrap();
+    let none = told(&flights(&["--resume", dir]).output().unwrap());
+    assert!(none.contains("holds no checkpoint to go on from") && none.contains("--checkpoint"), "{none}");
+    // Killed before the first was saved.
+    let mut child = flights(&["--checkpoint", dir, "--checkpoint-every", "1000000"]).stdout(Stdio::null()).spawn().unwrap();
+    while !path.exists() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let none = told(&flights(&["--resume", dir]).output().unwrap());
+    assert!(none.contains("holds no checkpoint to go on from"), "{none}");
+
+    let whole = object(&flights(&["--checkpoint", dir, "--checkpoint-every", "9000"]).output().unwrap());
+    let told_of = (whole["equal"].as_bool(), whole["resumed"].as_u64(), saved(&path).len());
+    assert_eq!(told_of, (Some(true), None, 3), "a whole one, and its deltas");
+    let text = told(&flights(&["--checkpoint", dir]).output().unwrap());
+    assert!(text.contains("holds checkpoints of an earlier run") && text.contains("--resume"), "{text}");
+    let other = file("other.csv", [NAMES, GOOD, LATE].join("\n"));
+    let text = told(&flights(&["--resume", dir, "--input", other.to_str().unwrap()]).output().unwrap());
+    assert!(text.contains("are of nyc-flights-2013-01.csv.gz of") && text.contains("not of "), "{text}");
+    let newest = path.join(saved(&path).into_iter().max().unwrap());
+    let mut bytes = fs::read(&newest).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    fs::write(&newest, bytes).unwrap();
+    let output = flights(&["--resume", dir, "--checkpoint-every", "9000"]).output().unwrap();
+    let resumed = object(&output);
+    assert_eq!((resumed["equal"].as_bool(), resumed["resumed"].as_u64()), (Some(true), Some(18_000)));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is damaged, an older one is taken"), "{output:?}");
 }
 
 #[test]

@@ -2,8 +2,12 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Expr, ExprLit, FnArg, ImplItem, ImplItemFn, ItemImpl, Lit, MetaNameValue, Path, ReturnType, Type};
+use syn::{
+    Attribute, Error, Expr, ExprLit, ExprPath, FnArg, ImplItem, ImplItemFn, ItemImpl, Lit, MetaNameValue, Path, ReturnType, Token, Type,
+};
 
 use crate::message_enum;
 
@@ -44,23 +48,59 @@ pub fn expand(args: TokenStream, input: TokenStream) -> TokenStream {
     }
 }
 
-/// `budget_ms = 250`, or nothing.
-fn budget(args: &TokenStream) -> Result<u32, Error> {
-    if args.is_empty() {
-        return Ok(BUDGET_MS);
-    }
-    let wrong = |span: &dyn ToTokens| Error::new_spanned(span, "`#[actor]` takes `budget_ms = 250` in brackets, at least 1, or nothing");
-    let MetaNameValue { path, value, .. } = syn::parse2(args.clone()).map_err(|_| wrong(args))?;
-    match &value {
-        Expr::Lit(ExprLit { lit: Lit::Int(millis), .. }) if path.is_ident("budget_ms") => {
-            millis.base10_parse().ok().filter(|millis| *millis > 0).ok_or_else(|| wrong(millis))
+/// What stands in the attribute's brackets.
+struct Settings {
+    budget_ms: u32,
+    /// The function that makes a state of an older one.
+    migrate: Option<ExprPath>,
+}
+
+/// `budget_ms = 250`, `migrate = path`, both, or nothing.
+fn settings(args: &TokenStream) -> Result<Settings, Error> {
+    const TAKES: &str = "`#[actor]` takes `budget_ms = 250`, at least 1, and `migrate = path::to::function` in brackets, or nothing";
+    let wrong = |span: &dyn ToTokens| Error::new_spanned(span, TAKES);
+    let parsed = Punctuated::<MetaNameValue, Token![,]>::parse_terminated.parse2(args.clone()).map_err(|_| wrong(args))?;
+    let (mut budget_ms, mut migrate) = (None, None);
+    for setting in &parsed {
+        match &setting.value {
+            Expr::Lit(ExprLit { lit: Lit::Int(millis), .. }) if setting.path.is_ident("budget_ms") && budget_ms.is_none() => {
+                budget_ms = Some(millis.base10_parse().ok().filter(|millis| *millis > 0).ok_or_else(|| wrong(millis))?);
+            }
+            Expr::Path(path) if setting.path.is_ident("migrate") && migrate.is_none() => migrate = Some(path.clone()),
+            _ => return Err(wrong(setting)),
         }
-        _ => Err(wrong(args)),
+    }
+    Ok(Settings { budget_ms: budget_ms.unwrap_or(BUDGET_MS), migrate })
+}
+
+/// The kind's `migrate`: on the GPU nothing refers to the function but the check of its type.
+fn migrate(actor: &Type, path: Option<&ExprPath>) -> TokenStream {
+    let Some(path) = path else {
+        return quote!(
+            const MIGRATE: ::core::option::Option<::resident_kernels::actor::Migrate> = ::core::option::Option::None;
+        );
+    };
+    // Said once, at the path, where it has another type.
+    let checked = quote_spanned! {path.span()=>
+        #[allow(dead_code)]
+        const FROM_OLDER: fn(u64, &[u8]) -> ::core::option::Option<#actor> = #path;
+    };
+    quote! {
+        #checked
+        #[cfg(target_arch = "nvptx64")]
+        const MIGRATE: ::core::option::Option<::resident_kernels::actor::Migrate> = ::core::option::Option::None;
+        #[cfg(not(target_arch = "nvptx64"))]
+        const MIGRATE: ::core::option::Option<::resident_kernels::actor::Migrate> = {
+            fn migrate(layout: u64, old: &[u8], new: &mut [u8]) -> bool {
+                FROM_OLDER(layout, old).map(|state| ::resident_kernels::plain::Plain::encode(&state, new)).is_some()
+            }
+            ::core::option::Option::Some(migrate)
+        };
     }
 }
 
 fn kind(args: &TokenStream, block: &ItemImpl) -> Result<TokenStream, Error> {
-    let budget_ms = budget(args)?;
+    let Settings { budget_ms, migrate: migration } = settings(args)?;
     if let Some((_, path, _)) = &block.trait_ {
         return Err(Error::new_spanned(path, "an actor's handlers are in an `impl` block of its own, not in one of a trait"));
     }
@@ -123,12 +163,14 @@ fn kind(args: &TokenStream, block: &ItemImpl) -> Result<TokenStream, Error> {
             }
         }
     });
+    let migration = migrate(actor, migration.as_ref());
     let message_enum = message_enum::start(actor, actor_name, &handlers);
 
     Ok(quote! {
         const _: () = {
             const MESSAGES: &[::resident_kernels::actor::MessageInfo] =
                 &[#(::resident_kernels::actor::MessageInfo::of::<#messages>()),*];
+            #migration
 
             #[automatically_derived]
             impl ::resident_kernels::actor::Actor for #actor {
@@ -136,6 +178,8 @@ fn kind(args: &TokenStream, block: &ItemImpl) -> Result<TokenStream, Error> {
                     name: <#actor as ::resident_kernels::actor::State>::NAME,
                     fingerprint: ::resident_kernels::__private::kind_fingerprint::<#actor>(::core::module_path!(), MESSAGES),
                     state_bytes: ::core::mem::size_of::<#actor>() as u32,
+                    layout: <#actor as ::resident_kernels::plain::Plain>::LAYOUT,
+                    migrate: MIGRATE,
                     state_align: ::core::mem::align_of::<#actor>() as u32,
                     budget_ms: #budget_ms,
                     messages: MESSAGES,

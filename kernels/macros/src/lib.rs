@@ -55,6 +55,10 @@ pub fn derive_emit(input: TokenStream) -> TokenStream {
 /// has one. Helper functions go to another `impl` block.
 ///
 /// `#[actor(budget_ms = 250)]` says how long one message may take before the device counts as hung; a second unless said.
+///
+/// `#[actor(migrate = from_older)]` names a `fn(layout: u64, old: &[u8]) -> Option<State>` that makes a state of one that was saved in
+/// a checkpoint when its type was another: `layout` is that type's `Plain::LAYOUT`, `old` its bytes. `None` refuses it. Keep the old
+/// type, to decode with and to compare `layout` with; it runs on the host alone.
 #[proc_macro_attribute]
 pub fn actor(args: TokenStream, input: TokenStream) -> TokenStream {
     actor::expand(args.into(), input.into()).into()

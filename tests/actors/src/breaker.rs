@@ -77,13 +77,13 @@ impl Breaker {
 }
 
 #[cfg(all(target_arch = "nvptx64", resident_nightly))]
-fn trap() -> ! {
+pub(crate) fn trap() -> ! {
     core::intrinsics::abort()
 }
 
 /// Without a nightly's word for a trap, the driver's for a failed assertion.
 #[cfg(all(target_arch = "nvptx64", not(resident_nightly)))]
-fn trap() -> ! {
+pub(crate) fn trap() -> ! {
     unsafe extern "C" {
         fn __assertfail(message: *const u8, file: *const u8, line: u32, function: *const u8, bytes: usize) -> !;
     }
@@ -92,7 +92,7 @@ fn trap() -> ! {
 }
 
 #[cfg(not(target_arch = "nvptx64"))]
-fn trap() -> ! {
+pub(crate) fn trap() -> ! {
     unsafe extern "C" {
         safe fn abort() -> !;
     }

@@ -8,6 +8,7 @@ mod counter;
 mod echo;
 mod emitter;
 mod failer;
+mod ledger;
 mod panicker;
 
 pub use big::*;
@@ -16,6 +17,7 @@ pub use counter::*;
 pub use echo::*;
 pub use emitter::*;
 pub use failer::*;
+pub use ledger::*;
 pub use panicker::*;
 
-resident_kernels::export!(Counter, Echo, Panicker, Emitter, Failer, Big, Breaker);
+resident_kernels::export!(Counter, Echo, Panicker, Emitter, Failer, Big, Breaker, Ledger);

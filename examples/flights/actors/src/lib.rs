@@ -89,10 +89,22 @@ pub struct Late {
 #[repr(C)]
 pub struct Aircraft {
     tail: [u8; TAIL_BYTES],
+    /// The latest that it has landed when that was an alert, in minutes; else 0.
+    latest: i32,
     totals: Totals,
 }
 
 impl Aircraft {
+    /// Its tail number, filled up with zeros.
+    pub fn tail(&self) -> [u8; TAIL_BYTES] {
+        self.tail
+    }
+
+    /// The latest that it has landed, in minutes, if that was an alert.
+    pub fn latest(&self) -> Option<i32> {
+        (self.latest > LATE_AFTER).then_some(self.latest)
+    }
+
     /// What its flights so far come to.
     pub fn totals(&self) -> Totals {
         self.totals
@@ -100,7 +112,7 @@ impl Aircraft {
 
     /// An aircraft that has not flown.
     pub fn new(tail: [u8; TAIL_BYTES]) -> Aircraft {
-        Aircraft { tail, totals: Totals::default() }
+        Aircraft { tail, latest: 0, totals: Totals::default() }
     }
 }
 
@@ -126,6 +138,7 @@ impl Aircraft {
         // Last: should the device be lost while this is handled, what was seen outside is not handled again.
         if let Some(minutes) = flight.arr_delay.get().filter(|minutes| *minutes > LATE_AFTER) {
             totals.late += 1;
+            self.latest = self.latest.max(minutes);
             ctx.emit(Late { tail: self.tail, minutes });
         }
     }

@@ -1,0 +1,345 @@
+//! From a device's cut to a checkpoint.
+//!
+//! - **T-1 (before)** What was sent before the call has been handled: a fence has passed each shard first.
+//! - **T-2 (one moment)** All rings are noted at one moment, while no shard runs and nothing is being sent.
+//! - **T-3 (names)** Whoever is in the cut has its name in the checkpoint, also if it left before the cut was read.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use resident_checkpoint::{Actor, ChangedPage, Checkpoint, Delta, DeltaParts, Emitted, Key, Kind, Parts, Pending, Shard, Status, Taken};
+use resident_gpu::cut::{Cut, CutError, Queued};
+use resident_gpu::rows::RowId;
+use resident_kernels::wire::{CutRow, ROW_FREE, ROW_LIVE};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::error::CheckpointError;
+use super::taking::Scope;
+use crate::clock;
+use crate::core::Core;
+use crate::error::SpawnError;
+use crate::port::Ports;
+use crate::tenants::Resident;
+
+/// Between two tries, while one worker takes over from another.
+const REST: Duration = Duration::from_millis(5);
+
+/// The last checkpoint of a whole device.
+pub(crate) struct Last {
+    /// What the worker knows it by.
+    number: u64,
+    checkpoint: Checkpoint,
+}
+
+/// Takes a checkpoint; and, where the device knows `base`, what has changed since.
+pub(crate) async fn take(
+    core: &Arc<Core>,
+    scope: Scope,
+    notes: BTreeMap<String, Vec<u8>>,
+    base: Option<&Checkpoint>,
+    patience: Duration,
+) -> Result<(Checkpoint, Option<Delta>), CheckpointError> {
+    let begun = Instant::now();
+    let taken = attempts(core, &scope, &notes, base, begun + patience).await;
+    let taken = taken.unwrap_or(Err(CheckpointError::Late(patience)));
+    match &taken {
+        Ok((checkpoint, delta, pause)) => {
+            let bytes = delta.as_ref().map_or_else(|| checkpoint.state_bytes(), Delta::page_bytes);
+            core.metrics.checkpoint(begun.elapsed(), *pause, bytes);
+        }
+        Err(_) => core.metrics.checkpoint_failed(),
+    }
+    taken.map(|(checkpoint, delta, _)| (checkpoint, delta))
+}
+
+type Answer = Result<(Checkpoint, Option<Delta>, Duration), CheckpointError>;
+
+/// Tries until there is a checkpoint; `None` if there is none by `deadline`.
+async fn attempts(
+    core: &Arc<Core>,
+    scope: &Scope,
+    notes: &BTreeMap<String, Vec<u8>>,
+    base: Option<&Checkpoint>,
+    deadline: Instant,
+) -> Option<Answer> {
+    let mut last = timeout_at(deadline, core.last.lock()).await.ok()?;
+    match timeout_at(deadline, fence(core)).await {
+        Ok(true) => {}
+        Ok(false) => return Some(Err(ended(core))),
+        Err(_) => return None,
+    }
+    loop {
+        if core.check_running().is_err() {
+            return Some(Err(ended(core)));
+        }
+        // Two that are called the same are the same, unless somebody has forged one; then the delta does not fit the forged one.
+        let known =
+            last.as_ref().filter(|last| matches!(scope, Scope::Device) && base.is_some_and(|base| base.taken() == last.checkpoint.taken()));
+        let known = known.map(|last| (last.number, last.checkpoint.clone()));
+        let (task, notes) = ((core.clone(), scope.clone()), notes.clone());
+        let attempt = spawn_blocking(move || attempt(&task.0, &task.1, notes, known));
+        match timeout_at(deadline, attempt).await {
+            Err(_) => {
+                // It goes on by itself; what the worker then has as its last is not known here.
+                *last = None;
+                return None;
+            }
+            Ok(Err(_)) => return Some(Err(CheckpointError::Runtime)),
+            Ok(Ok(Ok(made))) => {
+                if let Some(number) = made.number {
+                    *last = Some(Last { number, checkpoint: made.checkpoint.clone() });
+                }
+                return Some(Ok((made.checkpoint, made.delta, made.pause)));
+            }
+            Ok(Ok(Err(Failed::Checkpoint(error)))) => {
+                *last = None;
+                return Some(Err(error));
+            }
+            Ok(Ok(Err(Failed::Again))) => {
+                // Numbers begin anew with each worker.
+                *last = None;
+                if timeout_at(deadline, sleep(REST)).await.is_err() {
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+/// T-1. False if the device no longer runs.
+pub(crate) async fn fence(core: &Core) -> bool {
+    let passed: Vec<_> = core.ports.iter().map(|port| port.fence()).collect();
+    for passed in passed {
+        if passed.await.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+/// Why a system that does not run takes no checkpoint.
+fn ended(core: &Core) -> CheckpointError {
+    match core.check_running() {
+        Err(SpawnError::Lost(fault)) => CheckpointError::Lost(fault),
+        _ => CheckpointError::Stopped,
+    }
+}
+
+struct Made {
+    checkpoint: Checkpoint,
+    delta: Option<Delta>,
+    pause: Duration,
+    number: Option<u64>,
+}
+
+enum Failed {
+    /// Another try may succeed.
+    Again,
+    Checkpoint(CheckpointError),
+}
+
+impl From<CheckpointError> for Failed {
+    fn from(error: CheckpointError) -> Failed {
+        Failed::Checkpoint(error)
+    }
+}
+
+/// Takes a cut and makes a checkpoint of it. Blocks.
+fn attempt(core: &Arc<Core>, scope: &Scope, notes: BTreeMap<String, Vec<u8>>, known: Option<(u64, Checkpoint)>) -> Result<Made, Failed> {
+    let departures = Departures::watch(core);
+    let wanted = wanted(core, scope)?;
+    let rows = wanted.as_deref();
+    let base = known.as_ref().map(|(number, _)| *number);
+    // T-2.
+    let cut = core.device.cut(rows, base, &Ports(&core.ports)).map_err(|error| match error {
+        CutError::Lost | CutError::Late(_) => Failed::Again,
+        CutError::Ended(_) => Failed::Checkpoint(ended(core)),
+        other => Failed::Checkpoint(CheckpointError::Refused(other.to_string())),
+    })?;
+    let (number, pause) = (cut.number, cut.pause);
+    let reading = Reading { core, cut, notes };
+    let (checkpoint, delta) = match known.filter(|_| reading.cut.base.is_some()) {
+        Some((_, base)) => reading.advance(&base).map(|(checkpoint, delta)| (checkpoint, Some(delta)))?,
+        None => (reading.whole(wanted)?, None),
+    };
+    drop(departures);
+    if let Scope::Actors(ids) = scope
+        && checkpoint.actors().len() < ids.iter().collect::<HashSet<_>>().len()
+    {
+        return Err(missing(core, &checkpoint, ids).into());
+    }
+    remember(core, &checkpoint);
+    Ok(Made { checkpoint, delta, pause, number })
+}
+
+/// The rows to be copied; `None` for all.
+fn wanted(core: &Core, scope: &Scope) -> Result<Option<Vec<(u32, RowId)>>, CheckpointError> {
+    Ok(match scope {
+        Scope::Device => None,
+        Scope::Actors(ids) => {
+            let place = |id: &ractor::ActorId| {
+                let home = core.find(*id).ok_or(CheckpointError::NoActor(*id))?;
+                let life = home.life();
+                Ok((life.port.shard, life.row))
+            };
+            Some(ids.iter().map(place).collect::<Result<_, CheckpointError>>()?)
+        }
+        Scope::Kinds(kinds) => {
+            let everyone = core.everyone();
+            let lives = everyone.iter().map(|home| home.life());
+            let of_them = lives.filter(|life| kinds.iter().any(|kind| kind.fingerprint == life.kind.fingerprint));
+            Some(of_them.map(|life| (life.port.shard, life.row)).collect())
+        }
+    })
+}
+
+/// The first of `ids` that is not there.
+fn missing(core: &Core, checkpoint: &Checkpoint, ids: &[ractor::ActorId]) -> CheckpointError {
+    let is_there = |id: &&ractor::ActorId| {
+        let key = core.find(**id).map(|home| key(home.life().port.shard, home.life().row));
+        key.is_some_and(|key| checkpoint.actor(key).is_some())
+    };
+    // Where all are there by now, one was restarted meanwhile.
+    let missing = ids.iter().find(|id| !is_there(id)).or(ids.first());
+    missing.map_or(CheckpointError::Stopped, |id| CheckpointError::NoActor(*id))
+}
+
+/// Supervised actors go back to the last checkpoint that they are in.
+fn remember(core: &Arc<Core>, checkpoint: &Checkpoint) {
+    for home in core.recoverable() {
+        let life = home.life();
+        let key = key(life.port.shard, life.row);
+        if let (Some(actor), Some(recovery)) = (checkpoint.actor(key), home.recovery())
+            && actor.status == Status::Live
+            && Arc::ptr_eq(&life.core, core)
+        {
+            recovery.save(checkpoint, key, actor.handled);
+        }
+    }
+}
+
+fn key(shard: u32, row: RowId) -> Key {
+    Key { shard, row: row.row, generation: row.generation }
+}
+
+/// T-3: remembers who leaves, as long as the value lives.
+struct Departures<'a>(&'a Core);
+
+impl Departures<'_> {
+    fn watch(core: &Core) -> Departures<'_> {
+        core.ports.iter().for_each(|port| port.tenants().watch_departures(true));
+        Departures(core)
+    }
+}
+
+impl Drop for Departures<'_> {
+    fn drop(&mut self) {
+        self.0.ports.iter().for_each(|port| port.tenants().watch_departures(false));
+    }
+}
+
+/// A cut, and what belongs to it.
+struct Reading<'a> {
+    core: &'a Core,
+    cut: Cut,
+    notes: BTreeMap<String, Vec<u8>>,
+}
+
+impl Reading<'_> {
+    /// A checkpoint of the whole cut; of `wanted`, if that is not all, since a row may have another actor by the time of the cut.
+    fn whole(self, wanted: Option<Vec<(u32, RowId)>>) -> Result<Checkpoint, CheckpointError> {
+        let wanted: Option<HashSet<Key>> = wanted.map(|rows| rows.into_iter().map(|(shard, row)| key(shard, row)).collect());
+        let is_wanted = |key: &Key| wanted.as_ref().is_none_or(|wanted| wanted.contains(key));
+        let rows = self.cut.rows.iter().filter(|row| row.status != u32::from(ROW_FREE) && is_wanted(&row_key(row)));
+        let actors: Vec<Actor> = rows.map(|row| self.actor(row)).collect();
+        let live: HashSet<Key> = actors.iter().filter(|actor| actor.status == Status::Live).map(|actor| actor.key).collect();
+        let pending = self.pending(|key| live.contains(key));
+        // Of a part of the device, what that part has emitted.
+        let emitted = self.emitted(|key| wanted.is_none() || is_wanted(key));
+        let (taken, kinds, shards) = (self.taken(), self.kinds(), self.shards());
+        Ok(Checkpoint::new(Parts { taken, kinds, actors, shards, pending, emitted, notes: self.notes, states: self.cut.bytes })?)
+    }
+
+    /// What became of `base`.
+    fn advance(self, base: &Checkpoint) -> Result<(Checkpoint, Delta), CheckpointError> {
+        let mut removed = Vec::new();
+        let mut changed = Vec::new();
+        // The place among the changed of each row of the cut.
+        let mut places = Vec::with_capacity(self.cut.rows.len());
+        for row in &self.cut.rows {
+            if row.gone != 0 {
+                removed.push(Key { generation: row.gone, ..row_key(row) });
+            }
+            places.push(changed.len() as u32);
+            if row.status != u32::from(ROW_FREE) {
+                changed.push(self.actor(row));
+            }
+        }
+        let page = |page: &resident_gpu::cut::Page| ChangedPage {
+            changed: places[page.row as usize],
+            page: page.page,
+            offset: page.bytes.start as u64,
+        };
+        let pages = self.cut.pages.iter().map(page).collect();
+        let news: BTreeMap<Key, Status> = changed.iter().map(|actor: &Actor| (actor.key, actor.status)).collect();
+        let gone: HashSet<Key> = removed.iter().copied().collect();
+        let status = |key: &Key| news.get(key).copied().or_else(|| base.actor(*key).map(|actor| actor.status));
+        let pending = self.pending(|key| !gone.contains(key) && status(key) == Some(Status::Live));
+        let emitted = self.emitted(|_| true);
+        let (taken, kinds, shards) = (self.taken(), self.kinds(), self.shards());
+        let (notes, bytes) = (self.notes, self.cut.bytes);
+        Ok(base.advance(DeltaParts { taken, kinds, shards, pending, emitted, notes, removed, changed, pages, bytes })?)
+    }
+
+    fn actor(&self, row: &CutRow) -> Actor {
+        let id = RowId { row: row.row, generation: row.generation };
+        let resident = self.core.ports.get(row.shard as usize).and_then(|port| port.tenants().resident(id));
+        let Resident { name, before, .. } = resident.unwrap_or(Resident { row: id, name: None, before: 0 });
+        let status = if row.status == u32::from(ROW_LIVE) { Status::Live } else { Status::Failed };
+        let CutRow { kind, bytes, offset, .. } = *row;
+        Actor { key: row_key(row), name, kind, status, handled: before + row.handled, offset, bytes }
+    }
+
+    fn taken(&self) -> Taken {
+        let newest = self.cut.shards.iter().map(|shard| shard.hlc).max().unwrap_or(0);
+        // A stamp of its own, above all that is in it.
+        let hlc = clock::tick(newest);
+        Taken { wall_micros: self.cut.micros, hlc, device: self.core.name.to_string() }
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        let kinds = self.core.device.kinds().iter();
+        kinds.map(|kind| Kind { name: kind.name.into(), layout: kind.layout, state_bytes: kind.state_bytes }).collect()
+    }
+
+    fn shards(&self) -> Vec<Shard> {
+        let shards = self.cut.shards.iter();
+        shards.map(|stand| Shard { consumed: stand.consumed, produced: stand.produced, handled: stand.handled, hlc: stand.hlc }).collect()
+    }
+
+    fn pending(&self, is_in: impl Fn(&Key) -> bool) -> Vec<Pending> {
+        let pending = |queued: &Queued| Pending {
+            key: key(queued.shard, queued.row),
+            message: queued.message as u16,
+            hlc: queued.hlc,
+            payload: queued.payload.clone(),
+        };
+        self.cut.queued.iter().map(pending).filter(|pending| is_in(&pending.key)).collect()
+    }
+
+    fn emitted(&self, is_in: impl Fn(&Key) -> bool) -> Vec<Emitted> {
+        let emitted = |queued: &Queued| Emitted {
+            key: key(queued.shard, queued.row),
+            ty: queued.message,
+            hlc: queued.hlc,
+            payload: queued.payload.clone(),
+        };
+        self.cut.emitted.iter().map(emitted).filter(|emitted| is_in(&emitted.key)).collect()
+    }
+}
+
+fn row_key(row: &CutRow) -> Key {
+    Key { shard: row.shard, row: row.row, generation: row.generation }
+}

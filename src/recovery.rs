@@ -1,0 +1,99 @@
+//! What an actor that a guardian keeps goes back to after a failure: its part of the last checkpoint, and what it was sent since.
+
+use parking_lot::Mutex;
+use resident_checkpoint::{Checkpoint, Key};
+use resident_gpu::ring::Frame;
+use resident_kernels::wire::OP_CAST;
+
+use crate::incarnation::{self, Beginning, Incarnation};
+pub(crate) use crate::journal::Failure;
+use crate::journal::{Journal, Replay};
+
+/// What an actor goes back to.
+pub(crate) struct Recovery(Mutex<Kept>);
+
+struct Kept {
+    journal: Journal,
+    saved: Option<Saved>,
+}
+
+/// An actor's part of a checkpoint, which all its actors share.
+struct Saved {
+    checkpoint: Checkpoint,
+    key: Key,
+    handled: u64,
+}
+
+/// What there is without a checkpoint.
+pub(crate) enum Otherwise {
+    /// The state that a failed incarnation left. It goes ahead of a checkpoint.
+    Left(Vec<u8>),
+    /// The child's fresh state, which is not needed where there is a checkpoint.
+    Fresh(Option<Vec<u8>>),
+}
+
+impl Recovery {
+    /// With a journal of `journal` messages.
+    pub(crate) fn new(journal: usize) -> Recovery {
+        Recovery(Mutex::new(Kept { journal: Journal::new(journal), saved: None }))
+    }
+
+    /// A message was sent. Called under the ring's lock.
+    pub(crate) fn sent(&self, frame: &Frame<'_>) {
+        let mut kept = self.0.lock();
+        if kept.journal.is_kept() {
+            kept.journal.push(frame.message, frame.op != OP_CAST, frame.payload);
+        }
+    }
+
+    /// Whether messages are kept, the one that a loss interrupted among them.
+    pub(crate) fn has_journal(&self) -> bool {
+        self.0.lock().journal.is_kept()
+    }
+
+    /// The actor is in a checkpoint, in which it holds `handled` messages.
+    pub(crate) fn save(&self, checkpoint: &Checkpoint, key: Key, handled: u64) {
+        let before = {
+            let mut kept = self.0.lock();
+            kept.journal.forget(handled);
+            kept.saved.replace(Saved { checkpoint: checkpoint.clone(), key, handled })
+        };
+        // Perhaps the last who has it: to give it back takes time, which nobody is to wait for.
+        drop(before);
+    }
+
+    /// Whether there is a checkpoint to go back to; once there is one there always is.
+    pub(crate) fn has_checkpoint(&self) -> bool {
+        self.0.lock().saved.is_some()
+    }
+
+    /// What the incarnation behind `last` begins with. What is lost on the way is counted and told.
+    pub(crate) fn begin(&self, last: &Incarnation, otherwise: Otherwise) -> Beginning {
+        let failure = last.take_failure();
+        let (payload, before, replay) = {
+            let mut kept = self.0.lock();
+            let (payload, held) = match (otherwise, &kept.saved) {
+                (Otherwise::Left(payload), _) => (payload, last.fault().map_or(0, |fault| fault.handled)),
+                (Otherwise::Fresh(_), Some(Saved { checkpoint, key, handled })) => {
+                    let state = checkpoint.actor(*key).map(|actor| checkpoint.state(actor));
+                    (incarnation::payload_of(&state.unwrap_or_default()), *handled)
+                }
+                (Otherwise::Fresh(fresh), None) => (fresh.unwrap_or_default(), 0),
+            };
+            let replay = if kept.journal.is_kept() { kept.journal.resume(held, failure) } else { Replay::default() };
+            (payload, held, replay)
+        };
+        let Replay { messages, refused, lost, dead } = replay;
+        last.core.sent_again(refused);
+        last.core.dead_letters_more(dead + lost);
+        if lost > 0 {
+            last.core.metrics.journal_lost(lost);
+            let name = last.actor.get_name().unwrap_or_default();
+            tracing::error!(
+                actor = %last.actor.get_id(), name, kind = last.kind.name, lost,
+                "messages sent since the last checkpoint are lost: the journal was full; take checkpoints more often or raise `Config::journal`"
+            );
+        }
+        Beginning { payload, before, replay: messages }
+    }
+}
