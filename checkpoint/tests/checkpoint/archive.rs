@@ -205,6 +205,7 @@ async fn compaction_in_the_background() {
         archive.save_delta(&between(&chain, to)).await.unwrap();
         assert_eq!(archive.latest().await.unwrap().as_ref(), Some(&chain[to]));
     }
+    assert!(!background.is_finished(), "it has met no error");
     background.abort();
     assert!(sound(&archive).await.iter().all(|(_, sound)| *sound));
 }
@@ -222,6 +223,7 @@ async fn readers_do_not_mind_a_writer() {
             let now = reader.latest().await.unwrap().unwrap().taken().hlc;
             assert!(now >= last, "time went back");
             last = now;
+            assert!(sound(&reader).await.iter().all(|(_, sound)| *sound));
         }
     });
     for to in 1..chain.len() {
