@@ -324,13 +324,18 @@ impl Device {
             shards: rings.shards,
             rows,
             pages,
-            bytes: lease.into_bytes(layout.bytes..layout.bytes + done.bytes),
+            bytes: match layout.bytes..layout.bytes + done.bytes {
+                few if done.bytes <= FEW => Bytes::copy_from_slice(lease.buffer().slice(few)),
+                many => lease.into_bytes(many),
+            },
             queued: rings.queued,
             emitted: rings.emitted,
         }
     }
 }
 
+/// So many bytes are copied out of a buffer rather than holding all of it.
+const FEW: u64 = 256 << 10;
 /// How long an application looks for the moment to note the rings without a nap between.
 const AWAKE: Duration = Duration::from_millis(20);
 const NAP: Duration = Duration::from_micros(50);

@@ -339,6 +339,30 @@ async fn actors_come_back_elsewhere() {
 }
 
 /// C-25: what was pending is sent first, in its order; what had failed is told; what was emitted is delivered where it is routed now.
+/// With a GPU as the tests' device: from the CPU device to the GPU, and back. One fold of all that was ever sent is what is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_cpu_device_and_back() {
+    let (name, big) = (unique("travels"), unique("big"));
+    let cpu = || async { System::start(Config { device: Choice::Cpu, ..Config::default() }).await.unwrap() };
+    let before = cpu().await;
+    let first = ledger(&before, &name).await;
+    let _ = Big::spawn(Some(big.clone()), Big::new(5), &before).await.unwrap();
+    (0..100).for_each(|n| cast!(first, append(n)).unwrap());
+    let mut checkpoint = taken(&before, Scope::Device).await;
+    before.stop().await;
+    for (turn, system) in [(1, system().await), (2, cpu().await)] {
+        let ledgers = soon("the restore", system.restore::<Ledger>(&checkpoint, None)).await.unwrap();
+        let bigs = soon("the restore", system.restore::<Big>(&checkpoint, None)).await.unwrap();
+        assert_eq!((ledgers.actors.len(), bigs.actors.len()), (1, 1));
+        let ledger = &ledgers.actors[0].actor;
+        (100 * turn..100 * (turn + 1)).for_each(|n| cast!(ledger, append(n)).unwrap());
+        assert_eq!(look(ledger).await, Ledger::of(0..100 * (turn + 1)));
+        checkpoint = taken(&system, Scope::Device).await;
+        assert_eq!(checkpoint.state_of::<Big>(&big).unwrap(), Big::new(5));
+        system.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_on_its_way_comes_too() {
     let system = one_shard().await;
