@@ -291,7 +291,9 @@ impl Device {
         let consumed: Vec<_> = shards.iter().map(|progress| progress.ingress_head).collect();
         let ends = rings.hold(&consumed);
         let observers: Vec<_> = (0..self.info().shards).map(|shard| self.region().observers(shard)).collect();
-        let emitted = observers.iter().zip(&ends).map(|((_, out), ends)| out.copy(ends.fetched, u64::MAX)).collect();
+        // What the consumer has given back may have been written over, whatever it has said of itself.
+        let from = |shard: u32, ends: &Ends| ends.fetched.max(self.region().control(shard).given_back());
+        let emitted = (0..).zip(&observers).zip(&ends).map(|((shard, (_, out)), ends)| out.copy(from(shard, ends), u64::MAX)).collect();
         go_on();
         let mut queued = Vec::with_capacity(shards.len());
         for (shard, (into, _)) in (0..).zip(&observers) {

@@ -263,6 +263,11 @@ impl ControlWords {
         self.command.store(command as u32, Sync::Command.store());
     }
 
+    /// Egress slots that the consumer has given back to the shard, as it last said.
+    pub(crate) fn given_back(&self) -> u64 {
+        self.egress_head.load(Relaxed)
+    }
+
     /// What the shard was told last; for the engine, and to look at.
     pub fn command(&self) -> u32 {
         // SYNC command: pairs with the store in `set_command`.

@@ -243,7 +243,7 @@ ENGINE_FN void set_busy(Block& b, u64 busy) {
 
 // E-6: a message is about to be handled, the frame at `at`. In the order in which they are issued, the stores of one thread
 // reach device memory also when its launch is ended from outside.
-ENGINE_FN void begin(Block& b, u32 kind, const u8* state, u32 state_bytes) {
+ENGINE_FN void begin(Block& b, u32 kind, const u8* state, u32 state_bytes, u64 count) {
     if (state_bytes <= UNDO_BYTES) {
         const Chunk* const from = (const Chunk*)state;
         Chunk* const to = (Chunk*)b.saved->undo;
@@ -257,6 +257,7 @@ ENGINE_FN void begin(Block& b, u32 kind, const u8* state, u32 state_bytes) {
                 if (i + k < chunks) keep(to + i + k, c[k]);
         }
     }
+    keep((Chunk*)b.saved + 3, {count, 0});
     keep((Chunk*)b.saved, {b.at | HANDLING, b.egress_tail});
     set_busy(b, (b.at + 1) << BUSY_KIND_BITS | kind);
 }
@@ -383,6 +384,8 @@ ENGINE_FN void emit(Block& b, u32 type, const u8* payload, u32 bytes) {
 // A message for an actor. `b.head`, `b.row` and `b.cursor` are set before its handler runs, which may not return.
 ENGINE_FN void message(Block& b, const Head& h, Row* row) {
     const u32 status = look(&row->status), generation = row->generation, kind = row->kind;
+    // On its way together with the row; kept by `begin`, so that a message handled once more is not counted twice.
+    const u64 count = counted(b.counts + h.row);
     u8* const state = b.arena + row->state_offset;
     b.row = row;
     CtxRaw& ctx = b.ctx;
@@ -398,7 +401,7 @@ ENGINE_FN void message(Block& b, const Head& h, Row* row) {
         refuse(b, generation == h.generation && status == ROW_FAILED ? REFUSED_FAILED : REFUSED_STALE);
         return;
     }
-    begin(b, kind, state, row->state_bytes);
+    begin(b, kind, state, row->state_bytes, count);
     const u32 bytes = b.dispatch[kind](h.message, state, b.payload, h.length, &ctx, b.reply);
     b.hlc = ctx.hlc;
     if (bytes == DISPATCH_UNKNOWN) { refuse(b, REFUSED_MESSAGE); return; }
@@ -407,7 +410,7 @@ ENGINE_FN void message(Block& b, const Head& h, Row* row) {
         if (bytes <= INLINE_BYTES) reply_short(b, h, bytes);
         else answer(b, OP_REPLY, h.message, bytes);
     }
-    count_one(b.counts + h.row);
+    count_from(b.counts + h.row, count + 1);
 }
 
 ENGINE_FN bool within(const Block& b, u64 offset, u64 bytes) { return bytes <= b.arena_bytes && offset <= b.arena_bytes - bytes; }
@@ -590,6 +593,10 @@ ENGINE_CALL bool settle(Block& b) {
             for (u32 i = 0; i < CHUNKS; ++i) unpack_more(b, k, i, load_chunk(b.ingress + ((at + k) & mask) * CHUNKS + i));
         Row& row = b.rows[h.row];
         const Answered is = answered(b, h);
+        // As it was before the message, or behind it if that was handled and its actor has not failed by it.
+        const bool was = b.begun & ANSWERED || is.some;
+        const bool lives = row.generation == h.generation && look(&row.status) == ROW_LIVE;
+        if (row.generation == h.generation) count_from(b.counts + h.row, b.saved->count + (was && lives));
         if (b.begun & ANSWERED || is.whole) {
             // It was handled, and that was told.
         } else if (is.some) {

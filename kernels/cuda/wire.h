@@ -26,7 +26,7 @@ constexpr u32 DISPATCH_UNKNOWN = 4294967295u;
 constexpr u32 DISPATCH_FAILED = 4294967294u;
 constexpr u64 HANDLING = 0x8000000000000000ull;
 constexpr u64 REGION_MAGIC = 0x746e656469736572ull;
-constexpr u64 WIRE_FINGERPRINT = 0x9ef30c219fb48f8eull;
+constexpr u64 WIRE_FINGERPRINT = 0xc163934a7f7ae8f4ull;
 
 constexpr u32 OP_CAST = 1;
 constexpr u32 OP_CALL = 2;
@@ -180,18 +180,22 @@ struct alignas(64) ShardState {
     u64 handled;
     u64 refused;
     u64 faults;
+    u64 count;
+    u64 pad;
     u8 undo[256];
     u32 kill;
 };
-static_assert(sizeof(ShardState) == 320, "ShardState");
+static_assert(sizeof(ShardState) == 384, "ShardState");
 static_assert(__builtin_offsetof(ShardState, ingress) == 0, "ShardState.ingress");
 static_assert(__builtin_offsetof(ShardState, egress) == 8, "ShardState.egress");
 static_assert(__builtin_offsetof(ShardState, hlc) == 16, "ShardState.hlc");
 static_assert(__builtin_offsetof(ShardState, handled) == 24, "ShardState.handled");
 static_assert(__builtin_offsetof(ShardState, refused) == 32, "ShardState.refused");
 static_assert(__builtin_offsetof(ShardState, faults) == 40, "ShardState.faults");
-static_assert(__builtin_offsetof(ShardState, undo) == 48, "ShardState.undo");
-static_assert(__builtin_offsetof(ShardState, kill) == 304, "ShardState.kill");
+static_assert(__builtin_offsetof(ShardState, count) == 48, "ShardState.count");
+static_assert(__builtin_offsetof(ShardState, pad) == 56, "ShardState.pad");
+static_assert(__builtin_offsetof(ShardState, undo) == 64, "ShardState.undo");
+static_assert(__builtin_offsetof(ShardState, kill) == 320, "ShardState.kill");
 
 struct alignas(8) SpawnRow {
     u32 kind;

@@ -368,6 +368,10 @@ layouts! {
         refused: u64,
         /// Actors failed.
         faults: u64,
+        /// Messages that the actor of the message being handled had handled before.
+        count: u64,
+        /// Zero.
+        pad: u64,
         /// The actor's state as it was before the message being handled, if it is not longer.
         undo: u8[UNDO_BYTES],
         /// The last kill carried out.

@@ -338,7 +338,6 @@ async fn actors_come_back_elsewhere() {
     after.stop().await;
 }
 
-/// C-25: what was pending is sent first, in its order; what had failed is told; what was emitted is delivered where it is routed now.
 /// With a GPU as the tests' device: from the CPU device to the GPU, and back. One fold of all that was ever sent is what is there.
 #[tokio::test(flavor = "multi_thread")]
 async fn from_the_cpu_device_and_back() {
@@ -363,6 +362,7 @@ async fn from_the_cpu_device_and_back() {
     }
 }
 
+/// C-25: what was pending is sent first, in its order; what had failed is told; what was emitted is delivered where it is routed now.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_on_its_way_comes_too() {
     let system = one_shard().await;

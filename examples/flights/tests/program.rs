@@ -143,7 +143,8 @@ fn directory(name: &str) -> PathBuf {
 /// Checkpoints in a directory.
 fn saved(path: &Path) -> HashSet<String> {
     let names = fs::read_dir(path).into_iter().flatten().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| name.ends_with(".ckpt")).collect()
+    // One that is still being written has a dot in front.
+    names.filter(|name| name.ends_with(".ckpt") && !name.starts_with('.')).collect()
 }
 
 /// Starts a run, kills it as `kill -9` does once `more` checkpoints were saved, and says whether it was still running.

@@ -164,6 +164,8 @@ pub fn cut_rings(options: Options) {
     let rounds = 20 * rounds(&options);
     let mut host = Host::start(Options { shards: Some(2), ..options });
     let mut other = host.beside(1);
+    // Clear of the large state.
+    other.arena = 2 << 20;
     host.spawn(0, 1, &Breaker { handled: 0, sum: 0 });
     host.spawn(1, 1, &Big::new(1));
     other.spawn(0, 1, &Emitter::default());
