@@ -2,7 +2,7 @@
 //!
 //! - **R-1 (order)** Frames are popped in the order in which they were pushed, each once.
 //! - **R-2 (whole)** A frame is popped whole or not yet: every slot's tags are there before a word is used.
-//! - **R-3 (credits)** A slot is written again only after the consumer published a head behind it.
+//! - **R-3 (credits)** A slot is written again only after the consumer published a head behind it, and not while its producer holds it.
 //! - **R-4 (distrust)** Whatever the peer writes, nothing is read or written outside the ring: it ends as
 //!   [`Corrupt`], and until the device is started again it stays so.
 //! - **R-5 (bounded)** `push` and `pop` never wait, allocate or call the system.

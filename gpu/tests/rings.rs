@@ -1,7 +1,7 @@
 //! Rings through memory: frames of every size, slots that arrive in pieces, peers that break the protocol.
 //!
 //! Coverage: R-1 R-2 (`frames_of_every_size`, `a_torn_slot_is_not_there_yet`, `two_threads`), R-3 (`two_threads`,
-//! `a_full_ring_gives_back_in_order`), R-4 (`distrust_*`).
+//! `a_full_ring_gives_back_in_order`, `what_is_held_stays`), R-4 (`distrust_*`).
 #![cfg(not(loom))]
 
 use proptest::prelude::*;
