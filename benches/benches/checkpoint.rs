@@ -1,7 +1,7 @@
 //! What does a checkpoint cost: the actors that work meanwhile, and who waits for it?
 //!
 //! A gigabyte of states is cut whole while an actor is asked all the time, cut again and again with a hundredth of it changed, and
-//! loaded; then casts are counted with a cut every 100 ms and without, by turns. Beside it the bare copies and digests of as many
+//! loaded; the same once more through a system, with a ractor actor in front of each state; then casts are counted with a cut every 100 ms and without, by turns. Beside it the bare copies and digests of as many
 //! bytes, which are what any checkpoint takes, and what a plain one takes that stops the device, copies all of it to the host and goes
 //! on: its pause is the bare copy to pinned memory.
 
@@ -10,12 +10,15 @@ use resident::Choice;
 use resident_benches::args::{Checkpoint, Device};
 use resident_benches::machine::Machine;
 use resident_benches::ours::cuts::{Cuts, names};
+use resident_benches::ours::restores::Restores;
+use resident_benches::ours::{Ours, Place};
 use resident_benches::peers::copies::{self, Copies};
 use resident_benches::peers::gpu::Gpu;
 use resident_benches::report::{Claim, Report};
 use resident_benches::rounds::{self, Contender, Record};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let args = Checkpoint::parse();
@@ -29,8 +32,12 @@ fn main() -> ExitCode {
     };
     let bytes = args.mib << 20;
     let window = Duration::from_secs(args.seconds);
-    let mut contenders: Vec<Box<dyn Contender + '_>> =
-        vec![Box::new(Cuts { choice, shards: args.shards, bytes, repeats: args.repeats, window })];
+    let runtime = Runtime::new().expect("the system gives threads");
+    let place = Place::of(args.common.device, gpu.is_ok(), args.shards);
+    let mut contenders: Vec<Box<dyn Contender + '_>> = vec![
+        Box::new(Cuts { choice, shards: args.shards, bytes, repeats: args.repeats, window }),
+        Box::new(Restores::new(Ours::new(&runtime, place), bytes, args.repeats.min(20))),
+    ];
     match &gpu {
         Ok(gpu) => match Copies::new(gpu, bytes, args.repeats) {
             Ok(copies) => contenders.insert(0, Box::new(copies)),

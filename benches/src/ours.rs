@@ -4,6 +4,7 @@
 //! - [`isolation`]: asks with the worker a process and a thread
 //! - [`round_trips`]: asks, calls, spawns and faults, one at a time
 //! - [`streams`]: many asks in flight, many casts
+//! - [`restores`]: the same as a user of a system has it, with ractor actors in front
 //! - [`rows`]: rows without a ractor actor in front
 //! - [`takeover`]: faults and kills, one at a time, and who is answered when
 //! - [`untouched`]: faults while messages flow, and every state compared
@@ -13,6 +14,7 @@
 
 pub mod cuts;
 pub mod isolation;
+pub mod restores;
 pub mod round_trips;
 pub mod rows;
 pub mod streams;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use crate::checkpoint::{Checkpoint, Inner, lens, of_its_kind};
-use crate::delta::{ChangedPage, Changes, Delta, DeltaParts, Outcome};
+use crate::delta::{ChangedPage, Changes, Delta, DeltaParts, Side};
 use crate::error::{Invalid, Refused};
 use crate::pages::{Pages, page_len, pages_of};
 use crate::parts::{Actor, Key};
@@ -43,7 +43,7 @@ impl Checkpoint {
         }
         removed.extend(before[old..].iter().map(|actor| actor.key));
         let changes = Changes { head: new.inner.head.clone(), removed, changed, pages, page_digests, bytes: bytes.freeze() };
-        Delta { base: base.digest(), result: Outcome::Known(new.digest()), changes: Arc::new(changes) }
+        Delta { base: Side::Known(base.digest()), result: Side::Known(new.digest()), changes: Arc::new(changes) }
     }
 
     /// What comes of `base` by `delta`. Refused if `base` is not the delta's, or if not what the delta says comes of it.
@@ -61,11 +61,11 @@ impl Checkpoint {
     }
 
     /// The checkpoint that differs from this one by `parts`, and the delta that says so. What did not change is shared with this
-    /// checkpoint and is not hashed again.
+    /// checkpoint; what of it was hashed is not hashed again, and what was not is hashed when a digest is asked for.
     pub fn advance(&self, parts: DeltaParts) -> Result<(Checkpoint, Delta), Invalid> {
         let changes = Changes::new(parts)?;
         let new = changed(self, &changes)?;
-        let delta = Delta { base: self.digest(), result: Outcome::Of(new.clone()), changes: Arc::new(changes) };
+        let delta = Delta { base: Side::Of(self.clone()), result: Side::Of(new.clone()), changes: Arc::new(changes) };
         Ok((new, delta))
     }
 }
@@ -96,7 +96,8 @@ fn unchanged<'a>(base: &'a Checkpoint, changes: &'a Changes) -> impl Iterator<It
 /// The new checkpoint as it grows, key by key.
 struct Merge<'a> {
     base: &'a Inner,
-    base_digests: &'a [u128],
+    /// If they are known.
+    base_digests: Option<&'a [u128]>,
     changes: &'a Changes,
     /// The base's next actor, the next to be removed, the next changed actor, the next changed page.
     old: usize,
@@ -113,8 +114,8 @@ struct Merge<'a> {
 
 impl<'a> Merge<'a> {
     fn new(base: &'a Checkpoint, changes: &'a Changes) -> Merge<'a> {
-        let base_digests = base.page_digests();
         let base = &*base.inner;
+        let base_digests = base.page_digests.get().map(Vec::as_slice);
         let (actors, pages) = (base.actors.len() + changes.changed.len(), base.pages.len() + changes.pages.len());
         let mut first = Vec::with_capacity(actors + 1);
         first.push(0);
@@ -172,7 +173,10 @@ impl<'a> Merge<'a> {
 
     /// Takes over pages of the base.
     fn take(&mut self, pages: Range<usize>) {
-        self.digests.extend_from_slice(&self.base_digests[pages.clone()]);
+        match self.base_digests {
+            Some(known) => self.digests.extend_from_slice(&known[pages.clone()]),
+            None => self.digests.resize(self.digests.len() + pages.len(), 0),
+        }
         self.pages.extend(&self.base.pages, pages);
     }
 
@@ -189,8 +193,10 @@ impl<'a> Merge<'a> {
         }
         self.pages.settle(lens(&self.actors), self.changes.bytes.len() as u64);
         let new = Checkpoint::assemble(self.changes.head.clone(), self.actors, self.first, self.pages);
-        // Nobody else has seen it yet, so this sets it.
-        let _ = new.inner.page_digests.set(self.digests);
+        if self.base_digests.is_some() {
+            // Nobody else has seen it yet, so this sets it.
+            let _ = new.inner.page_digests.set(self.digests);
+        }
         // Names that were unique stay so unless one was given.
         if self.renamed {
             new.unique_names()?;

@@ -16,19 +16,28 @@ use crate::pages::{page_len, pages_of};
 use crate::parts::{Actor, Emitted, Head, Key, Kind, Pending, Shard, Taken};
 
 /// What became of one checkpoint since another, its base: of the small things all, of the states the changed pages. Immutable; a clone
-/// shares it. One that [`Checkpoint::advance`] has made holds on to the checkpoint that comes of it.
+/// shares it. One that [`Checkpoint::advance`] has made holds on to its base and to the checkpoint that comes of it.
 #[derive(Clone, Debug)]
 pub struct Delta {
-    pub(crate) base: Digest,
-    pub(crate) result: Outcome,
+    pub(crate) base: Side,
+    pub(crate) result: Side,
     pub(crate) changes: Arc<Changes>,
 }
 
-/// What comes of it, or what that is asked of: nobody waits for a digest that is not needed yet.
+/// A checkpoint's digest, or the checkpoint that is asked for it: nobody waits for a digest that is not needed yet.
 #[derive(Clone, Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum Side {
     Known(Digest),
     Of(Checkpoint),
+}
+
+impl Side {
+    fn digest(&self) -> Digest {
+        match self {
+            Side::Known(digest) => *digest,
+            Side::Of(checkpoint) => checkpoint.digest(),
+        }
+    }
 }
 
 /// Everything that [`Checkpoint::advance`] wants to know.
@@ -84,15 +93,12 @@ pub(crate) struct Changes {
 impl Delta {
     /// The checkpoint that it can be applied to.
     pub fn base(&self) -> Digest {
-        self.base
+        self.base.digest()
     }
 
     /// The checkpoint that comes of it.
     pub fn result(&self) -> Digest {
-        match &self.result {
-            Outcome::Known(digest) => *digest,
-            Outcome::Of(checkpoint) => checkpoint.digest(),
-        }
+        self.result.digest()
     }
 
     /// When the checkpoint that comes of it was taken, and of which device.

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::error::FileError;
 use super::header::{HEADER_BYTES, Header, Section, What};
 use super::{Compression, Contents, blocks, metadata};
-use crate::delta::{ChangedPage, Changes, Delta, DeltaParts, Outcome};
+use crate::delta::{ChangedPage, Changes, Delta, DeltaParts, Side};
 use crate::pages::{page_len, pages_of};
 use crate::parts::{Head, Parts};
 use crate::{Actor, Checkpoint, Invalid, digest};
@@ -22,7 +22,7 @@ pub(crate) fn contents(file: &Bytes) -> Result<Contents, FileError> {
         What::Full => full(file, &header, read, digests).map(Contents::Full),
         What::Delta { base } => {
             let changes = changes(file, &header, read, digests)?;
-            Ok(Contents::Delta(Delta { base, result: Outcome::Known(header.digest), changes: Arc::new(changes) }))
+            Ok(Contents::Delta(Delta { base: Side::Known(base), result: Side::Known(header.digest), changes: Arc::new(changes) }))
         }
     }
 }
