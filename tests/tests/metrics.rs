@@ -41,6 +41,8 @@ async fn metrics_tell_what_happened() {
     until("the emitted messages were counted", || system.dead_letters() == 7).await;
     counter.stop_and_wait(None, None).await.unwrap();
     until("two actors are left", || system.running() == 2).await;
+    let device = format!("device={}:{}", system.device().kind.as_str(), system.device().ordinal);
+    let here = |key: &str| key.replace("device=cpu:0", &device);
     // A snapshot takes counts and histograms out, so they are summed here.
     let mut seen: HashMap<String, f64> = HashMap::new();
     let mut look = || {
@@ -66,10 +68,10 @@ async fn metrics_tell_what_happened() {
             ("gpu_device_incarnation{device=cpu:0}", 1.0),
             ("gpu_actor_queue_depth{device=cpu:0}", 0.0),
         ];
-        all.iter().all(|(key, value)| seen.get(*key) == Some(value))
+        all.iter().all(|(key, value)| seen.get(&here(key)) == Some(value))
             // One mailbox call, and of 128 direct ones two.
-            && seen.get("gpu_actor_call_seconds{device=cpu:0,kind=Counter}") == Some(&3.0)
-            && seen.contains_key("gpu_poller_lag_seconds{device=cpu:0}")
+            && seen.get(&here("gpu_actor_call_seconds{device=cpu:0,kind=Counter}")) == Some(&3.0)
+            && seen.contains_key(&here("gpu_poller_lag_seconds{device=cpu:0}"))
     };
     until("the report", &mut look).await;
 
