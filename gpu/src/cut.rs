@@ -6,6 +6,7 @@
 //! queued. How a device copies and compares is told in `kernels/cuda/cut.h`, the whole in `docs/checkpoints.md`.
 
 pub(crate) mod buffer;
+mod rings;
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -13,13 +14,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use resident_kernels::wire::{CutPage, CutRow, OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_EMIT, ROW_LIVE, ShardProgress};
+use resident_kernels::wire::{CutPage, CutRow, ROW_LIVE};
 
 use self::buffer::{Buffer, Lease, Pool};
+pub use self::rings::{Ends, Hold, Queued, Stand};
+use self::rings::{Noted, Rings};
 use crate::device::{Device, DeviceFault};
 use crate::fault::{Class, WorkerError};
 use crate::region::Region;
-use crate::ring::{Copied, Corrupt, Frame};
 use crate::rows::RowId;
 use crate::worker::{Done, Job};
 
@@ -50,19 +52,6 @@ pub struct Cut {
     pub emitted: Vec<Queued>,
 }
 
-/// How far a shard had come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stand {
-    /// Slots of its ring that it had handled, in all.
-    pub consumed: u64,
-    /// Slots that it had written to the host, in all.
-    pub produced: u64,
-    /// Frames that it had handled.
-    pub handled: u64,
-    /// Its hybrid logical clock.
-    pub hlc: u64,
-}
-
 /// A page of a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -72,42 +61,6 @@ pub struct Page {
     pub page: u32,
     /// Its place in [`Cut::bytes`].
     pub bytes: Range<usize>,
-}
-
-/// A message in a ring.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Queued {
-    /// The shard.
-    pub shard: u32,
-    /// The actor that it is for, or from.
-    pub row: RowId,
-    /// Index of the message within its kind; the type of what was emitted.
-    pub message: u32,
-    /// Its stamp.
-    pub hlc: u64,
-    /// Its bytes.
-    pub payload: Vec<u8>,
-}
-
-/// The ends of a shard's rings that its application holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ends {
-    /// Slots written to the shard: the producer's position.
-    pub pushed: u64,
-    /// Slots read of what it writes: the consumer's position.
-    pub fetched: u64,
-}
-
-/// The rings' ends that the application holds, while the device stands still.
-pub trait Hold {
-    /// Has every producer keep what is written from the slot on that `consumed` names for its shard ([`Producer::hold`]), and tells the
-    /// positions of all ends: those of producers of one moment, at which no push is under way.
-    ///
-    /// [`Producer::hold`]: crate::ring::Producer::hold
-    fn hold(&self, consumed: &[u64]) -> Vec<Ends>;
-
-    /// What the producer of a shard keeps was noted.
-    fn release(&self, shard: u32);
 }
 
 /// An actor to be put on a device.
@@ -271,7 +224,7 @@ impl Device {
             let stood = header.stood();
             if stood != seen {
                 seen = stood;
-                noted = rings.map_or_else(Noted::default, |rings| self.note(rings, || header.set_noted(stood)));
+                noted = rings.map_or_else(Noted::default, |rings| Noted::take(self.region(), rings, || header.set_noted(stood)));
                 header.set_noted(stood);
             }
             // The shards wait for the note, so who looks for it looks often.
@@ -282,25 +235,6 @@ impl Device {
             }
             thread::yield_now();
         }
-    }
-
-    /// How far the shards have come and what is in the rings. Once `go_on` was called the shards may run again: what they write may be
-    /// written anew then, what they read is held.
-    fn note(&self, rings: &dyn Hold, go_on: impl FnOnce()) -> Noted {
-        let shards: Vec<_> = (0..self.info().shards).map(|shard| self.region().progress(shard).snapshot()).collect();
-        let consumed: Vec<_> = shards.iter().map(|progress| progress.ingress_head).collect();
-        let ends = rings.hold(&consumed);
-        let observers: Vec<_> = (0..self.info().shards).map(|shard| self.region().observers(shard)).collect();
-        // What the consumer has given back may have been written over, whatever it has said of itself.
-        let from = |shard: u32, ends: &Ends| ends.fetched.max(self.region().control(shard).given_back());
-        let emitted = (0..).zip(&observers).zip(&ends).map(|((shard, (_, out)), ends)| out.copy(from(shard, ends), u64::MAX)).collect();
-        go_on();
-        let mut queued = Vec::with_capacity(shards.len());
-        for (shard, (into, _)) in (0..).zip(&observers) {
-            queued.push(into.copy(consumed[shard as usize], ends.get(shard as usize).map_or(0, |ends| ends.pushed)));
-            rings.release(shard);
-        }
-        Noted { shards, queued, emitted }
     }
 
     fn gather(&self, lease: Lease, done: &Done, rings: Rings) -> Cut {
@@ -343,46 +277,6 @@ const AWAKE: Duration = Duration::from_millis(20);
 const NAP: Duration = Duration::from_micros(50);
 /// How long the shards stand still at most for that.
 pub(crate) const NOTE_LIMIT: Duration = Duration::from_millis(500);
-
-/// What was noted while the shards stood still.
-#[derive(Default)]
-struct Noted {
-    shards: Vec<ShardProgress>,
-    queued: Vec<Copied>,
-    emitted: Vec<Copied>,
-}
-
-impl Noted {
-    fn read(self) -> Result<Rings, CutError> {
-        let mut rings = Rings::default();
-        let corrupt = |error: Corrupt| CutError::Refused { class: Class::Protocol, text: error.to_string() };
-        for (shard, ((progress, queued), emitted)) in (0..).zip(self.shards.iter().zip(&self.queued).zip(&self.emitted)) {
-            let message = |frame: &Frame<'_>, message| Queued {
-                shard,
-                row: RowId { row: frame.row, generation: frame.generation },
-                message,
-                hlc: frame.hlc,
-                payload: frame.payload.to_vec(),
-            };
-            let is_message = |frame: &Frame<'_>| matches!(frame.op, OP_CAST | OP_CALL | OP_CALL_DIRECT);
-            queued.read(|frame| rings.queued.extend(is_message(&frame).then(|| message(&frame, frame.message.into())))).map_err(corrupt)?;
-            let produced = emitted
-                .read(|frame| rings.emitted.extend((frame.op == OP_EMIT).then(|| message(&frame, frame.correlation))))
-                .map_err(corrupt)?;
-            let (consumed, handled, hlc) = (progress.ingress_head, progress.handled, progress.hlc);
-            rings.shards.push(Stand { consumed, produced, handled, hlc });
-        }
-        Ok(rings)
-    }
-}
-
-/// The same, as a cut has it.
-#[derive(Default)]
-struct Rings {
-    shards: Vec<Stand>,
-    queued: Vec<Queued>,
-    emitted: Vec<Queued>,
-}
 
 /// One bit for each row of the device.
 fn bitmap(of: &[(u32, RowId)], shards: u32, rows: u32) -> Vec<u8> {
