@@ -15,12 +15,12 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use resident_kernels::host::modules;
-use resident_kernels::wire::{CutTotals, ShardState};
+use resident_kernels::wire::{CutParams, CutTotals, EngineParams, ShardState};
 
-use crate::cut::buffer::Buffer;
+use crate::cut::buffer::{Buffer, rows};
 use crate::fault::WorkerError;
 use crate::options::{Choice, DeviceInfo, DeviceKind, Options};
-use crate::region::Region;
+use crate::region::{Geometry, Region};
 use crate::worker::Job;
 
 /// An engine over one region.
@@ -121,6 +121,32 @@ impl Plan {
             Plan::Cpu(_) => Box::new(cpu::Cpu::open(region, memory, options.cpu_threads)?),
             Plan::Cuda(found, ptx, _) => Box::new(cuda::Cuda::open(region, memory, options, &found, ptx)?),
         })
+    }
+}
+
+/// A cut of nothing.
+const NOTHING: CutTotals = CutTotals { rows: 0, pages: 0, bytes: 0, changed: 0, changed_bytes: 0 };
+
+/// What all steps of cuts and loads on an engine have in common; the rest is 0.
+fn step_params(geometry: &Geometry, engine: &EngineParams) -> CutParams {
+    CutParams {
+        rows: engine.rows,
+        counts: engine.counts,
+        arena: engine.arena,
+        row_count: rows(geometry),
+        rows_per_shard: geometry.rows.into(),
+        wanted: 0,
+        base_rows: 0,
+        base_counts: 0,
+        digests: 0,
+        from_base: 0,
+        totals: 0,
+        list: 0,
+        pages: 0,
+        bytes: 0,
+        room: 0,
+        changed: 0,
+        changed_bytes: 0,
     }
 }
 

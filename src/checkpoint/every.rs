@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use resident_checkpoint::{Archive, ArchiveError, Checkpoint, Delta};
 use resident_kernels::actor::{Actor, Kind};
 use tokio::sync::watch;
@@ -27,10 +26,8 @@ use crate::system::System;
 /// use resident::checkpoint::{Archive, Directory, Options, every};
 ///
 /// let archive = Archive::open(Directory::writer(&directory)?, Options::default());
-/// let periodic = every(Duration::from_millis(10)).deltas(9).save_to(archive).start(&system);
-/// while periodic.saved() == 0 {
-///     tokio::time::sleep(Duration::from_millis(1)).await;
-/// }
+/// let mut periodic = every(Duration::from_millis(10)).deltas(9).save_to(archive).start(&system);
+/// while periodic.saved() == 0 && periodic.changed().await {}
 /// assert!(periodic.latest().is_some() && periodic.errors() == 0);
 /// periodic.stop().await;
 /// # system.stop().await;
@@ -72,12 +69,12 @@ impl Every {
 
     /// Begins, one period from now. It goes on until the handle is dropped or the system ends.
     pub fn start(self, system: &System) -> Periodic {
-        let shared = Arc::new(Shared::default());
+        let (tell, told) = watch::channel(Told::default());
         let (end, ended) = watch::channel(());
         // Not the system itself: that ends with its last handle.
-        let work = Work { core: system.core().clone(), every: self, shared: shared.clone(), newest: None, deltas: 0, compacting: None };
+        let work = Work { core: system.core().clone(), every: self, tell, newest: None, deltas: 0, compacting: None };
         let task = tokio::spawn(work.run(ended));
-        Periodic { shared, end: Some(end), task }
+        Periodic { told, end: Some(end), task }
     }
 }
 
@@ -90,14 +87,11 @@ impl fmt::Debug for Every {
 
 /// Checkpoints that are being taken in the background, until this is dropped.
 pub struct Periodic {
-    shared: Arc<Shared>,
+    told: watch::Receiver<Told>,
     /// Dropped, the task ends at the next moment at which nothing is half done.
     end: Option<watch::Sender<()>>,
     task: JoinHandle<()>,
 }
-
-#[derive(Default)]
-struct Shared(Mutex<Told>);
 
 #[derive(Clone, Default)]
 struct Told {
@@ -111,27 +105,32 @@ struct Told {
 impl Periodic {
     /// The last one that was taken.
     pub fn latest(&self) -> Option<Checkpoint> {
-        self.shared.0.lock().latest.clone()
+        self.told.borrow().latest.clone()
     }
 
     /// How many were taken.
     pub fn taken(&self) -> u64 {
-        self.shared.0.lock().taken
+        self.told.borrow().taken
     }
 
     /// How many of them were saved.
     pub fn saved(&self) -> u64 {
-        self.shared.0.lock().saved
+        self.told.borrow().saved
     }
 
     /// How many could not be taken or saved, each of which was told.
     pub fn errors(&self) -> u64 {
-        self.shared.0.lock().errors
+        self.told.borrow().errors
     }
 
     /// What the last of these errors said.
     pub fn last_error(&self) -> Option<Arc<str>> {
-        self.shared.0.lock().last_error.clone()
+        self.told.borrow().last_error.clone()
+    }
+
+    /// Waits until another one was taken or saved, or has failed; false once it has ended.
+    pub async fn changed(&mut self) -> bool {
+        self.told.changed().await.is_ok()
     }
 
     /// Whether it has ended, as it does with its system.
@@ -149,7 +148,7 @@ impl Periodic {
 
 impl fmt::Debug for Periodic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = self.shared.0.lock().clone();
+        let told = self.told.borrow();
         f.debug_struct("Periodic").field("taken", &told.taken).field("saved", &told.saved).field("errors", &told.errors).finish()
     }
 }
@@ -158,7 +157,7 @@ impl fmt::Debug for Periodic {
 struct Work {
     core: Arc<Core>,
     every: Every,
-    shared: Arc<Shared>,
+    tell: watch::Sender<Told>,
     /// The last that was saved, or taken where nothing is saved: what the next delta starts from.
     newest: Option<Checkpoint>,
     /// Deltas since the last whole one.
@@ -209,11 +208,10 @@ impl Work {
     }
 
     async fn keep(&mut self, checkpoint: Checkpoint, delta: Option<Delta>) -> Result<(), ArchiveError> {
-        {
-            let mut told = self.shared.0.lock();
+        self.tell.send_modify(|told| {
             told.latest = Some(checkpoint.clone());
             told.taken += 1;
-        }
+        });
         // Until this one is saved, no delta starts from it.
         self.newest = None;
         if let Some(archive) = &self.every.archive {
@@ -230,7 +228,7 @@ impl Work {
                 }
                 Err(error) => return Err(error),
             };
-            self.shared.0.lock().saved += 1;
+            self.tell.send_modify(|told| told.saved += 1);
             if compact && self.compacting.as_ref().is_none_or(JoinHandle::is_finished) {
                 self.compacting = Some(compact_beside(archive.clone()));
             }
@@ -247,9 +245,10 @@ impl Work {
 
     fn failed(&self, error: String) {
         tracing::error!(device = %self.core.name, "a checkpoint failed: {error}");
-        let mut told = self.shared.0.lock();
-        told.errors += 1;
-        told.last_error = Some(error.into());
+        self.tell.send_modify(|told| {
+            told.errors += 1;
+            told.last_error = Some(error.into());
+        });
     }
 }
 

@@ -508,13 +508,14 @@ async fn every_period() {
     let directory = tempfile::tempdir().unwrap();
     let archive = Archive::open(Directory::writer(directory.path()).unwrap(), Options { keep: 1000, ..Options::default() });
     let period = Duration::from_millis(5);
-    let periodic = every(period).deltas(3).save_to(archive.clone()).start(&system);
-    let of_kind = every(period).of::<Counter>().deltas(2).start(&system);
+    let mut periodic = every(period).deltas(3).save_to(archive.clone()).start(&system);
+    let mut of_kind = every(period).of::<Counter>().deltas(2).start(&system);
     let mut n = 0;
     while periodic.saved() < 12 || of_kind.taken() < 5 {
         actor.send(append(n)).await.unwrap();
         n += 1;
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        let either = async { tokio::select!(news = periodic.changed() => news, news = of_kind.changed() => news) };
+        assert!(soon("news", either).await, "neither has ended");
     }
     assert_eq!((periodic.errors(), of_kind.errors()), (0, 0), "{:?}", periodic.last_error());
     assert!(of_kind.latest().unwrap().actors().is_empty(), "there is no counter");
@@ -530,10 +531,11 @@ async fn every_period() {
     assert!(full >= points.len() / 4 && full < points.len(), "{full} of {} are whole", points.len());
     assert!(archive.verify().await.unwrap().iter().all(|(_, result)| result.is_ok()));
 
-    let memory = every(period).start(&system);
-    until("one is taken", || memory.taken() > 0).await;
-    assert_eq!((memory.saved(), memory.errors()), (0, 0));
+    let mut memory = every(period).start(&system);
+    assert!(soon("one", memory.changed()).await);
+    assert_eq!((memory.taken() > 0, memory.saved(), memory.errors()), (true, 0, 0));
     system.stop().await;
+    soon("its end", async { while memory.changed().await {} }).await;
     until("its end", || memory.has_ended()).await;
 }
 

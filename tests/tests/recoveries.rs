@@ -195,15 +195,17 @@ async fn a_message_that_a_kill_interrupted_is_counted_once() {
     let mut sent = 0;
     for round in 0..30u64 {
         let losses = system.losses().0;
-        let worker = system.worker().expect("a process");
-        let killer = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_micros(50 + 37 * round));
-            kill(worker);
-        });
+        let mut worker = system.worker();
+        // Each time after some more, and so in another place.
+        let strike = sent + 64 + 97 * round;
         while system.losses().0 == losses {
             sent += ledger.cast_many(&[const { Append { n: 7 } }; 64]).unwrap() as u64;
+            if sent >= strike
+                && let Some(worker) = worker.take()
+            {
+                kill(worker);
+            }
         }
-        killer.join().unwrap();
         assert_eq!(look(&ledger).await.entries, sent, "round {round}");
         let checkpoint = soon("a checkpoint", ledger.checkpoint().into_future()).await.unwrap();
         // With the looks.

@@ -436,9 +436,11 @@ impl Cuts {
                             }
                             let cut = fleet.cut(base)?.0;
                             base = base.and(cut.number);
-                        } else {
-                            std::thread::sleep(Duration::from_millis(1));
                         }
+                        // Until the next cut is due, or the window is over.
+                        let over = begun + self.window;
+                        let due = if name == names::ALONE { over } else { next.min(over) };
+                        std::thread::sleep(due.saturating_duration_since(Instant::now()));
                     }
                     let rate = (fleet.handled() - before) as f64 / begun.elapsed().as_secs_f64();
                     record.rate(name, rate);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use resident_checkpoint::{Archive, ArchiveError, Checkpoint, Delta, Directory, FileError, Options, Store, StoreError};
 
@@ -24,6 +24,15 @@ async fn saved(path: &Path, chain: &[Checkpoint]) -> Archive {
         archive.save_delta(&between(chain, to)).await.unwrap();
     }
     archive
+}
+
+/// Waits for what a task of the archive's brings about.
+async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let begun = Instant::now();
+    while !condition().await {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what} did not come true");
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The files by name, without the lock.
@@ -198,9 +207,7 @@ async fn compaction_in_the_background() {
         let saved = archive.save_delta(&between(&chain, to)).await.unwrap();
         assert_eq!((saved.number, saved.compact), (to as u64 + 1, to == 3));
     }
-    while names(directory.path()).len() > 1 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until("it is compacted", async || names(directory.path()).len() == 1).await;
     for to in 4..10 {
         archive.save_delta(&between(&chain, to)).await.unwrap();
         assert_eq!(archive.latest().await.unwrap().as_ref(), Some(&chain[to]));
@@ -243,9 +250,7 @@ async fn a_save_goes_on_without_its_caller() {
         let begun = std::future::poll_fn(|context| std::task::Poll::Ready(save.as_mut().poll(context).is_pending())).await;
         assert!(begun);
     }
-    while archive.latest().await.unwrap().is_none() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until("it is saved", async || archive.latest().await.unwrap().is_some()).await;
     assert_eq!(archive.latest().await.unwrap(), Some(chain[0].clone()));
 }
 

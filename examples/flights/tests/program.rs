@@ -202,8 +202,10 @@ fn what_can_not_be_gone_on_from_is_told() {
     assert!(none.contains("holds no checkpoint to go on from") && none.contains("--checkpoint"), "{none}");
     // Killed before the first was saved.
     let mut child = flights(&["--checkpoint", dir, "--checkpoint-every", "1000000"]).stdout(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
     while !path.exists() {
-        thread::sleep(Duration::from_millis(1));
+        assert!(child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(60), "it made no directory");
+        thread::yield_now();
     }
     child.kill().unwrap();
     child.wait().unwrap();

@@ -369,7 +369,14 @@ pub fn cut_and_kill(options: Options) {
                 }
                 lost
             });
-            thread::sleep(Duration::from_micros(u64::from(turn) * 300));
+            // At once, while no shard runs, when they are told to run again, some cuts later.
+            let launches = device.launches();
+            match turn % 4 {
+                0 => {}
+                1 => host.until("they stand", |device| device.progress(0).running == 0),
+                2 => host.until("they go on", |device| device.launches() > launches),
+                _ => host.until("some cuts", |device| device.launches() > launches + u64::from(turn)),
+            }
             host.kill_worker();
             cuts.join().expect("no cut hangs or is wrong")
         });

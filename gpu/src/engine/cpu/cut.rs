@@ -4,7 +4,7 @@ use resident_kernels::engine::{Step, host_step};
 use resident_kernels::wire::{CutPage, CutParams, CutRow, CutTotals, DIGEST_STRIDE, EngineParams, ROW_FREE, Row};
 
 use crate::cut::buffer::{Buffer, Layout, most_pages, rows};
-use crate::engine::{Found, Outcome};
+use crate::engine::{Found, NOTHING, Outcome, step_params};
 use crate::fault::{Class, WorkerError};
 use crate::region::Geometry;
 use crate::worker::Job;
@@ -31,8 +31,6 @@ pub(crate) struct Cuts {
 struct Chunk(#[allow(dead_code, reason = "the engine's to read and write")] [u8; 16]);
 
 const FREE: Row = Row { kind: 0, generation: 0, state_offset: 0, state_bytes: 0, status: ROW_FREE as u32 };
-const NOTHING: CutTotals = CutTotals { rows: 0, pages: 0, bytes: 0, changed: 0, changed_bytes: 0 };
-
 impl Cuts {
     pub(crate) fn new(geometry: &Geometry, engine: &EngineParams) -> Cuts {
         let rows = rows(geometry);
@@ -46,25 +44,7 @@ impl Cuts {
             digests: vec![0; geometry.arena_bytes as usize / DIGEST_STRIDE + 1],
             base: None,
             count: 0,
-            params: CutParams {
-                rows: engine.rows,
-                counts: engine.counts,
-                arena: engine.arena,
-                row_count: rows,
-                rows_per_shard: geometry.rows.into(),
-                wanted: 0,
-                base_rows: 0,
-                base_counts: 0,
-                digests: 0,
-                from_base: 0,
-                totals: 0,
-                list: 0,
-                pages: 0,
-                bytes: 0,
-                room: 0,
-                changed: 0,
-                changed_bytes: 0,
-            },
+            params: step_params(geometry, engine),
             totals: Box::new(NOTHING),
             now: None,
         }

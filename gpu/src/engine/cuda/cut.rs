@@ -13,7 +13,7 @@ use super::driver::{Found, check};
 use super::function;
 use super::memory::{Growing, Pinned};
 use crate::cut::buffer::{Buffer, Layout, most_pages, room, rows};
-use crate::engine::{self, Outcome};
+use crate::engine::{self, NOTHING, Outcome, step_params};
 use crate::fault::WorkerError;
 use crate::region::Geometry;
 use crate::worker::Job;
@@ -93,8 +93,6 @@ impl Tables {
     }
 }
 
-const NOTHING: CutTotals = CutTotals { rows: 0, pages: 0, bytes: 0, changed: 0, changed_bytes: 0 };
-
 impl Cuts {
     /// Before the first launch: a kernel that is loaded beside a resident one waits for its end.
     pub(crate) fn new(module: sys::CUmodule, found: &Found, geometry: Geometry, engine: &EngineParams) -> Result<Cuts, WorkerError> {
@@ -122,25 +120,7 @@ impl Cuts {
             tables: Growing::new(found.device, Tables::of(&geometry).end)?,
             states: Growing::new(found.device, room(&geometry))?,
             buffers: HashMap::new(),
-            params: CutParams {
-                rows: engine.rows,
-                counts: engine.counts,
-                arena: engine.arena,
-                row_count: rows(&geometry),
-                rows_per_shard: geometry.rows.into(),
-                wanted: 0,
-                base_rows: 0,
-                base_counts: 0,
-                digests: 0,
-                from_base: 0,
-                totals: 0,
-                list: 0,
-                pages: 0,
-                bytes: 0,
-                room: 0,
-                changed: 0,
-                changed_bytes: 0,
-            },
+            params: step_params(&geometry, engine),
             geometry,
             base: None,
             count: 0,
