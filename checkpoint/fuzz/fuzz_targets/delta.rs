@@ -1,15 +1,4 @@
 //! A file that should hold a delta.
 #![no_main]
 
-// What all targets share, and the tests with the corpus; each target uses a part of it.
-#[allow(dead_code)]
-#[path = "../../tests/checkpoint/exercise.rs"]
-mod exercise;
-#[allow(dead_code)]
-#[path = "../../tests/checkpoint/forge.rs"]
-mod forge;
-#[allow(dead_code)]
-#[path = "../../tests/checkpoint/samples.rs"]
-mod samples;
-
-libfuzzer_sys::fuzz_target!(|input: &[u8]| exercise::delta(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| resident_checkpoint_fuzz::exercise::delta(input));
