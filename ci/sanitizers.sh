@@ -62,7 +62,7 @@ thread() {
     "$conformance" cpu
     "$rings" two_threads
     "$replies"
-    for end in staged/store staged/load stage-free/store stage-free/load; do
+    for end in staged/store staged/load stage-free/store stage-free/load inbox-room/store inbox-room/load inbox-ticket; do
         for turn in 1 2 3; do
             if RESIDENT_WEAKEN="$end" "$conformance" cpu_threads >"$log" 2>&1; then continue; fi
             if grep -q 'data race .*watch\.h' "$log"; then

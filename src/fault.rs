@@ -60,6 +60,8 @@ pub enum FaultClass {
     Failed,
     /// The handler emitted more than a frame holds.
     Emit,
+    /// The handler sent more to other actors than its shard's outbox holds.
+    Outbox,
     /// The device refused the actor.
     Refused,
     /// The device trapped while the actor handled a message.
@@ -76,10 +78,11 @@ pub enum FaultClass {
 
 impl FaultClass {
     /// Every class.
-    pub(crate) const ALL: [FaultClass; 9] = [
+    pub(crate) const ALL: [FaultClass; 10] = [
         Self::Panic,
         Self::Failed,
         Self::Emit,
+        Self::Outbox,
         Self::Refused,
         Self::Trap,
         Self::IllegalAddress,
@@ -96,6 +99,7 @@ impl FaultClass {
             wire::FAULT_EMIT => Some(Self::Emit),
             wire::FAULT_TRAP => Some(Self::Trap),
             wire::FAULT_ADDRESS => Some(Self::IllegalAddress),
+            wire::FAULT_OUTBOX => Some(Self::Outbox),
             wire::FAULT_HANG => Some(Self::Hang),
             wire::FAULT_WORKER => Some(Self::Worker),
             _ => None,
@@ -113,6 +117,7 @@ impl FaultClass {
             Self::Panic => "panic",
             Self::Failed => "failed",
             Self::Emit => "emit",
+            Self::Outbox => "outbox",
             Self::Refused => "refused",
             Self::Trap => "trap",
             Self::IllegalAddress => "illegal_address",
@@ -129,6 +134,7 @@ impl fmt::Display for FaultClass {
             Self::Panic => "panicked",
             Self::Failed => "failed",
             Self::Emit => "emitted too much",
+            Self::Outbox => "sent more to other actors than its shard's outbox holds",
             Self::Refused => "was refused by the device",
             Self::Trap => "trapped",
             Self::IllegalAddress => "accessed an illegal address",

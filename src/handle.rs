@@ -9,7 +9,7 @@ use ractor::concurrency::oneshot;
 use ractor::rpc::CallResult;
 use ractor::{ActorCell, ActorRef, ActorStatus, MessagingErr, RpcReplyPort, registry};
 use resident_kernels::actor::{Handles, Message};
-use resident_kernels::ctx::Address;
+use resident_kernels::address::Address;
 use resident_kernels::host::{Cross, Resident};
 use tokio::sync::oneshot::Receiver;
 use tokio::sync::oneshot::error::TryRecvError;
@@ -66,14 +66,20 @@ impl<A: Resident> GpuRef<A> {
         GpuRef::at(system.core().find(actor.get_id())?)
     }
 
+    /// Where other actors of the device reach it, for their messages and states. After a restart it is another, and what is sent to this
+    /// one is a dead letter.
+    ///
+    /// Waits until the actor is there: what another one sends comes by another way than its spawn.
+    pub async fn address(&self) -> Address<A> {
+        let life = self.home.life().clone();
+        life.arrived().await;
+        life.address()
+    }
+
     /// Where the actor lives. After a restart it lives elsewhere: its generation is another, and its row and shard may be.
     pub fn info(&self) -> ActorInfo {
         let life = self.home.life();
-        ActorInfo {
-            kind: life.kind.name,
-            device: life.core.name.clone(),
-            address: Address { shard: life.port.shard, row: life.row.row, generation: life.row.generation },
-        }
+        ActorInfo { kind: life.kind.name, device: life.core.name.clone(), address: life.address() }
     }
 
     /// Why the actor failed, if it has and was not restarted since.

@@ -11,6 +11,7 @@ use ractor::ActorCell;
 use resident_gpu::arena::Cell;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
+use resident_kernels::address::Address;
 use resident_kernels::host::Resident;
 use resident_kernels::wire::{INIT_STATE_BYTES, MAX_PAYLOAD, OP_CAST, OP_INIT, OP_READ, OP_SPAWN, OP_STOP, SPAWN_STATE_BYTES, SpawnRow};
 use tokio::sync::{Notify, oneshot};
@@ -56,6 +57,8 @@ pub(crate) struct Incarnation {
     returned: Mutex<Option<Returned>>,
     /// Its first message is one that its predecessor gave back.
     replays: AtomicBool,
+    /// The device has it.
+    arrived: AtomicBool,
     releasing: AtomicBool,
     /// Row and state are free again.
     released: AtomicBool,
@@ -206,6 +209,7 @@ impl Incarnation {
             left: OnceLock::new(),
             returned: Mutex::new(None),
             replays: AtomicBool::new(false),
+            arrived: AtomicBool::new(false),
             releasing: AtomicBool::new(false),
             released: AtomicBool::new(false),
             gone: Notify::new(),
@@ -235,6 +239,18 @@ impl Incarnation {
 
     fn control(&self, op: u16, payload: Vec<u8>, waiting: Option<Waiting>) -> bool {
         self.port.control(Control { op, message: 0, row: self.row.row, generation: self.row.generation, payload, waiting })
+    }
+
+    /// Where other actors reach it.
+    pub(crate) fn address<A>(&self) -> Address<A> {
+        Address::new(self.core.device.system(), self.port.shard, self.row.row, self.row.generation)
+    }
+
+    /// Waits until the device has it, or runs no longer.
+    pub(crate) async fn arrived(&self) {
+        if !self.arrived.load(Ordering::Relaxed) && self.port.fence().await.is_ok() {
+            self.arrived.store(true, Ordering::Relaxed);
+        }
     }
 
     #[inline]

@@ -117,7 +117,7 @@ pub use resident_gpu::device::{
     Choice, DeviceFault, DeviceInfo, DeviceKind, Health, Isolation, Loss, StartError as DeviceStartError, StopError,
 };
 pub use resident_kernels;
-pub use resident_kernels::ctx::Address;
+pub use resident_kernels::address::Address;
 pub use spawn::Spawn;
 pub use stop::StopReport;
 pub use system::System;

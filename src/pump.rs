@@ -14,7 +14,7 @@ use resident_gpu::device::{DeviceFault, Health};
 use resident_gpu::ring::{Consumer, Frame};
 use resident_gpu::rows::RowId;
 use resident_kernels::wire::{
-    AGAIN, BlameInfo, FaultInfo, OP_ACK, OP_BLAMED, OP_EMIT, OP_FAULT, OP_REFUSED, OP_REPLY, OP_RETURN, slots_for,
+    AGAIN, BlameInfo, FaultInfo, OP_ACK, OP_BLAMED, OP_EMIT, OP_ENDED, OP_FAULT, OP_REFUSED, OP_REPLY, OP_RETURN, slots_for,
 };
 
 use crate::clock;
@@ -33,6 +33,8 @@ const TURN: usize = 256;
 const NAP: Duration = Duration::from_micros(50);
 /// How long it sleeps while nothing is to be done, before it looks after the device.
 const PARK: Duration = Duration::from_millis(50);
+/// How long its actors must have handled nothing before a device counts as having nothing to do: they may be sending to each other.
+const STILL: Duration = Duration::from_millis(2);
 /// Turns between looks at the system's time while nothing comes.
 const CLOCK_EVERY: u64 = 8;
 /// How often the device's health is looked at.
@@ -62,6 +64,8 @@ pub(crate) struct Pump {
     leader: bool,
     looked: Instant,
     reported: Instant,
+    /// Frames that the device had handled when that last was another number, and when that was.
+    handled: (u64, Instant),
 }
 
 impl Pump {
@@ -81,6 +85,7 @@ impl Pump {
             leader: index == 0,
             looked: now,
             reported: now,
+            handled: (0, now),
         };
         thread::Builder::new().name(format!("resident-pump-{index}")).spawn(move || pump.run())
     }
@@ -105,12 +110,13 @@ impl Pump {
             let now = Instant::now();
             self.look_after(now);
             let idle = now - *idle_since.get_or_insert(now);
+            let quiet = self.is_quiet(now);
             let rung = match self.settings.wait {
                 _ if idle < self.settings.spin => pass(std::hint::spin_loop),
                 _ if idle < self.settings.spin + self.settings.yield_for => pass(thread::yield_now),
                 Wait::Spin => pass(std::hint::spin_loop),
                 Wait::Yield => pass(thread::yield_now),
-                Wait::Park if self.is_quiet() => self.park(),
+                Wait::Park if quiet => self.park(),
                 Wait::Park => self.bell.nap(NAP),
             };
             if rung {
@@ -123,8 +129,12 @@ impl Pump {
         self.core.close();
     }
 
-    fn is_quiet(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.port.is_quiet())
+    fn is_quiet(&mut self, now: Instant) -> bool {
+        let handled = (0..self.core.ports.len() as u32).map(|shard| self.core.device.progress(shard).handled).sum();
+        if handled != self.handled.0 {
+            self.handled = (handled, now);
+        }
+        now - self.handled.1 >= STILL && self.lanes.iter().all(|lane| lane.port.is_quiet())
     }
 
     /// Sleeps until something comes; false if nothing did.
@@ -222,6 +232,12 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
             Ok(())
         }
         OP_FAULT => fault(core, port, frame),
+        OP_ENDED => {
+            if let Some(actor) = port.tenants().actor(RowId { row: frame.row, generation: frame.generation }) {
+                actor.stop_actor();
+            }
+            Ok(())
+        }
         OP_REPLY => match awaited(port, frame)? {
             Waiting::Call(call) if frame.payload.len() == call.reply_bytes as usize => {
                 core.metrics.call(call.kind, call.since);

@@ -116,7 +116,7 @@ impl<'r> Ours<'r> {
         // Spawns go round the shards.
         for _ in 0..shards {
             let (actor, _) = self.runtime.block_on(A::spawn(None, make(), system))?;
-            let shard = actor.info().address.shard as usize;
+            let shard = actor.info().address.shard() as usize;
             if actors[shard].replace(actor).is_some() {
                 return Err(format!("of {shards} actors spawned in a row two are on shard {shard}").into());
             }

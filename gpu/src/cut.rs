@@ -6,6 +6,7 @@
 //! queued. How a device copies and compares is told in `kernels/cuda/cut.h`, the whole in `docs/checkpoints.md`.
 
 pub(crate) mod buffer;
+mod mail;
 mod rings;
 
 use std::ops::Range;
@@ -14,13 +15,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use resident_kernels::wire::{CutPage, CutRow, ROW_LIVE};
+use resident_kernels::wire::{CutPage, CutRow, ROW_INBOX, ROW_LIVE, ROW_OUTBOX};
 
 use self::buffer::{Buffer, Lease, Pool};
+use self::mail::Mail;
 pub use self::rings::{Ends, Hold, Queued, Stand};
 use self::rings::{Noted, Rings};
 use crate::device::{Device, DeviceFault};
 use crate::fault::{Class, WorkerError};
+use crate::mailboxes::Mailboxes;
 use crate::region::Region;
 use crate::rows::RowId;
 use crate::worker::{Done, Job};
@@ -46,7 +49,8 @@ pub struct Cut {
     pub pages: Vec<Page>,
     /// The states, at [`CutRow::offset`], or the pages.
     pub bytes: Bytes,
-    /// Messages sent before and not handled, in the order of each ring.
+    /// Messages sent before and not handled: those of the application in the order of each ring, then those that actors have sent each
+    /// other, in the order of each inbox and of each outbox.
     pub queued: Vec<Queued>,
     /// Messages emitted before and not fetched, in the order of each ring.
     pub emitted: Vec<Queued>,
@@ -135,7 +139,7 @@ impl Device {
         }
         let job = Job::Cut { some: of.is_some(), base: base.filter(|_| of.is_none()) };
         let (done, noted) = self.work(job, lease.buffer(), Some(rings))?;
-        Ok(self.gather(lease, &done, noted.read()?))
+        self.gather(lease, &done, noted.read()?)
     }
 
     /// Memory for `bytes` bytes from which [`load`](Self::load) takes states without a copy of its own, filled by `fill`.
@@ -237,7 +241,7 @@ impl Device {
         }
     }
 
-    fn gather(&self, lease: Lease, done: &Done, rings: Rings) -> Cut {
+    fn gather(&self, lease: Lease, done: &Done, mut rings: Rings) -> Result<Cut, CutError> {
         let layout = *self.cuts().pool.layout();
         let mut places: Vec<(u32, &CutRow)> = (0..).zip(lease.buffer().list::<CutRow>(layout.rows, done.rows)).collect();
         places.sort_unstable_by_key(|(_, row)| (row.shard, row.row));
@@ -245,14 +249,32 @@ impl Device {
         for ((was, _), is) in places.iter().zip(0..) {
             place[*was as usize] = is;
         }
-        let rows: Vec<CutRow> = places.into_iter().map(|(_, row)| *row).collect();
+        let mut rows: Vec<CutRow> = places.into_iter().map(|(_, row)| *row).collect();
         let page = |page: &CutPage| {
             let at = page.offset as usize;
             Page { row: place[page.row as usize], page: page.page, bytes: at..at + page.bytes as usize }
         };
         let mut pages: Vec<Page> = lease.buffer().list::<CutPage>(layout.pages, done.pages).iter().map(page).collect();
         pages.sort_unstable_by_key(|page| (page.row, page.page));
-        Cut {
+        // Mailboxes stand behind the rows of their shard; taken out from behind, they leave the places of the others to be mended.
+        let bytes = |range: Range<usize>| lease.buffer().slice(layout.bytes + range.start as u64..layout.bytes + range.end as u64);
+        let is_mail = |row: &CutRow| row.status == u32::from(ROW_INBOX) || row.status == u32::from(ROW_OUTBOX);
+        let mailboxes = Mailboxes::of(&self.region().geometry());
+        let mut mail: Vec<_> = rows.iter().enumerate().filter(|(_, row)| is_mail(row)).collect();
+        // What is in an inbox was sent before what still waits to go there.
+        mail.sort_by_key(|(_, row)| row.status);
+        for (at, row) in mail {
+            let bytes = match done.base {
+                None => bytes(row.offset as usize..row.offset as usize + row.bytes as usize).to_vec(),
+                Some(_) => pages.iter().filter(|page| page.row == at as u32).flat_map(|page| bytes(page.bytes.clone())).copied().collect(),
+            };
+            Mail { shard: row.shard, status: row.status, first: row.handled, bytes }.read(&mailboxes, &mut rings.queued)?;
+        }
+        let mut place = 0;
+        let places: Vec<Option<u32>> = rows.iter().map(|row| (!is_mail(row)).then(|| (place, place += 1).0)).collect();
+        pages.retain_mut(|page| places[page.row as usize].map(|place| page.row = place).is_some());
+        rows.retain(|row| !is_mail(row));
+        Ok(Cut {
             number: done.number,
             base: done.base,
             micros: done.micros,
@@ -266,7 +288,7 @@ impl Device {
             },
             queued: rings.queued,
             emitted: rings.emitted,
-        }
+        })
     }
 }
 

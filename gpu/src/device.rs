@@ -254,6 +254,11 @@ impl Device {
         }
     }
 
+    /// What tells the actors of this system from those of others.
+    pub fn system(&self) -> u32 {
+        self.region.header().system()
+    }
+
     /// Generations of the resident kernel so far; 1 after the start.
     pub fn launches(&self) -> u64 {
         self.region.header().launches()

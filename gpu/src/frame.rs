@@ -83,14 +83,16 @@ pub enum Corrupt {
 
 /// Ops that a reader takes, one bit each.
 #[derive(Clone, Copy)]
-pub(crate) struct Ops(u32);
+pub(crate) struct Ops(u64);
 
 impl Ops {
     /// What the host sends.
     pub(crate) const HOST: Ops = Ops::range(1, 15);
     /// What the device sends.
     pub(crate) const DEVICE: Ops = Ops::range(16, 31);
-    /// Whatever anybody sends.
+    /// What shards send each other.
+    pub(crate) const SHARDS: Ops = Ops::range(32, 47);
+    /// Whatever host and device send each other.
     pub(crate) const ALL: Ops = Ops::range(1, 31);
 
     /// The ops of the wire from `first` to `last`.
@@ -98,7 +100,7 @@ impl Ops {
         let (mut bits, mut i) = (0, 0);
         while i < OPS.len() {
             let op = OPS[i].1;
-            assert!(op < 32);
+            assert!(op < 64);
             if first <= op && op <= last {
                 bits |= 1 << op;
             }
@@ -109,7 +111,7 @@ impl Ops {
 
     #[inline(always)]
     fn has(self, op: u16) -> bool {
-        op < 32 && self.0 >> op & 1 == 1
+        op < 64 && self.0 >> op & 1 == 1
     }
 }
 
@@ -138,6 +140,13 @@ impl Slot {
             #[cfg(loom)]
             owner: loom::cell::UnsafeCell::new(()),
         }
+    }
+
+    /// One of these bytes.
+    #[cfg(not(loom))]
+    pub(crate) fn of(bytes: &[u8; SLOT_BYTES]) -> Slot {
+        let words = bytes.as_chunks().0;
+        Slot { words: std::array::from_fn(|i| AtomicU64::new(u64::from_le_bytes(words[i]))) }
     }
 
     /// Writes four chunks; the high words' upper 16 bits are free and take `tag`.

@@ -14,6 +14,8 @@ mod frame;
 #[cfg(not(loom))]
 mod keeper;
 #[cfg(not(loom))]
+mod mailboxes;
+#[cfg(not(loom))]
 mod options;
 #[cfg(not(loom))]
 pub mod region;

@@ -24,6 +24,8 @@ use resident_kernels::wire::{self, LINE_STRIDE, MAX_FRAME_SLOTS, REGION_MAGIC, S
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{MapFlags, ProtFlags};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -228,6 +230,8 @@ impl Region {
         let region = Arc::new(Region { base, shape, memory, taken });
         if fresh {
             region.header().set_shape(&shape);
+            // A new number each time, from the system's own source; 0 is nobody's.
+            region.header().set_system(RandomState::new().build_hasher().finish() as u32 | 1);
         }
         region
     }

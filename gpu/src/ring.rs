@@ -403,6 +403,12 @@ impl Observer {
 }
 
 impl Copied {
+    /// What a device has copied of a ring that its shards write, from slot `first` on.
+    #[cfg(not(loom))]
+    pub(crate) fn of(bytes: &[u8], first: u64, capacity_log2: u32) -> Copied {
+        Copied { slots: bytes.as_chunks().0.iter().map(Slot::of).collect(), first, capacity_log2, ops: Ops::SHARDS }
+    }
+
     /// Shows every whole frame; where the next one begins.
     pub(crate) fn read(&self, mut each: impl FnMut(Frame<'_>)) -> Result<u64, Corrupt> {
         let mut buffer = Buffer::new();

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | [`HeaderWords`]: `launches`, `clock_offset`, `nest_bytes`, `stood` | worker | application, engine |
 //! | [`HeaderWords`]: `noted` | application | worker |
+//! | [`HeaderWords`]: `system` | who makes the region | application, engine |
 //! | [`ControlWords`]: `command` | worker, application | the shard's engine |
 //! | [`ControlWords`]: `loss` | worker | the shard's engine, the next worker |
 //! | [`ControlWords`], the rest | application | the shard's engine |
@@ -43,6 +44,7 @@ pub struct HeaderWords {
     clock_nanos: AtomicU64,
     stood: AtomicU64,
     noted: AtomicU64,
+    system: AtomicU32,
 }
 
 /// What the host tells one shard. One thread at a time asks for kills.
@@ -96,7 +98,7 @@ macro_rules! same_layout {
 }
 same_layout!(HeaderWords, RegionHeader, magic fingerprint bytes shards capacity_log2 rows reply_lines arena_bytes control
     progress ingress egress ring_stride replies clock_offset nest_bytes launches clock_ask clock_answer
-    clock_nanos stood noted);
+    clock_nanos stood noted system);
 same_layout!(ControlWords, ShardControl, egress_head command kill kill_row kill_generation loss mended);
 same_layout!(ProgressWords, ShardProgress, ingress_head handled refused faults queued swap kill_done running hlc beat settled busy);
 
@@ -142,6 +144,7 @@ impl Default for HeaderWords {
             clock_nanos: AtomicU64::new(0),
             stood: AtomicU64::new(0),
             noted: AtomicU64::new(0),
+            system: AtomicU32::new(0),
         }
     }
 }
@@ -243,6 +246,16 @@ impl HeaderWords {
     pub fn set_noted(&self, stood: u64) {
         // SYNC noted: pairs with the load in `noted`.
         self.noted.store(stood, Sync::Noted.store());
+    }
+
+    /// What tells the actors of this system from those of others.
+    pub fn system(&self) -> u32 {
+        self.system.load(Relaxed)
+    }
+
+    /// For who makes the region, before anybody else has it.
+    pub(crate) fn set_system(&self, system: u32) {
+        self.system.store(system, Relaxed);
     }
 
     /// Stack bytes that nested panics may use.
@@ -349,11 +362,12 @@ impl ProgressWords {
         self.swap.load(Relaxed)
     }
 
-    /// The message that the shard has been at, its ingress slot and its kind; `None` if it is at none, as far as it says.
+    /// The message that the shard has been at, its place among all that it has handled and its kind; `None` if it is at none, as far as
+    /// it says.
     pub fn busy(&self) -> Option<(u64, u32)> {
         let busy = self.busy.load(Relaxed);
-        let slot = (busy >> BUSY_KIND_BITS).checked_sub(1)?;
-        (slot >= self.ingress_head.load(Relaxed)).then_some((slot, busy as u32 & ((1 << BUSY_KIND_BITS) - 1)))
+        let place = (busy >> BUSY_KIND_BITS).checked_sub(1)?;
+        (place >= self.handled.load(Relaxed)).then_some((place, busy as u32 & ((1 << BUSY_KIND_BITS) - 1)))
     }
 
     /// The shard's last sign of life, a number that changes.

@@ -5,6 +5,8 @@
 
 #[path = "conformance/cuts.rs"]
 mod cuts;
+#[path = "conformance/messages.rs"]
+mod messages;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +21,7 @@ use resident_test_actors::*;
 use rustix::process::{Pid, Signal, kill_process};
 
 use self::cuts::*;
+use self::messages::*;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const NONE: u32 = u32::MAX;
@@ -648,7 +651,8 @@ macro_rules! suite {
     };
 }
 suite!(order sizes large_state direct refusals panics many_panics failures emits kill stop options_are_checked takeover takeover_of_calls wild_write killed_anywhere killed_in_a_handler takeover_of_several
-    cut_whole cut_changed cut_some cut_rings cut_is_consistent load cut_and_kill);
+    cut_whole cut_changed cut_some cut_rings cut_is_consistent load cut_and_kill
+    mail mail_cycle mail_and_kills);
 
 /// More shards than the device holds: the error names both numbers.
 #[test]

@@ -3,6 +3,7 @@
 //
 //   CUT-1 (still)   `select` and `copy` run while no shard does; `changed` reads only what they have copied.
 //   CUT-2 (all)     Every live or failed actor that was asked for is listed; with a base, every one that is not as the base has it.
+//   CUT-4 (mail)    Every message on its way from actor to actor is listed, whichever rows were asked for.
 //   CUT-3 (bounds)  Nothing is written outside the rooms that the parameters name; what needs more is counted and not copied.
 //
 // Each step is the work of many warps (on the CPU: of one thread), each of which takes its turns by its `Crew`.
@@ -15,9 +16,51 @@ ENGINE_FN bool is_there(u32 status) { return status == ROW_LIVE || status == ROW
 ENGINE_FN u64 pages_of(u64 bytes) { return (bytes + STATE_PAGE - 1) / STATE_PAGE; }
 ENGINE_FN u64 whole_chunks(u64 bytes) { return (bytes + sizeof(Chunk) - 1) / sizeof(Chunk) * sizeof(Chunk); }
 
+// CUT-4: what is in the mailboxes, in pieces of a page that end where the ring's pages do, so that none goes round its end.
+ENGINE_FN void cut_mail(const CutParams& p, Crew crew) {
+    const Mail m{(u8*)p.mailboxes, p.mailbox_bytes, (u32)p.shard_count, p.inbox_log2, p.outbox_log2};
+    CutTotals* const totals = (CutTotals*)p.totals;
+    constexpr u32 PIECE = STATE_PAGE / SLOT_BYTES;
+    for (u64 first = crew.index * LANES; first < 2 * p.shard_count; first += crew.count * LANES) {
+        const u64 at = first + lane();
+        const u32 shard = (u32)(at / 2);
+        const bool is_inbox = at % 2 == 0;
+        u64 head = 0, tail = 0;
+        if (at < 2 * p.shard_count) {
+            const ShardState& s = ((const ShardState*)p.shards)[shard];
+            head = is_inbox ? s.inbox : s.outbox_head;
+            tail = is_inbox ? mailbox(m, shard).tail : s.outbox_tail;
+        }
+        const u64 slots = tail - head, pieces = slots ? (tail - 1) / PIECE - head / PIECE + 1 : 0;
+        const u64 entry = share_out(&totals->rows, (u64)(slots != 0));
+        const u64 page = share_out(&totals->pages, pieces);
+        const u64 offset = share_out(&totals->bytes, slots * SLOT_BYTES);
+        if (!slots) continue;
+        CutRow found{};
+        found.shard = shard;
+        found.row = ~0u;
+        found.status = is_inbox ? ROW_INBOX : ROW_OUTBOX;
+        found.bytes = (u32)(slots * SLOT_BYTES);
+        found.handled = head;
+        found.offset = offset;
+        ((CutRow*)p.list)[entry] = found;
+        Chunk* const ring = is_inbox ? inbox(m, shard) : outbox(m, shard);
+        const u32 log2 = is_inbox ? p.inbox_log2 : p.outbox_log2;
+        u64 from = head;
+        for (u32 i = 0; i < pieces; ++i) {
+            const u64 rest = PIECE - from % PIECE, n = rest < tail - from ? rest : tail - from;
+            // Counted from the arena's beginning, as pages of states are.
+            const u64 place = (u64)slot(ring, log2, from) - p.arena;
+            ((CutPage*)p.pages)[page + i] = {(u32)entry, i, (u32)(n * SLOT_BYTES), 0, place, offset + (from - head) * SLOT_BYTES};
+            from += n;
+        }
+    }
+}
+
 // CUT-2: lists rows and pages, and gives each state its place. Rows that have handled nothing since the base are not looked at any
 // further.
 ENGINE_FN void cut_select(const CutParams& p, Crew crew) {
+    cut_mail(p, crew);
     Row* const base_rows = (Row*)p.base_rows;
     const u64* const base_counts = (const u64*)p.base_counts;
     CutTotals* const totals = (CutTotals*)p.totals;
@@ -137,6 +180,7 @@ ENGINE_FN void cut_changed(const CutParams& p, Crew crew) {
     if (p.base_rows)
         for (u64 i = crew.index * LANES + lane(); i < totals->rows; i += crew.count * LANES) {
             const CutRow& row = ((const CutRow*)p.list)[i];
+            if (row.status == ROW_INBOX || row.status == ROW_OUTBOX) continue;
             const u64 at = row.shard * p.rows_per_shard + row.row;
             ((Row*)p.base_rows)[at] = {row.kind, row.generation, row.at, row.bytes, row.status};
             ((u64*)p.base_counts)[at] = row.handled;

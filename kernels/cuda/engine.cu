@@ -5,8 +5,10 @@
 #include "engine.h"
 #include "cut.h"
 
-constexpr u32 HANDLER_THREAD = LANES;       // the first of the second warp; the poller is the first warp
-constexpr u32 BLOCK_THREADS = 2 * LANES;
+// Two warps poll, the host's ring and the inbox; the handler is the first thread of the third.
+constexpr u32 INBOX_THREAD = LANES;
+constexpr u32 HANDLER_THREAD = 2 * LANES;
+constexpr u32 BLOCK_THREADS = 3 * LANES;
 
 __shared__ Block shared_block;
 // Its address is worked out once and then kept, since that is a matter of many cycles.
@@ -20,10 +22,12 @@ ENGINE_FN void while_waiting(Block&) {}
 
 __device__ __noinline__ void handle_until_told_to_leave() {
     struct {
-        ENGINE_FN bool operator()(Block& b, const Chunk* chunk, u32 tag) const {
+        ENGINE_FN bool operator()(Block& b) const {
+            const Chunk *const host = b.ingress.stage[b.ingress.cursor % STAGE] + 3, *const shards = b.inbox.stage[b.inbox.cursor % STAGE] + 3;
+            const u32 host_tag = lap(b.ingress.cursor, b.ingress.log2), shards_tag = lap(b.inbox.cursor, b.inbox.log2);
             for (;;) {
                 for (u32 turn = 0; turn < 8; ++turn)
-                    if (is_staged(load_staged(chunk), tag)) return true;
+                    if (is_staged(load_staged(host), host_tag) || is_staged(load_staged(shards), shards_tag)) return true;
                 if (peek(&b.leaving)) return false;
             }
         }
@@ -33,13 +37,17 @@ __device__ __noinline__ void handle_until_told_to_leave() {
 
 extern "C" __device__ __noinline__ void resident_emit(CtxRaw*, u32 type, const u8* payload, u32 length) { emit(block(), type, payload, length); }
 
+extern "C" __device__ __noinline__ void resident_send(CtxRaw*, const RawAddress* to, u32 message, const u8* payload, u32 length, const ReplyTo* reply) {
+    send_message(block(), *to, message, payload, length, reply);
+}
+
 // A handler panicked. There is no way back to the frame that called it, so the actor fails and the shard goes on from here,
 // nested on the stack; before the stack runs out the shard asks for a new generation.
 extern "C" __device__ __noinline__ void resident_panic(const u8* text, u32 length) {
     Block& b = block();
     ++b.depth;
     fail(b, FAULT_PANIC, text, length);
-    finish(b, b.cursor);
+    finish(b);
     const bool full = b.stack_base - stack_mark() > b.nest_bytes;
     if (!full) handle_until_told_to_leave();
     leave(b, full);
@@ -51,14 +59,23 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1) resident_engine(E
     if (threadIdx.x == 0) enter(b, params, blockIdx.x);
     __syncthreads();
     const u32 thread = threadIdx.x;
-    if (thread < HANDLER_THREAD) {
-        Poller poller = start_polling(b);
+    if (thread < INBOX_THREAD) {
+        Poller poller = start_polling(b, b.ingress);
         for (u32 turn = 0; !poller.leaving; ++turn) poll(b, poller, turn % LOOK_EVERY == 0);
+    } else if (thread < HANDLER_THREAD) {
+        Poller poller = start_polling(b, b.inbox);
+        while (!poller.leaving) poll(b, poller, false);
     } else if (thread == HANDLER_THREAD) {
         b.stack_base = stack_mark();
         handle_until_told_to_leave();
         leave(b, 0);
     }
+}
+
+// Mends the mailboxes after a loss: a thread for each shard.
+extern "C" __global__ void resident_mend(EngineParams p) {
+    const u32 shard = blockIdx.x * blockDim.x + threadIdx.x;
+    if (shard < ((const RegionHeader*)p.region)->shards) mend(p, shard);
 }
 
 // The steps of a cut, and a load: any number of blocks of whole warps.

@@ -25,7 +25,7 @@ constexpr u32 LOOK_EVERY = 8;           // polls between looks at the control li
 constexpr u32 GIVE_BACK = 8;            // staged slots handled before the poller may use them again
 constexpr u32 NO_CORRELATION = ~0u;
 // Of a message that was begun when a launch was lost (`Block::begun`), beside the lowest bit:
-constexpr u32 SEEN = 2;                 // it has emitted
+constexpr u32 SEEN = 2;                 // it has emitted, or sent to another actor
 constexpr u32 ANSWERED = 4;             // its answer is on the egress ring
 constexpr u64 SLOW_US = 1000;           // a message that takes longer is told to the host, which knows how long it may
 constexpr u64 BEAT_US = 1000;           // between two signs of life
@@ -44,10 +44,29 @@ struct Head {
     u64 hlc;
 };
 
+// A ring that a shard reads, by a poller and a stage of its own.
+struct Queue {
+    // Set once before the poller starts.
+    const Chunk* ring;
+    u32 log2;
+    // Between poller and handler.
+    u64 staged;                         // next slot the poller has not staged
+    u64 done;                           // next slot whose place on the stage may not be used again
+    // The handler's.
+    u64 cursor, published;              // next slot to handle; those that the ring's writers know to be handled
+    Chunk stage[STAGE][CHUNKS];         // slots on their way to the handler; a chunk's tag says whether it is there
+};
+
+// Where the mailboxes of all shards are (mail.h).
+struct Mail {
+    u8* base;
+    u64 bytes;
+    u32 shards, inbox_log2, outbox_log2;
+};
+
 // One shard's working memory: shared memory on the GPU.
 struct Block {
     // Where things are; set once before the poller starts.
-    const Chunk* ingress;
     Chunk* egress;
     Chunk* replies;
     const ShardControl* control;
@@ -64,11 +83,12 @@ struct Block {
     u32 begun;                          // the message there was being handled when that launch was lost
     u32 loss;                           // what the worker says of that
     u64 resumed;                        // the ingress slot at which this launch begins
+    Mail mail;
     Dispatch dispatch[MAX_KINDS];
 
     // Between poller and handler.
-    u64 staged;                         // next slot the poller has not staged
-    u64 done;                           // next slot whose place on the stage may not be used again
+    Queue ingress;                      // from the host
+    Queue inbox;                        // from the shards
     u64 now;                            // host microseconds
     u64 egress_head;                    // egress slots the host has consumed, as far as known
     u32 leaving;                        // leave at the next message boundary
@@ -80,8 +100,11 @@ struct Block {
 
     // The handler's own. It may never return from a message (a panic on the GPU), so what must survive stands here.
     u64 at;                             // first slot of the frame being handled
+    Queue* from;                        // where that is
+    u64 id;                             // of the message being handled, as ShardState has it in `sent`
+    u64 sent;                           // the last one that has sent something to another actor
     u64 handling;                       // what `busy` says but while it waits for room
-    u64 cursor, published, egress_tail, hlc, handled, refused, faults;
+    u64 egress_tail, outbox_head, outbox_tail, hlc, handled, refused, faults;
     u32 depth;
     Head head;
     Row* row;
@@ -89,7 +112,6 @@ struct Block {
     alignas(16) u8 payload[MAX_PAYLOAD];
     alignas(16) u8 reply[MAX_PAYLOAD];
     alignas(16) u8 outgoing[MAX_PAYLOAD];
-    Chunk stage[STAGE][CHUNKS];         // slots on their way to the handler; a chunk's tag says whether it is there
 };
 
 ENGINE_FN Block& block();               // this shard's
@@ -100,6 +122,7 @@ ENGINE_FN u32 slots_for(u32 bytes) { return bytes <= INLINE_BYTES ? 1 : 1 + (byt
 ENGINE_FN u32 low(u64 v) { return (u32)v; }
 ENGINE_FN u32 high(u64 v) { return (u32)(v >> 32); }
 ENGINE_FN u64 pair(u32 low, u32 high) { return (u64)high << 32 | low; }
+ENGINE_FN bool is_staged(Chunk c, u32 tag) { return high(c.hi) >> 16 == tag; }
 
 // ---- poller ----------------------------------------------------------------------------------------------------------
 
@@ -151,7 +174,8 @@ ENGINE_FN void fetch_ahead(Block& b, u32 row) {
 
 // The poller, in registers: all that can be known before a load from the host is on its way.
 struct Poller {
-    const Chunk* ingress;
+    Queue* queue;
+    const Chunk* ring;
     const Chunk* control;
     u64 mask, base;                     // `base`: the first slot not staged
     u64 early;                          // the slot of which this lane has staged its chunk ahead of the others
@@ -159,13 +183,14 @@ struct Poller {
     u32 leaving;                        // the shard was to leave, at the last look
 };
 
-ENGINE_FN Poller start_polling(const Block& b) {
-    return {b.ingress, (const Chunk*)b.control, (1ull << b.capacity_log2) - 1, b.staged, ~0ull, b.capacity_log2, 1, 0};
+ENGINE_FN Poller start_polling(const Block& b, Queue& q) {
+    return {&q, q.ring, (const Chunk*)b.control, (1ull << q.log2) - 1, q.staged, ~0ull, q.log2, 1, 0};
 }
 
 // Looks at the next slots and stages those that are complete; with `look`, at the control line too, in the same breath. Called
 // by all lanes of the poller; returns how many slots were staged.
 ENGINE_FN u32 poll(Block& b, Poller& p, bool look) {
+    Queue& q = *p.queue;
     constexpr u32 ITEMS = (BURST * CHUNKS + LANES - 1) / LANES;     // chunks that one lane holds
     const u32 want = p.want;
     Chunk held[ITEMS];
@@ -175,13 +200,13 @@ ENGINE_FN u32 poll(Block& b, Poller& p, bool look) {
     for (u32 i = 0; i < ITEMS; ++i) {
         const u32 item = i * LANES + lane(), slot = item / CHUNKS;
         if (slot < want || (LANES > 1 && looks))
-            held[i] = load_chunk(slot < want ? p.ingress + ((p.base + slot) & p.mask) * CHUNKS + item % CHUNKS : p.control);
+            held[i] = load_chunk(slot < want ? p.ring + ((p.base + slot) & p.mask) * CHUNKS + item % CHUNKS : p.control);
         if (LANES > 1) continue;
         if (slot >= want || high(held[i].hi) >> 16 != lap(p.base + slot, p.log2)) break;
         complete |= 1u << item;
     }
-    // SYNC stage-free: pairs with the handler's `pass(&b.done)`.
-    const u64 free_to = receive(&b.done) + STAGE;
+    // SYNC stage-free: pairs with the handler's `pass(&q.done)`.
+    const u64 free_to = receive(&q.done) + STAGE;
     p.leaving = peek(&b.leaving);
     if (LANES > 1) {
         const u32 slot = lane() / CHUNKS;
@@ -189,7 +214,7 @@ ENGINE_FN u32 poll(Block& b, Poller& p, bool look) {
         // The first slot is what somebody may wait for: its chunks go to the handler, which asks for all four itself, before it
         // is known here whether they are all there. Once for each: the handler may have taken them when the next look is done.
         if (there && slot == 0 && p.early != p.base) {
-            store_staged(&b.stage[p.base % STAGE][lane()], held[0]);
+            store_staged(&q.stage[p.base % STAGE][lane()], held[0]);
             p.early = p.base;
         }
         complete = which_lanes(there);
@@ -207,11 +232,14 @@ ENGINE_FN u32 poll(Block& b, Poller& p, bool look) {
         const u32 item = i * LANES + lane(), slot = item / CHUNKS;
         if (slot >= n) continue;
         // SYNC staged: pairs with the handler's loads.
-        if (LANES == 1 || slot > 0) store_staged(&b.stage[(p.base + slot) % STAGE][item % CHUNKS], held[i]);
-        if (item % CHUNKS == 0) fetch_ahead(b, low(held[i].lo));
+        if (LANES == 1 || slot > 0) store_staged(&q.stage[(p.base + slot) % STAGE][item % CHUNKS], held[i]);
+        if (item % CHUNKS == 0) {
+            fetch_ahead(b, low(held[i].lo));
+            if (&q == &b.inbox) mail_is_read(p.ring + ((p.base + slot) & p.mask) * CHUNKS);
+        }
     }
     p.base += n;
-    if (n && lane() == 0) note(&b.staged, p.base);
+    if (n && lane() == 0) note(&q.staged, p.base);
     const u64 room = free_to - p.base;
     const u32 most = n ? BURST : 1;
     p.want = first_lane(room < most ? (u32)room : most);
@@ -222,11 +250,11 @@ ENGINE_FN u32 poll(Block& b, Poller& p, bool look) {
 
 // Writes slot `k` of a frame of `bytes` bytes. The words of the payload are aligned; what stands behind its end in the last
 // one does not matter.
-ENGINE_FN void write_first(Chunk* to, u32 tag, u32 op, u32 message, u32 row, u32 generation, u32 correlation, u64 hlc, const u32* words, u32 bytes) {
+ENGINE_FN void write_first(Chunk* to, u32 tag, u32 op, u32 message, u32 row, u32 generation, u32 correlation, u64 hlc, const u32* words, u32 bytes, u32 extra = 0) {
     tag <<= 16;
     store_chunk(to + 0, {pair(row, generation), pair(correlation, message | tag)});
     store_chunk(to + 1, {hlc, pair(words[0], bytes | tag)});
-    store_chunk(to + 2, {pair(words[1], words[2]), pair(words[3], tag)});
+    store_chunk(to + 2, {pair(words[1], words[2]), pair(words[3], extra | tag)});
     store_chunk(to + 3, {pair(words[4], words[5]), pair(words[6], op | tag)});
 }
 ENGINE_FN void write_more(Chunk* to, u32 tag, u32 k, const u32* words) {
@@ -240,6 +268,8 @@ ENGINE_FN void set_busy(Block& b, u64 busy) {
     else publish(&b.progress->busy, busy);
     b.handling = busy;
 }
+
+ENGINE_FN bool is_from_inbox(const Block& b) { return b.from == &b.inbox; }
 
 // E-6: a message is about to be handled, the frame at `at`. In the order in which they are issued, the stores of one thread
 // reach device memory also when its launch is ended from outside.
@@ -257,15 +287,25 @@ ENGINE_FN void begin(Block& b, u32 kind, const u8* state, u32 state_bytes, u64 c
                 if (i + k < chunks) keep(to + i + k, c[k]);
         }
     }
-    keep((Chunk*)b.saved + 3, {count, 0});
-    keep((Chunk*)b.saved, {b.at | HANDLING, b.egress_tail});
-    set_busy(b, (b.at + 1) << BUSY_KIND_BITS | kind);
+    b.id = b.at << 1;
+    if (is_from_inbox(b)) {
+        b.id |= 1;
+        keep((Chunk*)b.saved, {b.ingress.cursor, b.egress_tail});
+        keep((Chunk*)b.saved + 3, {count, b.at | HANDLING});
+    } else {
+        keep((Chunk*)b.saved + 3, {count, b.inbox.cursor});
+        keep((Chunk*)b.saved, {b.at | HANDLING, b.egress_tail});
+    }
+    ++b.id;
+    set_busy(b, (b.handled + 1) << BUSY_KIND_BITS | kind);
 }
 
-// E-6: everything before `cursor` is done.
-ENGINE_FN void keep_done(Block& b, u64 cursor) {
+// E-6: everything before the cursors is done.
+ENGINE_FN void keep_done(Block& b) {
     keep((Chunk*)b.saved + 1, {b.hlc, b.handled});
-    keep((Chunk*)b.saved, {cursor, b.egress_tail});
+    // A frame of the inbox may not look begun beside an egress position that is behind what it has emitted.
+    if (is_from_inbox(b)) keep((Chunk*)b.saved + 3, {0, b.inbox.cursor});
+    keep((Chunk*)b.saved, {b.ingress.cursor, b.egress_tail});
 }
 
 ENGINE_FN void keep_counts(Block& b) { keep((Chunk*)b.saved + 2, {b.refused, b.faults}); }
@@ -334,20 +374,24 @@ ENGINE_FN void reply_short(Block& b, const Head& h, u32 bytes) {
 }
 
 // E-6: whether the frame being handled may have been handled before.
-ENGINE_FN u32 again(const Block& b) { return b.loss && b.at == b.resumed ? AGAIN : 0; }
+ENGINE_FN u32 again(const Block& b) { return b.loss && !is_from_inbox(b) && b.at == b.resumed ? AGAIN : 0; }
+
+// What an actor has handled of what its application has sent.
+ENGINE_FN u64 handled_by(const Block& b, u32 row) { return counted(b.counts + row) & (FROM_ACTOR - 1); }
+ENGINE_FN bool is_call(u32 op) { return op == OP_CALL || op == OP_CALL_DIRECT; }
 
 // E-6: says what the frame being handled has come to. A direct call's line may be another caller's by now, so the host ends it.
 ENGINE_CALL void tell_blamed(Block& b, u32 failed) {
     const Head& h = b.head;
     const bool direct = h.op == OP_CALL_DIRECT;
-    *(BlameInfo*)b.reply = {failed ? counted(b.counts + h.row) : 0, h.message, failed, direct ? h.correlation : NO_CORRELATION, h.reply_tag};
+    *(BlameInfo*)b.reply = {failed ? handled_by(b, h.row) : 0, h.message, failed, direct ? h.correlation : NO_CORRELATION, h.reply_tag};
     send(b, OP_BLAMED, b.loss & 0xffff, h.op == OP_CALL ? h.correlation : NO_CORRELATION, b.reply, sizeof(BlameInfo));
 }
 
 ENGINE_CALL void refuse(Block& b, u32 reason) {
     ++b.refused;
     keep_counts(b);
-    if (b.head.op == OP_CAST || b.head.op == OP_INIT) return;
+    if (b.head.op == OP_CAST || b.head.op == OP_INIT || is_from_inbox(b)) return;
     if (again(b) && b.head.op == OP_CALL_DIRECT) tell_blamed(b, 0);
     else answer(b, OP_REFUSED, reason | again(b), 0);
 }
@@ -365,7 +409,7 @@ ENGINE_CALL void fail(Block& b, u32 fault, const u8* text, u32 text_bytes) {
     put(&b.row->status, (u32)ROW_FAILED);
     ++b.faults;
     keep_counts(b);
-    *(FaultInfo*)b.reply = {counted(b.counts + b.head.row), b.head.message, b.depth};
+    *(FaultInfo*)b.reply = {handled_by(b, b.head.row), b.head.message, b.depth};
     copy(b.reply + sizeof(FaultInfo), text, text_bytes);
     // E-6: the host hears of it before the caller does.
     send(b, OP_FAULT, fault, b.head.op == OP_CALL ? b.head.correlation : NO_CORRELATION, b.reply, sizeof(FaultInfo) + text_bytes);
@@ -379,7 +423,22 @@ ENGINE_FN void emit(Block& b, u32 type, const u8* payload, u32 bytes) {
     send(b, OP_EMIT, 0, type, b.outgoing, bytes);
 }
 
+#include "mail.h"
+
 // ---- handler: one frame ----------------------------------------------------------------------------------------------
+
+// A handler's `ctx.stop_self`: the row is its host's to free, and nobody else's.
+ENGINE_CALL void end_actor(Block& b) {
+    send(b, OP_ENDED, 0, NO_CORRELATION, b.outgoing, 0);
+    put(&b.row->status, (u32)ROW_KILLED);
+}
+
+// The reply of a message that another actor has asked.
+ENGINE_FN void reply_to_actor(Block& b, u32 bytes) {
+    const ReplyTo to = *(const ReplyTo*)b.payload;
+    copy(b.outgoing, b.reply, bytes);
+    send_to_actor(b, OP_TELL, to.shard, to.row, to.generation, to.message, bytes);
+}
 
 // A message for an actor. `b.head`, `b.row` and `b.cursor` are set before its handler runs, which may not return.
 ENGINE_FN void message(Block& b, const Head& h, Row* row) {
@@ -396,21 +455,26 @@ ENGINE_FN void message(Block& b, const Head& h, Row* row) {
     ctx.generation = h.generation;
     ctx.shard = b.shard;
     ctx.fault = 0;
+    ctx.ended = 0;
     ctx.text_bytes = 0;
     if (generation != h.generation || status != ROW_LIVE) {
         refuse(b, generation == h.generation && status == ROW_FAILED ? REFUSED_FAILED : REFUSED_STALE);
         return;
     }
+    const u32 ahead = h.op == OP_ASK ? (u32)sizeof(ReplyTo) : 0;
     begin(b, kind, state, row->state_bytes, count);
-    const u32 bytes = b.dispatch[kind](h.message, state, b.payload, h.length, &ctx, b.reply);
-    b.hlc = ctx.hlc;
+    const u32 meant = is_from_inbox(b) ? h.correlation << 16 : 0;
+    const u32 bytes = b.dispatch[kind](h.message | meant, state, b.payload + ahead, h.length - ahead, &ctx, b.reply);
+    if (ctx.hlc > b.hlc) b.hlc = ctx.hlc;
     if (bytes == DISPATCH_UNKNOWN) { refuse(b, REFUSED_MESSAGE); return; }
+    if (ahead && !ctx.fault) reply_to_actor(b, bytes);
     if (bytes == DISPATCH_FAILED || ctx.fault) { fail(b, ctx.fault, ctx.text, ctx.text_bytes); return; }
-    if (h.op != OP_CAST) {
+    if (is_call(h.op)) {
         if (bytes <= INLINE_BYTES) reply_short(b, h, bytes);
         else answer(b, OP_REPLY, h.message, bytes);
     }
-    count_from(b.counts + h.row, count + 1);
+    if (ctx.ended) end_actor(b);
+    count_from(b.counts + h.row, count + (is_from_inbox(b) ? FROM_ACTOR : 1));
 }
 
 ENGINE_FN bool within(const Block& b, u64 offset, u64 bytes) { return bytes <= b.arena_bytes && offset <= b.arena_bytes - bytes; }
@@ -477,8 +541,6 @@ ENGINE_CALL void control_frame(Block& b) {
     }
 }
 
-ENGINE_FN bool is_staged(Chunk c, u32 tag) { return high(c.hi) >> 16 == tag; }
-
 // A frame's head; the payload that stands beside it goes to `b.payload`.
 ENGINE_FN Head unpack(Block& b, Chunk c0, Chunk c1, Chunk c2, Chunk c3) {
     u32* const p = (u32*)b.payload;
@@ -494,27 +556,27 @@ ENGINE_FN void unpack_more(Block& b, u32 k, u32 i, Chunk c) {
 }
 
 // Takes a slot off the stage: no tag that its place will be asked for stands there any more.
-ENGINE_FN void clear(Block& b, u64 index, u32 tag) {
-    for (u32 c = 0; c < CHUNKS; ++c) unstage(&b.stage[index % STAGE][c], (u64)(tag ^ 0x8000) << 48);
+ENGINE_FN void clear(Queue& q, u64 index, u32 tag) {
+    for (u32 c = 0; c < CHUNKS; ++c) unstage(&q.stage[index % STAGE][c], (u64)(tag ^ 0x8000) << 48);
 }
 
 // Fetches the further slots of a frame; false if the shard is to leave before they are all there.
-ENGINE_CALL bool fetch_more(Block& b, u64 cursor, u32 length) {
+ENGINE_CALL bool fetch_more(Block& b, Queue& q, u64 cursor, u32 length) {
     const u32 slots = slots_for(length);
     for (u32 k = 1; k < slots; ++k) {
-        const u32 tag = lap(cursor + k, b.capacity_log2);
+        const u32 tag = lap(cursor + k, q.log2);
         for (u32 i = 0; i < CHUNKS; ++i) {
             // SYNC staged: pairs with the poller's stores.
-            Chunk c = load_staged(&b.stage[(cursor + k) % STAGE][i]);
+            Chunk c = load_staged(&q.stage[(cursor + k) % STAGE][i]);
             while (!is_staged(c, tag)) {
                 if (peek(&b.leaving)) return false;
                 while_waiting(b);
-                c = load_staged(&b.stage[(cursor + k) % STAGE][i]);
+                c = load_staged(&q.stage[(cursor + k) % STAGE][i]);
             }
             unpack_more(b, k, i, c);
         }
     }
-    for (u32 k = 1; k < slots; ++k) clear(b, cursor + k, lap(cursor + k, b.capacity_log2));
+    for (u32 k = 1; k < slots; ++k) clear(q, cursor + k, lap(cursor + k, q.log2));
     return true;
 }
 
@@ -526,20 +588,23 @@ ENGINE_CALL void progress(Block& b) {
     publish(&p->faults, b.faults);
     publish(&p->hlc, b.hlc);
     // The handler may be ahead of what the poller has told of itself.
-    const u64 staged = peek(&b.staged);
-    publish(&p->queued, staged > b.cursor ? (u32)(staged - b.cursor) : 0u);
+    Queue& q = b.ingress;
+    const u64 staged = peek(&q.staged);
+    publish(&p->queued, staged > q.cursor ? (u32)(staged - q.cursor) : 0u);
     // SYNC slot-free (ingress): pairs with the host producer's load.
-    publish(&p->ingress_head, b.cursor);
-    b.published = b.cursor;
-    pass(&b.done, b.cursor);
+    publish(&p->ingress_head, q.cursor);
+    q.published = q.cursor;
+    pass(&q.done, q.cursor);
+    if (b.inbox.published != b.inbox.cursor) tell_inbox_head(b);
 }
 
 // The frame is finished: its places may be used again, on the stage soon and in the ring later.
-ENGINE_FN void finish(Block& b, u64 cursor) {
+ENGINE_FN void finish(Block& b) {
+    Queue& q = *b.from;
     ++b.handled;
-    keep_done(b, cursor);
-    if (cursor - b.done >= GIVE_BACK) pass(&b.done, cursor);
-    if (cursor - b.published >= (1ull << b.capacity_log2) / 4) progress(b);
+    keep_done(b);
+    if (q.cursor - q.done >= GIVE_BACK) pass(&q.done, q.cursor);
+    if (q.cursor - q.published >= (1ull << q.log2) / 4) progress(b);
 }
 
 // E-6: whether the answer of the message being handled when the launch before was lost is there: all of it, or some.
@@ -566,11 +631,12 @@ ENGINE_FN Answered answered(const Block& b, const Head& h) {
 // message goes back to the host.
 ENGINE_FN void blame(Block& b, const Head& h, Row& row) {
     const bool failed = row.generation == h.generation && look(&row.status) == ROW_LIVE;
+    const u32 ahead = h.op == OP_ASK ? (u32)sizeof(ReplyTo) : 0;
     if (failed) {
         put(&row.status, (u32)ROW_FAILED);
         ++b.faults;
         keep_counts(b);
-        send(b, OP_RETURN, h.message, NO_CORRELATION, b.payload, h.length);
+        send(b, OP_RETURN, h.message, NO_CORRELATION, b.payload + ahead, h.length - ahead);
     }
     tell_blamed(b, failed);
 }
@@ -585,18 +651,18 @@ ENGINE_CALL bool settle(Block& b) {
     }
     b.unsettled = 0;
     if (b.begun) {
-        const u32 log2 = b.capacity_log2;
-        const u64 at = b.at = b.resumed, mask = (1ull << log2) - 1;
-        const Chunk* const first = b.ingress + (at & mask) * CHUNKS;
+        Queue& q = *b.from;
+        const u64 at = b.at, mask = (1ull << q.log2) - 1;
+        const Chunk* const first = q.ring + (at & mask) * CHUNKS;
         const Head h = b.head = unpack(b, load_chunk(first), load_chunk(first + 1), load_chunk(first + 2), load_chunk(first + 3));
         for (u32 k = 1; k < slots_for(h.length); ++k)
-            for (u32 i = 0; i < CHUNKS; ++i) unpack_more(b, k, i, load_chunk(b.ingress + ((at + k) & mask) * CHUNKS + i));
+            for (u32 i = 0; i < CHUNKS; ++i) unpack_more(b, k, i, load_chunk(q.ring + ((at + k) & mask) * CHUNKS + i));
         Row& row = b.rows[h.row];
         const Answered is = answered(b, h);
         // As it was before the message, or behind it if that was handled and its actor has not failed by it.
         const bool was = b.begun & ANSWERED || is.some;
         const bool lives = row.generation == h.generation && look(&row.status) == ROW_LIVE;
-        if (row.generation == h.generation) count_from(b.counts + h.row, b.saved->count + (was && lives));
+        if (row.generation == h.generation) count_from(b.counts + h.row, b.saved->count + (was && lives ? is_from_inbox(b) ? FROM_ACTOR : 1 : 0));
         if (b.begun & ANSWERED || is.whole) {
             // It was handled, and that was told.
         } else if (is.some) {
@@ -611,45 +677,68 @@ ENGINE_CALL bool settle(Block& b) {
         } else {
             blame(b, h, row);
         }
-        finish(b, b.cursor);
+        finish(b);
     }
     publish(&b.progress->settled, b.launch);
     return true;
 }
 
-// Handles frames in ring order. With nothing staged it calls `wait` with the chunk to wait for; it returns when that says so,
-// or at the next frame when the shard is to leave.
+// The frame at the head of a queue, if there is one.
+struct Next { Chunk c0, c1, c2, c3; bool there; };
+ENGINE_FN Next look_at(const Queue& q) {
+    const Chunk* const at = q.stage[q.cursor % STAGE];
+    const u32 tag = lap(q.cursor, q.log2);
+    // SYNC staged: pairs with the poller's stores.
+    const Chunk c3 = load_staged(at + 3), c0 = load_staged(at), c1 = load_staged(at + 1), c2 = load_staged(at + 2);
+    return {c0, c1, c2, c3, is_staged(c0, tag) && is_staged(c1, tag) && is_staged(c2, tag) && is_staged(c3, tag)};
+}
+
+// Handles the frame that is at the head of a queue; false if the shard is to leave before it is all there.
+ENGINE_FN bool handle_next(Block& b, Queue& q, const Next& next) {
+    const u64 cursor = q.cursor;
+    const Head h = unpack(b, next.c0, next.c1, next.c2, next.c3);
+    const u32 length = h.length;
+    u64 after = cursor + 1;
+    if (length > INLINE_BYTES && length <= MAX_PAYLOAD) {
+        if (!fetch_more(b, q, cursor, length)) return false;
+        after = cursor + slots_for(length);
+    }
+    b.head = h;
+    b.at = cursor;
+    b.from = &q;
+    clear(q, cursor, lap(cursor, q.log2));
+    q.cursor = after;
+    const bool from_inbox = is_from_inbox(b);
+    const u32 first = from_inbox ? OP_TELL : OP_CAST, last = from_inbox ? OP_ASK : OP_CALL_DIRECT;
+    if (h.op - first <= last - first && h.row < b.row_count && length <= MAX_PAYLOAD) message(b, h, b.rows + h.row);
+    else if (!from_inbox) control_frame(b);
+    else if (h.op != OP_VOID) refuse(b, REFUSED_PROTOCOL);
+    finish(b);
+    return true;
+}
+
+// Handles frames, those of each queue in their order. With nothing staged it calls `wait`; it returns when that says so, or between
+// two frames when the shard is to leave.
 template <class Wait> ENGINE_FN void handle(Block& b, Wait& wait) {
     if (b.unsettled && !settle(b)) return;
-    Row* const rows = b.rows;
-    const u32 row_count = b.row_count, log2 = b.capacity_log2;
-    for (u64 cursor = b.cursor;;) {
-        const Chunk* const at = b.stage[cursor % STAGE];
-        const u32 tag = lap(cursor, log2);
+    for (Queue* last = &b.ingress;;) {
+        // The queues take turns while both have something.
+        const bool from_shards = peek(&b.inbox.staged) != b.inbox.cursor;
+        const bool waiting = b.outbox_head != b.outbox_tail;
+        if (waiting) drain(b);
+        Queue& q = from_shards && (last == &b.ingress || is_congested(b)) ? b.inbox : b.ingress;
+        last = &q;
         const u32 leaving = peek(&b.leaving);
-        // SYNC staged: pairs with the poller's stores.
-        const Chunk c3 = load_staged(at + 3), c0 = load_staged(at), c1 = load_staged(at + 1), c2 = load_staged(at + 2);
+        const Next next = look_at(q);
         if (leaving) return;
-        if (!is_staged(c0, tag) || !is_staged(c1, tag) || !is_staged(c2, tag) || !is_staged(c3, tag)) {
-            if (b.published != cursor) progress(b);
-            if (!wait(b, at + 3, tag)) return;
+        if (next.there && (&q == &b.inbox || !is_congested(b))) {
+            if (!handle_next(b, q, next)) return;
             continue;
         }
-        const Head h = unpack(b, c0, c1, c2, c3);
-        const u32 length = h.length;
-        b.head = h;
-        b.at = cursor;
-        u64 after = cursor + 1;
-        if (length > INLINE_BYTES && length <= MAX_PAYLOAD) {
-            if (!fetch_more(b, cursor, length)) return;
-            after = cursor + slots_for(length);
-        }
-        clear(b, cursor, tag);
-        b.cursor = after;
-        if (h.op - OP_CAST <= OP_CALL_DIRECT - OP_CAST && h.row < row_count && length <= MAX_PAYLOAD) message(b, h, rows + h.row);
-        else control_frame(b);
-        finish(b, after);
-        cursor = after;
+        if (from_shards) continue;
+        if (b.ingress.published != b.ingress.cursor || b.inbox.published != b.inbox.cursor) progress(b);
+        if (waiting) while_waiting(b);
+        else if (!wait(b)) return;
     }
 }
 
@@ -671,9 +760,18 @@ ENGINE_FN void find_tail(Block& b, u32 correlation) {
     }
 }
 
+ENGINE_FN void enter_queue(Queue& q, const Chunk* ring, u32 log2, u64 cursor) {
+    q.ring = ring;
+    q.log2 = log2;
+    q.staged = q.done = q.cursor = q.published = cursor;
+}
+
+ENGINE_FN void empty_stage(Queue& q) {
+    for (u32 i = 0; i < STAGE; ++i) clear(q, q.cursor + i, lap(q.cursor + i, q.log2));
+}
+
 ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     const RegionHeader& h = *(const RegionHeader*)p.region;
-    b.ingress = (const Chunk*)(p.region + h.ingress + shard * h.ring_stride);
     b.egress = (Chunk*)(p.region + h.egress + shard * h.ring_stride);
     b.replies = (Chunk*)(p.region + h.replies);
     b.control = (const ShardControl*)(p.region + h.control + (u64)shard * LINE_STRIDE);
@@ -691,9 +789,13 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     b.reply_lines = h.reply_lines;
     b.nest_bytes = h.nest_bytes;
     const ShardState& s = *b.saved;
-    b.staged = b.done = b.cursor = b.published = b.resumed = s.ingress & ~HANDLING;
+    enter_mail(b, p, h.shards);
+    enter_queue(b.ingress, (const Chunk*)(p.region + h.ingress + shard * h.ring_stride), h.capacity_log2, s.ingress & ~HANDLING);
+    enter_queue(b.inbox, inbox(b.mail, shard), p.inbox_log2, s.inbox & ~HANDLING);
+    b.resumed = b.ingress.cursor;
     b.unsettled = 1;
-    b.begun = (s.ingress & HANDLING) != 0;
+    b.begun = ((s.ingress | s.inbox) & HANDLING) != 0;
+    b.from = s.inbox & HANDLING ? &b.inbox : &b.ingress;
     b.egress_tail = s.egress;
     b.egress_head = take(&b.control->egress_head);
     b.hlc = s.hlc;
@@ -705,13 +807,20 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     b.told = 0;
     b.leaving = 0;
     b.depth = 0;
+    b.ctx.system = h.system;
     // Whole: this shard has read it before.
-    const Chunk* const begun = b.ingress + (b.cursor & ((1ull << b.capacity_log2) - 1)) * CHUNKS;
-    find_tail(b, low(load_chunk(begun).hi));
-    if (b.begun) b.staged = b.done = b.cursor += slots_for(high(load_chunk(begun + 1).hi) & 0xffff);
+    Queue& q = *b.from;
+    const Chunk* const begun = q.ring + (q.cursor & ((1ull << q.log2) - 1)) * CHUNKS;
+    find_tail(b, is_from_inbox(b) ? NO_CORRELATION : low(load_chunk(begun).hi));
+    b.at = q.cursor;
+    if (b.begun) {
+        if (s.sent == (b.at << 1 | is_from_inbox(b)) + 1) b.begun |= SEEN;
+        q.staged = q.done = q.cursor += slots_for(high(load_chunk(begun + 1).hi) & 0xffff);
+    }
     b.now = clock_micros() + (u64)h.clock_offset;
     publish(&b.progress->busy, (u64)0);
-    for (u32 i = 0; i < STAGE; ++i) clear(b, b.cursor + i, lap(b.cursor + i, b.capacity_log2));
+    empty_stage(b.ingress);
+    empty_stage(b.inbox);
     for (u32 kind = 0; kind < MAX_KINDS; ++kind) b.dispatch[kind] = kind == 0 || b.dispatch[kind - 1] ? resident_kind(kind) : nullptr;
     publish(&b.progress->running, 1u);
 }
@@ -721,7 +830,8 @@ ENGINE_CALL void leave(Block& b, u32 swap) {
     // Unsettled, it leaves what the launch before has left.
     if (!b.unsettled) {
         progress(b);
-        keep_done(b, b.cursor);
+        b.from = &b.inbox;
+        keep_done(b);
         keep_counts(b);
         b.saved->kill = peek(&b.kill);
     }

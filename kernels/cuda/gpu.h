@@ -70,6 +70,16 @@ ENGINE_FN u32 which_lanes(bool yes) { return __ballot_sync(~0u, yes); }
 template <class T> ENGINE_FN T first_lane(T value) { return __shfl_sync(~0u, value, 0); }
 ENGINE_FN u32 first_zero(u32 bits) { return (u32)__ffs((int)~bits) - 1; }     // 32 if there is none is never asked for
 
+// How far a shard has come in its inbox. As `publish`: what is given away has been received.
+// SYNC inbox-room: the store pairs with the loads of those who look for room.
+ENGINE_FN u64 look_for_room(const u64* head) { return __nv_atomic_load_n(const_cast<u64*>(head), __NV_ATOMIC_ACQUIRE, __NV_THREAD_SCOPE_DEVICE); }
+ENGINE_FN void give_room(u64* head, u64 v) { __nv_atomic_store_n(head, v, __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_DEVICE); }
+
+// Gives out `n` slots of a ring that several shards write; the first of them. Relaxed: whose slots these were is known to be handled
+// by a word that was loaded, and acted upon, before a ticket ahead of this one was taken.
+// SYNC inbox-ticket: each pairs with those before it.
+ENGINE_FN u64 take_ticket(u64* tail, u64 n) { return __nv_atomic_fetch_add(tail, n, __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_DEVICE); }
+
 // Adds across the device; what was there.
 ENGINE_FN u64 add(u64* word, u64 n) { return __nv_atomic_fetch_add(word, n, __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_DEVICE); }
 ENGINE_FN u64 sum_of_lanes(u64 n) {
@@ -88,6 +98,10 @@ ENGINE_FN u64 share_out(u64* counter, u64 n) {
     if (all && lane() == 0) first = add(counter, all);
     return first_lane(first) + to_here - n;
 }
+
+// What ThreadSanitizer is told of on a CPU.
+ENGINE_FN void mail_is_written(const Chunk*) {}
+ENGINE_FN void mail_is_read(const Chunk*) {}
 
 ENGINE_FN u64 clock_micros() {
     u64 ns;

@@ -10,12 +10,13 @@ namespace {
 
 struct HostBlock : Block {
 #ifdef ENGINE_WATCH
-    u8 bytes[STAGE * CHUNKS];           // one for each staged chunk (watch.h)
+    u8 bytes[2][STAGE * CHUNKS];        // one for each staged chunk of both queues (watch.h)
 #endif
 };
 
 thread_local HostBlock* current = nullptr;
-thread_local Poller* fused = nullptr;       // set while this thread polls and handles in turn
+struct Pollers { Poller host, shards; };
+thread_local Pollers* fused = nullptr;      // set while this thread polls and handles in turn
 
 // With nothing to do, first stay close, then let others run, then sleep: the CPU device shares its cores with the application.
 class Idle {
@@ -34,12 +35,15 @@ class Idle {
     u32 turns = 0;
 };
 
+// Looks at both queues, and with `look` at the control line; how many slots were staged.
+u32 poll_both(Block& b, Pollers& p, bool look) { return poll(b, p.host, look) + poll(b, p.shards, false); }
+
 void poll_until_leaving(HostBlock& b) {
     Idle idle;
     current = &b;
-    Poller poller = start_polling(b);
-    while (!poller.leaving) {
-        if (poll(b, poller, true)) idle.reset();
+    Pollers pollers{start_polling(b, b.ingress), start_polling(b, b.inbox)};
+    while (!pollers.host.leaving) {
+        if (poll_both(b, pollers, true)) idle.reset();
         else idle.wait();
     }
 }
@@ -47,9 +51,9 @@ void poll_until_leaving(HostBlock& b) {
 void handle_until_leaving(Block& b) {
     struct {
         Idle idle;
-        u64 cursor = 0;
-        bool operator()(Block& b, const Chunk*, u32) {
-            if (cursor != b.cursor) { cursor = b.cursor; idle.reset(); }
+        u64 handled = 0;
+        bool operator()(Block& b) {
+            if (handled != b.handled) { handled = b.handled; idle.reset(); }
             idle.wait();
             return true;
         }
@@ -58,13 +62,13 @@ void handle_until_leaving(Block& b) {
 }
 
 void poll_and_handle_until_leaving(Block& b) {
-    struct { bool operator()(Block&, const Chunk*, u32) const { return false; } } not_at_all;
+    struct { bool operator()(Block&) const { return false; } } not_at_all;
     Idle idle;
     bool look = true;
-    Poller poller = start_polling(b);
-    fused = &poller;
-    for (u32 turn = 0; !poller.leaving; ++turn) {
-        const u32 slots = poll(b, poller, look || turn % LOOK_EVERY == 0);
+    Pollers pollers{start_polling(b, b.ingress), start_polling(b, b.inbox)};
+    fused = &pollers;
+    for (u32 turn = 0; !pollers.host.leaving; ++turn) {
+        const u32 slots = poll_both(b, pollers, look || turn % LOOK_EVERY == 0);
         handle(b, not_at_all);
         look = !slots;
         if (look) idle.wait();
@@ -77,14 +81,29 @@ void poll_and_handle_until_leaving(Block& b) {
 
 inline Block& block() { return *current; }
 #ifdef ENGINE_WATCH
-u8& byte_for(const Chunk* staged) { return current->bytes[staged - current->stage[0]]; }
+u8 mail_bytes[1 << 20];
+u8& byte_for_mail(const Chunk* slot) { return mail_bytes[(u64)slot / SLOT_BYTES % sizeof mail_bytes]; }
+u8& byte_for(const Chunk* staged) {
+    HostBlock& b = *current;
+    const bool inbox = staged >= b.inbox.stage[0] && staged < b.inbox.stage[STAGE];
+    return b.bytes[inbox][staged - (inbox ? b.inbox : b.ingress).stage[0]];
+}
 #endif
 inline void while_waiting(Block& b) {
-    if (fused) poll(b, *fused, true);
+    if (fused) poll_both(b, *fused, true);
     sched_yield();
 }
 
 extern "C" void resident_emit(CtxRaw*, u32 type, const u8* payload, u32 length) { emit(block(), type, payload, length); }
+
+extern "C" void resident_send(CtxRaw*, const RawAddress* to, u32 message, const u8* payload, u32 length, const ReplyTo* reply) {
+    send_message(block(), *to, message, payload, length, reply);
+}
+
+// Mends the mailboxes of all shards after a loss.
+extern "C" void resident_host_mend(const EngineParams* p) {
+    for (u32 shard = 0; shard < ((const RegionHeader*)p->region)->shards; ++shard) mend(*p, shard);
+}
 
 // The steps of a cut, and a load.
 extern "C" void resident_host_cut_select(const CutParams* p) { cut_select(*p, {0, 1}); }

@@ -73,6 +73,14 @@ inline u32 which_lanes(bool yes) { return yes; }
 template <class T> T first_lane(T value) { return value; }
 inline u32 first_zero(u32 bits) { return (u32)__builtin_ctz(~bits); }
 
+// SYNC inbox-ticket: each pairs with those before it: who writes behind others' slots has what they have seen of the head.
+inline u64 take_ticket(u64* tail, u64 n) { return __atomic_fetch_add(tail, n, weakened("inbox-ticket") ? __ATOMIC_RELAXED : __ATOMIC_ACQ_REL); }
+// SYNC inbox-room: a shard's word of how far it has come pairs with the loads of those who look for room.
+inline u64 look_for_room(const u64* head) { return weakened("inbox-room/load") ? peek(head) : take(head); }
+inline void give_room(u64* head, u64 v) {
+    if (weakened("inbox-room/store")) return note(head, v);
+    publish(head, v);
+}
 inline u64 add(u64* word, u64 n) { return (*word += n) - n; }
 inline u64 sum_of_lanes(u64 n) { return n; }
 inline u64 share_out(u64* counter, u64 n) { return add(counter, n); }

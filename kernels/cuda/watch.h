@@ -5,6 +5,9 @@
 // that stands for it: the poller writes it as it stages the chunk, the handler reads it as it takes the chunk off the stage, and
 // where nothing orders the two there is a race. RESIDENT_WEAKEN names one end of an ordering that is relaxed then, to see that the
 // race is found: `staged/store`, `staged/load`, `stage-free/store`, `stage-free/load`.
+//
+// A slot of an inbox gets a byte too: who writes the slot writes it, the poller that has read the slot reads it. The orderings there are
+// `inbox-room/store`, `inbox-room/load` and `inbox-ticket`.
 #pragma once
 #include "types.h"
 
@@ -16,6 +19,10 @@ struct Chunk;
 
 u8& byte_for(const Chunk* staged);      // in host.cpp, which knows the stage
 
+u8& byte_for_mail(const Chunk* slot);   // by its address: the mailboxes of a device in a test are smaller than what that tells apart
+
+inline void mail_is_written(const Chunk* slot) { byte_for_mail(slot) = 1; }
+inline void mail_is_read(const Chunk* slot) { (void)*(volatile u8*)&byte_for_mail(slot); }
 inline void chunk_is_written(const Chunk* staged) { byte_for(staged) = 1; }
 inline void chunk_is_read(const Chunk* staged) { (void)*(volatile u8*)&byte_for(staged); }
 inline bool weakened(const char* end) {
@@ -23,6 +30,8 @@ inline bool weakened(const char* end) {
     return name && !strcmp(name, end);
 }
 #else
+inline void mail_is_written(const Chunk*) {}
+inline void mail_is_read(const Chunk*) {}
 inline void chunk_is_written(const Chunk*) {}
 inline void chunk_is_read(const Chunk*) {}
 constexpr bool weakened(const char*) { return false; }

@@ -21,12 +21,14 @@ constexpr u32 AGAIN = 32768;
 constexpr u32 LOSS = 65536;
 constexpr u32 RETRY = 131072;
 constexpr u32 HOLD = 262144;
+constexpr u32 ALLOWANCE = 24;
 constexpr u32 BUSY_KIND_BITS = 8;
 constexpr u32 DISPATCH_UNKNOWN = 4294967295u;
 constexpr u32 DISPATCH_FAILED = 4294967294u;
 constexpr u64 HANDLING = 0x8000000000000000ull;
+constexpr u64 FROM_ACTOR = 0x0000010000000000ull;
 constexpr u64 REGION_MAGIC = 0x746e656469736572ull;
-constexpr u64 WIRE_FINGERPRINT = 0xc163934a7f7ae8f4ull;
+constexpr u64 WIRE_FINGERPRINT = 0x625c94a08c6291b9ull;
 
 constexpr u32 OP_CAST = 1;
 constexpr u32 OP_CALL = 2;
@@ -43,6 +45,10 @@ constexpr u32 OP_EMIT = 19;
 constexpr u32 OP_REFUSED = 20;
 constexpr u32 OP_RETURN = 21;
 constexpr u32 OP_BLAMED = 22;
+constexpr u32 OP_ENDED = 23;
+constexpr u32 OP_TELL = 32;
+constexpr u32 OP_ASK = 33;
+constexpr u32 OP_VOID = 34;
 
 constexpr u32 FAULT_PANIC = 1;
 constexpr u32 FAULT_FAILED = 2;
@@ -51,6 +57,7 @@ constexpr u32 FAULT_TRAP = 4;
 constexpr u32 FAULT_ADDRESS = 5;
 constexpr u32 FAULT_HANG = 6;
 constexpr u32 FAULT_WORKER = 7;
+constexpr u32 FAULT_OUTBOX = 8;
 
 constexpr u32 REFUSED_STALE = 1;
 constexpr u32 REFUSED_FAILED = 2;
@@ -61,6 +68,8 @@ constexpr u32 ROW_FREE = 0;
 constexpr u32 ROW_LIVE = 1;
 constexpr u32 ROW_FAILED = 2;
 constexpr u32 ROW_KILLED = 3;
+constexpr u32 ROW_INBOX = 4;
+constexpr u32 ROW_OUTBOX = 5;
 
 constexpr u32 RUN = 0;
 constexpr u32 STOP = 1;
@@ -88,6 +97,7 @@ struct alignas(64) RegionHeader {
     u64 clock_nanos;
     u64 stood;
     u64 noted;
+    u32 system;
 };
 static_assert(sizeof(RegionHeader) == 192, "RegionHeader");
 static_assert(__builtin_offsetof(RegionHeader, magic) == 0, "RegionHeader.magic");
@@ -112,6 +122,7 @@ static_assert(__builtin_offsetof(RegionHeader, clock_answer) == 128, "RegionHead
 static_assert(__builtin_offsetof(RegionHeader, clock_nanos) == 136, "RegionHeader.clock_nanos");
 static_assert(__builtin_offsetof(RegionHeader, stood) == 144, "RegionHeader.stood");
 static_assert(__builtin_offsetof(RegionHeader, noted) == 152, "RegionHeader.noted");
+static_assert(__builtin_offsetof(RegionHeader, system) == 160, "RegionHeader.system");
 
 struct alignas(128) ShardControl {
     u64 egress_head;
@@ -181,7 +192,13 @@ struct alignas(64) ShardState {
     u64 refused;
     u64 faults;
     u64 count;
+    u64 inbox;
+    u64 sent;
     u64 pad;
+    u64 outbox_head;
+    u64 outbox_tail;
+    u64 ticket;
+    u64 ticket_of;
     u8 undo[256];
     u32 kill;
 };
@@ -193,9 +210,59 @@ static_assert(__builtin_offsetof(ShardState, handled) == 24, "ShardState.handled
 static_assert(__builtin_offsetof(ShardState, refused) == 32, "ShardState.refused");
 static_assert(__builtin_offsetof(ShardState, faults) == 40, "ShardState.faults");
 static_assert(__builtin_offsetof(ShardState, count) == 48, "ShardState.count");
-static_assert(__builtin_offsetof(ShardState, pad) == 56, "ShardState.pad");
-static_assert(__builtin_offsetof(ShardState, undo) == 64, "ShardState.undo");
-static_assert(__builtin_offsetof(ShardState, kill) == 320, "ShardState.kill");
+static_assert(__builtin_offsetof(ShardState, inbox) == 56, "ShardState.inbox");
+static_assert(__builtin_offsetof(ShardState, sent) == 64, "ShardState.sent");
+static_assert(__builtin_offsetof(ShardState, pad) == 72, "ShardState.pad");
+static_assert(__builtin_offsetof(ShardState, outbox_head) == 80, "ShardState.outbox_head");
+static_assert(__builtin_offsetof(ShardState, outbox_tail) == 88, "ShardState.outbox_tail");
+static_assert(__builtin_offsetof(ShardState, ticket) == 96, "ShardState.ticket");
+static_assert(__builtin_offsetof(ShardState, ticket_of) == 104, "ShardState.ticket_of");
+static_assert(__builtin_offsetof(ShardState, undo) == 112, "ShardState.undo");
+static_assert(__builtin_offsetof(ShardState, kill) == 368, "ShardState.kill");
+
+struct alignas(256) Mailbox {
+    u64 tail;
+    u64 pad0[15];
+    u64 head;
+    u64 pad1[15];
+};
+static_assert(sizeof(Mailbox) == 256, "Mailbox");
+static_assert(__builtin_offsetof(Mailbox, tail) == 0, "Mailbox.tail");
+static_assert(__builtin_offsetof(Mailbox, pad0) == 8, "Mailbox.pad0");
+static_assert(__builtin_offsetof(Mailbox, head) == 128, "Mailbox.head");
+static_assert(__builtin_offsetof(Mailbox, pad1) == 136, "Mailbox.pad1");
+
+struct alignas(8) Peer {
+    u32 allowance;
+    u32 waiting;
+};
+static_assert(sizeof(Peer) == 8, "Peer");
+static_assert(__builtin_offsetof(Peer, allowance) == 0, "Peer.allowance");
+static_assert(__builtin_offsetof(Peer, waiting) == 4, "Peer.waiting");
+
+struct alignas(4) RawAddress {
+    u32 system;
+    u32 row;
+    u32 generation;
+    u32 shard;
+};
+static_assert(sizeof(RawAddress) == 16, "RawAddress");
+static_assert(__builtin_offsetof(RawAddress, system) == 0, "RawAddress.system");
+static_assert(__builtin_offsetof(RawAddress, row) == 4, "RawAddress.row");
+static_assert(__builtin_offsetof(RawAddress, generation) == 8, "RawAddress.generation");
+static_assert(__builtin_offsetof(RawAddress, shard) == 12, "RawAddress.shard");
+
+struct alignas(16) ReplyTo {
+    u32 row;
+    u32 generation;
+    u32 shard;
+    u32 message;
+};
+static_assert(sizeof(ReplyTo) == 16, "ReplyTo");
+static_assert(__builtin_offsetof(ReplyTo, row) == 0, "ReplyTo.row");
+static_assert(__builtin_offsetof(ReplyTo, generation) == 4, "ReplyTo.generation");
+static_assert(__builtin_offsetof(ReplyTo, shard) == 8, "ReplyTo.shard");
+static_assert(__builtin_offsetof(ReplyTo, message) == 12, "ReplyTo.message");
 
 struct alignas(8) SpawnRow {
     u32 kind;
@@ -301,6 +368,12 @@ struct alignas(8) CutParams {
     u64 arena;
     u64 row_count;
     u64 rows_per_shard;
+    u64 shards;
+    u64 shard_count;
+    u64 mailboxes;
+    u64 mailbox_bytes;
+    u32 inbox_log2;
+    u32 outbox_log2;
     u64 wanted;
     u64 base_rows;
     u64 base_counts;
@@ -314,24 +387,30 @@ struct alignas(8) CutParams {
     u64 changed;
     u64 changed_bytes;
 };
-static_assert(sizeof(CutParams) == 136, "CutParams");
+static_assert(sizeof(CutParams) == 176, "CutParams");
 static_assert(__builtin_offsetof(CutParams, rows) == 0, "CutParams.rows");
 static_assert(__builtin_offsetof(CutParams, counts) == 8, "CutParams.counts");
 static_assert(__builtin_offsetof(CutParams, arena) == 16, "CutParams.arena");
 static_assert(__builtin_offsetof(CutParams, row_count) == 24, "CutParams.row_count");
 static_assert(__builtin_offsetof(CutParams, rows_per_shard) == 32, "CutParams.rows_per_shard");
-static_assert(__builtin_offsetof(CutParams, wanted) == 40, "CutParams.wanted");
-static_assert(__builtin_offsetof(CutParams, base_rows) == 48, "CutParams.base_rows");
-static_assert(__builtin_offsetof(CutParams, base_counts) == 56, "CutParams.base_counts");
-static_assert(__builtin_offsetof(CutParams, digests) == 64, "CutParams.digests");
-static_assert(__builtin_offsetof(CutParams, from_base) == 72, "CutParams.from_base");
-static_assert(__builtin_offsetof(CutParams, totals) == 80, "CutParams.totals");
-static_assert(__builtin_offsetof(CutParams, list) == 88, "CutParams.list");
-static_assert(__builtin_offsetof(CutParams, pages) == 96, "CutParams.pages");
-static_assert(__builtin_offsetof(CutParams, bytes) == 104, "CutParams.bytes");
-static_assert(__builtin_offsetof(CutParams, room) == 112, "CutParams.room");
-static_assert(__builtin_offsetof(CutParams, changed) == 120, "CutParams.changed");
-static_assert(__builtin_offsetof(CutParams, changed_bytes) == 128, "CutParams.changed_bytes");
+static_assert(__builtin_offsetof(CutParams, shards) == 40, "CutParams.shards");
+static_assert(__builtin_offsetof(CutParams, shard_count) == 48, "CutParams.shard_count");
+static_assert(__builtin_offsetof(CutParams, mailboxes) == 56, "CutParams.mailboxes");
+static_assert(__builtin_offsetof(CutParams, mailbox_bytes) == 64, "CutParams.mailbox_bytes");
+static_assert(__builtin_offsetof(CutParams, inbox_log2) == 72, "CutParams.inbox_log2");
+static_assert(__builtin_offsetof(CutParams, outbox_log2) == 76, "CutParams.outbox_log2");
+static_assert(__builtin_offsetof(CutParams, wanted) == 80, "CutParams.wanted");
+static_assert(__builtin_offsetof(CutParams, base_rows) == 88, "CutParams.base_rows");
+static_assert(__builtin_offsetof(CutParams, base_counts) == 96, "CutParams.base_counts");
+static_assert(__builtin_offsetof(CutParams, digests) == 104, "CutParams.digests");
+static_assert(__builtin_offsetof(CutParams, from_base) == 112, "CutParams.from_base");
+static_assert(__builtin_offsetof(CutParams, totals) == 120, "CutParams.totals");
+static_assert(__builtin_offsetof(CutParams, list) == 128, "CutParams.list");
+static_assert(__builtin_offsetof(CutParams, pages) == 136, "CutParams.pages");
+static_assert(__builtin_offsetof(CutParams, bytes) == 144, "CutParams.bytes");
+static_assert(__builtin_offsetof(CutParams, room) == 152, "CutParams.room");
+static_assert(__builtin_offsetof(CutParams, changed) == 160, "CutParams.changed");
+static_assert(__builtin_offsetof(CutParams, changed_bytes) == 168, "CutParams.changed_bytes");
 
 struct alignas(16) CtxRaw {
     u64 hlc;
@@ -341,10 +420,12 @@ struct alignas(16) CtxRaw {
     u32 generation;
     u32 shard;
     u32 fault;
+    u32 system;
+    u32 ended;
     u32 text_bytes;
     u8 text[240];
 };
-static_assert(sizeof(CtxRaw) == 288, "CtxRaw");
+static_assert(sizeof(CtxRaw) == 304, "CtxRaw");
 static_assert(__builtin_offsetof(CtxRaw, hlc) == 0, "CtxRaw.hlc");
 static_assert(__builtin_offsetof(CtxRaw, sent) == 8, "CtxRaw.sent");
 static_assert(__builtin_offsetof(CtxRaw, now) == 16, "CtxRaw.now");
@@ -352,8 +433,10 @@ static_assert(__builtin_offsetof(CtxRaw, row) == 24, "CtxRaw.row");
 static_assert(__builtin_offsetof(CtxRaw, generation) == 28, "CtxRaw.generation");
 static_assert(__builtin_offsetof(CtxRaw, shard) == 32, "CtxRaw.shard");
 static_assert(__builtin_offsetof(CtxRaw, fault) == 36, "CtxRaw.fault");
-static_assert(__builtin_offsetof(CtxRaw, text_bytes) == 40, "CtxRaw.text_bytes");
-static_assert(__builtin_offsetof(CtxRaw, text) == 44, "CtxRaw.text");
+static_assert(__builtin_offsetof(CtxRaw, system) == 40, "CtxRaw.system");
+static_assert(__builtin_offsetof(CtxRaw, ended) == 44, "CtxRaw.ended");
+static_assert(__builtin_offsetof(CtxRaw, text_bytes) == 48, "CtxRaw.text_bytes");
+static_assert(__builtin_offsetof(CtxRaw, text) == 52, "CtxRaw.text");
 
 struct alignas(8) EngineParams {
     u64 region;
@@ -361,10 +444,18 @@ struct alignas(8) EngineParams {
     u64 counts;
     u64 shards;
     u64 arena;
+    u64 mailboxes;
+    u64 mailbox_bytes;
+    u32 inbox_log2;
+    u32 outbox_log2;
 };
-static_assert(sizeof(EngineParams) == 40, "EngineParams");
+static_assert(sizeof(EngineParams) == 64, "EngineParams");
 static_assert(__builtin_offsetof(EngineParams, region) == 0, "EngineParams.region");
 static_assert(__builtin_offsetof(EngineParams, rows) == 8, "EngineParams.rows");
 static_assert(__builtin_offsetof(EngineParams, counts) == 16, "EngineParams.counts");
 static_assert(__builtin_offsetof(EngineParams, shards) == 24, "EngineParams.shards");
 static_assert(__builtin_offsetof(EngineParams, arena) == 32, "EngineParams.arena");
+static_assert(__builtin_offsetof(EngineParams, mailboxes) == 40, "EngineParams.mailboxes");
+static_assert(__builtin_offsetof(EngineParams, mailbox_bytes) == 48, "EngineParams.mailbox_bytes");
+static_assert(__builtin_offsetof(EngineParams, inbox_log2) == 56, "EngineParams.inbox_log2");
+static_assert(__builtin_offsetof(EngineParams, outbox_log2) == 60, "EngineParams.outbox_log2");

@@ -107,6 +107,15 @@ pub struct Kind {
     pub dispatch: Dispatch,
 }
 
+impl Kind {
+    /// Tells kinds apart in messages between actors, where the sender's view of the receiver may be wrong; never 0.
+    pub const fn tag(&self) -> u16 {
+        let folded = self.fingerprint ^ self.fingerprint >> 32;
+        let tag = (folded ^ folded >> 16) as u16;
+        if tag == 0 { 1 } else { tag }
+    }
+}
+
 /// Makes a state of one that was saved with another layout: that layout's digest, its bytes, and where the new one goes, all of
 /// `state_bytes`. False if there is no way from there.
 pub type Migrate = fn(layout: u64, old: &[u8], new: &mut [u8]) -> bool;

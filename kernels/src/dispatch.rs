@@ -9,7 +9,7 @@ use crate::ctx::Ctx;
 use crate::plain::Plain;
 use crate::wire::{self, CtxRaw, DISPATCH_FAILED, DISPATCH_UNKNOWN};
 
-/// Handles a message: index of the message, state, payload and its length, context, room for the reply.
+/// Handles a message: index of the message, above 16 bits of it the tag of the kind that its sender means or 0, state, payload and its length, context, room for the reply.
 ///
 /// Returns the reply's bytes, or [`DISPATCH_UNKNOWN`], or [`DISPATCH_FAILED`] with the context's fault set.
 ///
@@ -103,6 +103,12 @@ pub unsafe extern "C" fn entry<A: Actor>(
         assert_unchecked(payload.addr().is_multiple_of(16));
         assert_unchecked(reply.addr().is_multiple_of(16));
     }
+    // An address of another kind than the row's, made of another's bytes.
+    let tag = message >> 16;
+    if tag != 0 && tag != const { A::KIND.tag() as u32 } {
+        return DISPATCH_UNKNOWN;
+    }
+    let message = message & 0xffff;
     let handle = |ctx: &mut CtxRaw| {
         // SAFETY: the caller vouches for the state, see `Dispatch`.
         let state = unsafe { &mut *state.cast::<A>() };

@@ -5,8 +5,8 @@ use std::vec::Vec;
 
 use crate::actor::{Dispatch, Kind};
 use crate::clock;
-use crate::host::{modules, set_emit};
-use crate::wire::{CtxRaw, CutParams, EngineParams};
+use crate::host::{modules, set_calls};
+use crate::wire::{CtxRaw, CutParams, EngineParams, RawAddress, ReplyTo};
 
 /// The engine as PTX, for compute capability 8.0 and up; it calls `resident_kind` and the clock in a handler crate's PTX.
 pub const PTX: &str = include_str!("../cuda/engine.ptx");
@@ -15,7 +15,10 @@ pub const KERNEL: &str = "resident_engine";
 /// Name of the clock kernel in [`PTX`], by which a worker calibrates: parameters `ask` and `answer`.
 pub const CLOCK_KERNEL: &str = "resident_clock";
 /// Threads of a block of [`KERNEL`].
-pub const BLOCK_THREADS: u32 = 64;
+pub const BLOCK_THREADS: u32 = 96;
+/// Name of the kernel in [`PTX`] that mends the mailboxes after a loss, ahead of the launch that goes on: a thread for each shard,
+/// parameter [`EngineParams`].
+pub const MEND_KERNEL: &str = "resident_mend";
 /// Names of the kernels that take cuts and load actors, in the order of [`Step`]: any number of blocks of whole warps, at most 256
 /// threads, parameter [`CutParams`].
 pub const STEP_KERNELS: [&str; 4] = ["resident_cut_select", "resident_cut_copy", "resident_cut_changed", "resident_load"];
@@ -41,7 +44,7 @@ pub fn kinds() -> &'static [&'static Kind] {
 }
 
 mod native {
-    use super::{CtxRaw, CutParams, EngineParams};
+    use super::{CtxRaw, CutParams, EngineParams, RawAddress, ReplyTo};
 
     unsafe extern "C" {
         pub fn resident_host_shard(params: *const EngineParams, shard: u32, threads: u32);
@@ -49,7 +52,9 @@ mod native {
         pub fn resident_host_cut_copy(params: *const CutParams);
         pub fn resident_host_cut_changed(params: *const CutParams);
         pub fn resident_host_load(params: *const CutParams);
+        pub fn resident_host_mend(params: *const EngineParams);
         pub fn resident_emit(ctx: *mut CtxRaw, ty: u32, payload: *const u8, len: u32);
+        pub fn resident_send(ctx: *mut CtxRaw, to: *const RawAddress, message: u32, payload: *const u8, len: u32, reply: *const ReplyTo);
     }
 }
 
@@ -61,9 +66,19 @@ mod native {
 /// Every address in `params` is valid for what the engine does with it (`cuda/engine.h`, `enter`) until this returns, the
 /// region's header is consistent, and no other thread runs the same shard.
 pub unsafe fn run_host_shard(params: &EngineParams, shard: u32, threads: bool) {
-    set_emit(native::resident_emit);
+    set_calls(native::resident_emit, native::resident_send);
     // SAFETY: the caller's promise.
     unsafe { native::resident_host_shard(params, shard, u32::from(threads)) }
+}
+
+/// Mends the mailboxes of a CPU device after a loss, ahead of the launch that goes on.
+///
+/// # Safety
+///
+/// As [`run_host_shard`], and no shard runs.
+pub unsafe fn mend_host(params: &EngineParams) {
+    // SAFETY: the caller's promise.
+    unsafe { native::resident_host_mend(params) }
 }
 
 /// Carries out a step on the CPU device.

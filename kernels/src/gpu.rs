@@ -4,11 +4,13 @@ use core::panic::PanicInfo;
 
 use crate::clock;
 use crate::text::Text;
-use crate::wire::{CtxRaw, MAX_FAULT_TEXT};
+use crate::wire::{CtxRaw, MAX_FAULT_TEXT, RawAddress, ReplyTo};
 
 unsafe extern "C" {
     /// The engine's: sends an emitted message.
     pub(crate) fn resident_emit(ctx: *mut CtxRaw, ty: u32, payload: *const u8, len: u32);
+    /// The engine's: sends a message to another actor; `reply`, which may be null, names who gets its reply.
+    pub(crate) fn resident_send(ctx: *mut CtxRaw, to: *const RawAddress, message: u32, payload: *const u8, len: u32, reply: *const ReplyTo);
     /// The engine's: fails the actor being handled and goes on with the next message.
     fn resident_panic(text: *const u8, len: u32) -> !;
 }

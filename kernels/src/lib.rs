@@ -51,7 +51,7 @@
 //!
 //! - [`plain`]: what may cross to the GPU, and how it becomes bytes.
 //! - [`actor`](mod@actor): messages, replies, states and kinds; [`dispatch`]: how a message finds its handler.
-//! - [`ctx`]: what a handler may know and say while it runs.
+//! - [`ctx`]: what a handler may know and say while it runs; [`address`]: where other actors are.
 //! - [`wire`], [`clock`], [`module`]: the layouts, the clock and the table of kinds that host and device share.
 //! - `host`: what an application sees of a handler crate (not on the GPU).
 #![no_std]
@@ -62,6 +62,7 @@ extern crate self as resident_kernels;
 extern crate std;
 
 pub mod actor;
+pub mod address;
 pub mod clock;
 pub mod ctx;
 pub mod dispatch;
@@ -81,7 +82,8 @@ pub use resident_macros::{Emit, Message, Plain, Reply, State, actor, export};
 /// Everything a handler crate names.
 pub mod prelude {
     pub use crate::actor::{Actor, Emit, Handles, Message, Reply, State};
-    pub use crate::ctx::{Address, Ctx};
+    pub use crate::address::Address;
+    pub use crate::ctx::Ctx;
     pub use crate::plain::Plain;
     pub use resident_macros::{Emit, Message, Plain, Reply, State, actor};
 }

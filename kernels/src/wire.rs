@@ -123,6 +123,15 @@ consts! {
         /// Device to host, first of all after a device was lost: what the shard was at, payload is [`BlameInfo`]; `message` is the
         /// `FAULT_*` class of the loss. As an answer to a call, the call was the one being handled, and its answer may have come.
         OP_BLAMED = 22,
+        /// Device to host: the actor in row `row` has asked for its end, `Ctx::stop_self`; its row is refused to everybody from here on.
+        OP_ENDED = 23,
+        /// Shard to shard: handle a message; `correlation` is the [tag](crate::actor::Kind::tag) of the kind that its sender takes the
+        /// receiver for.
+        OP_TELL = 32,
+        /// Shard to shard: the same, and its reply goes to the [`ReplyTo`] ahead of the payload.
+        OP_ASK = 33,
+        /// In an inbox: nothing, where a launch was lost before a frame was whole.
+        OP_VOID = 34,
     }
 }
 
@@ -143,6 +152,8 @@ consts! {
         FAULT_HANG = 6,
         /// The worker of the device ended meanwhile.
         FAULT_WORKER = 7,
+        /// The handler has sent more than its shard's outbox holds while the receivers' inboxes were full.
+        FAULT_OUTBOX = 8,
     }
 }
 
@@ -171,6 +182,10 @@ consts! {
         ROW_FAILED = 2,
         /// The row's actor was killed; `OP_STOP` frees the row.
         ROW_KILLED = 3,
+        /// In a cut, no row: what waits in a shard's inbox.
+        ROW_INBOX = 4,
+        /// In a cut, no row: what waits in a shard's outbox.
+        ROW_OUTBOX = 5,
     }
 }
 
@@ -193,7 +208,11 @@ pub const LOSS: u32 = 1 << 16;
 pub const RETRY: u32 = 1 << 17;
 /// In [`ShardControl::loss`]: wait until this bit is gone.
 pub const HOLD: u32 = 1 << 18;
-/// In [`ShardState::ingress`]: the frame there is a message that is being handled.
+/// In a count of messages handled: one that came from another actor. Those that the application has sent are counted below it.
+pub const FROM_ACTOR: u64 = 1 << 40;
+/// Slots that a shard may write to an inbox before it looks again how full that is.
+pub const ALLOWANCE: usize = 24;
+/// In [`ShardState::ingress`] and [`ShardState::inbox`]: the frame there is a message that is being handled.
 pub const HANDLING: u64 = 1 << 63;
 
 /// A handler's dispatch returns this when the kind has no such message or the message another size.
@@ -288,6 +307,8 @@ layouts! {
         stood: u64,
         /// The last of them at which the application has noted what is in the rings; written by the application.
         noted: u64,
+        /// Tells the actors of this system from those of others.
+        system: u32,
     }
 
     /// What the host tells one shard. Written by the host only, read by the shard's engine: the first 16 bytes in one access.
@@ -334,8 +355,8 @@ layouts! {
         beat: u64,
         /// The number of the launch that has come past what the one before had begun.
         settled: u32,
-        /// The message being handled: its ingress slot plus one, and its kind in the lowest [`BUSY_KIND_BITS`]. Of meaning if that slot
-        /// is not below `ingress_head`. A GPU writes it once a message has taken long, 0 when it is done.
+        /// The message being handled: its place among all frames handled plus one, and its kind in the lowest [`BUSY_KIND_BITS`]. Of
+        /// meaning if that place is not below `handled`. A GPU writes it once a message has taken long, 0 when it is done.
         busy: u64,
     }
 
@@ -370,12 +391,69 @@ layouts! {
         faults: u64,
         /// Messages that the actor of the message being handled had handled before.
         count: u64,
+        /// Next inbox slot to handle; with [`HANDLING`], its message is being handled.
+        inbox: u64,
+        /// The last message that has sent something to another actor: twice its first slot, one more if that is of the inbox, plus one.
+        sent: u64,
         /// Zero.
         pad: u64,
+        /// Next outbox slot to send.
+        outbox_head: u64,
+        /// Next outbox slot to write.
+        outbox_tail: u64,
+        /// The inbox slot that a frame of the outbox is being sent to.
+        ticket: u64,
+        /// That frame's outbox slot, with [`HANDLING`].
+        ticket_of: u64,
         /// The actor's state as it was before the message being handled, if it is not longer.
         undo: u8[UNDO_BYTES],
         /// The last kill carried out.
         kill: u32,
+    }
+
+    /// The words of an inbox, in device memory, on lines of their own. Behind them come a [`Peer`] for each shard, the inbox's slots
+    /// and those of its shard's outbox.
+    struct Mailbox : 256 {
+        /// Slots given out to senders, in all.
+        tail: u64,
+        /// Zero.
+        pad0: u64[15],
+        /// Slots handled, in all: what senders may use again.
+        head: u64,
+        /// Zero.
+        pad1: u64[15],
+    }
+
+    /// What a shard knows of another one's inbox. Its own, in device memory.
+    struct Peer : 8 {
+        /// Slots it may write there without looking again.
+        allowance: u32,
+        /// Frames in its own outbox that are for that inbox.
+        waiting: u32,
+    }
+
+    /// Where an actor is, as it travels in messages.
+    struct RawAddress : 4 {
+        /// The system, [`RegionHeader::system`].
+        system: u32,
+        /// The row.
+        row: u32,
+        /// Which of the row's actors; 0 for nobody.
+        generation: u32,
+        /// The shard.
+        shard: u32,
+    }
+
+    /// Who gets a reply, ahead of the payload of [`OP_ASK`].
+    struct ReplyTo : 16 {
+        /// The row.
+        row: u32,
+        /// Which of the row's actors.
+        generation: u32,
+        /// The shard.
+        shard: u32,
+        /// Index of the message that the reply is, and above 16 bits the tag of the kind that handles it.
+        message: u32,
     }
 
     /// Payload of a spawn frame, ahead of the state's first [`SPAWN_STATE_BYTES`].
@@ -430,7 +508,8 @@ layouts! {
         generation: u32,
         /// Index of its kind.
         kind: u32,
-        /// `ROW_LIVE` or `ROW_FAILED`; `ROW_FREE` if there is none any more, and then all below is 0 but `gone`.
+        /// `ROW_LIVE` or `ROW_FAILED`; `ROW_FREE` if there is none any more, and then all below is 0 but `gone`. `ROW_INBOX` or `ROW_OUTBOX`
+        /// for a shard's messages from actor to actor, slot by slot, and then `handled` is the first slot's index.
         status: u32,
         /// Bytes of its state.
         bytes: u32,
@@ -488,6 +567,18 @@ layouts! {
         row_count: u64,
         /// Rows of each shard.
         rows_per_shard: u64,
+        /// The engine's shard states, and how many.
+        shards: u64,
+        /// See `shards`.
+        shard_count: u64,
+        /// The engine's mailboxes.
+        mailboxes: u64,
+        /// Bytes of one.
+        mailbox_bytes: u64,
+        /// Slots of an inbox, as a power of two.
+        inbox_log2: u32,
+        /// Slots of an outbox, as a power of two.
+        outbox_log2: u32,
         /// One bit for each row that is asked for, or 0 for all.
         wanted: u64,
         /// Rows and counts as the base has them; 0 if this cut is not to become one.
@@ -531,6 +622,10 @@ layouts! {
         shard: u32,
         /// Set by `Ctx::fail`; a `FAULT_*` class.
         fault: u32,
+        /// Its system.
+        system: u32,
+        /// Set by `Ctx::stop_self`.
+        ended: u32,
         /// Bytes of `text` in use.
         text_bytes: u32,
         /// Why the actor failed, UTF-8.
@@ -549,6 +644,14 @@ layouts! {
         shards: u64,
         /// The state arena.
         arena: u64,
+        /// `shards` mailboxes, `mailbox_bytes` apart.
+        mailboxes: u64,
+        /// Bytes of one: a [`Mailbox`], the peers, inbox and outbox.
+        mailbox_bytes: u64,
+        /// Slots of an inbox, as a power of two.
+        inbox_log2: u32,
+        /// Slots of an outbox, as a power of two.
+        outbox_log2: u32,
     }
 }
 
@@ -573,7 +676,7 @@ pub const fn fold(hash: u64, value: u64) -> u64 {
 
 /// Digest of every layout and constant above: equal on both sides, or they do not speak.
 pub const FINGERPRINT: u64 = {
-    let mut hash = digest(b"resident wire 2");
+    let mut hash = digest(b"resident wire 3");
     let mut i = 0;
     while i < STRUCTS.len() {
         let s = &STRUCTS[i];
@@ -624,6 +727,7 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         ("LOSS", LOSS as usize),
         ("RETRY", RETRY as usize),
         ("HOLD", HOLD as usize),
+        ("ALLOWANCE", ALLOWANCE),
         ("BUSY_KIND_BITS", BUSY_KIND_BITS as usize),
     ] {
         writeln!(out, "constexpr u32 {name} = {value};")?;
@@ -631,6 +735,7 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
     writeln!(out, "constexpr u32 DISPATCH_UNKNOWN = {DISPATCH_UNKNOWN}u;")?;
     writeln!(out, "constexpr u32 DISPATCH_FAILED = {DISPATCH_FAILED}u;")?;
     writeln!(out, "constexpr u64 HANDLING = 0x{HANDLING:016x}ull;")?;
+    writeln!(out, "constexpr u64 FROM_ACTOR = 0x{FROM_ACTOR:016x}ull;")?;
     writeln!(out, "constexpr u64 REGION_MAGIC = 0x{REGION_MAGIC:016x}ull;")?;
     writeln!(out, "constexpr u64 WIRE_FINGERPRINT = 0x{FINGERPRINT:016x}ull;")?;
     for list in [OPS, FAULTS, REFUSALS, ROWS, COMMANDS] {

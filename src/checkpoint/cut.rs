@@ -11,7 +11,7 @@ use std::time::Duration;
 use resident_checkpoint::{Actor, ChangedPage, Checkpoint, Delta, DeltaParts, Emitted, Key, Kind, Parts, Pending, Shard, Status, Taken};
 use resident_gpu::cut::{Cut, CutError, Queued};
 use resident_gpu::rows::RowId;
-use resident_kernels::wire::{CutRow, ROW_FREE, ROW_LIVE};
+use resident_kernels::wire::{CutRow, FROM_ACTOR, ROW_FREE, ROW_LIVE};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -299,7 +299,7 @@ impl Reading<'_> {
         let Resident { name, before, .. } = resident.unwrap_or(Resident { row: id, name: None, before: 0 });
         let status = if row.status == u32::from(ROW_LIVE) { Status::Live } else { Status::Failed };
         let CutRow { kind, bytes, offset, .. } = *row;
-        Actor { key: row_key(row), name, kind, status, handled: before + row.handled, offset, bytes }
+        Actor { key: row_key(row), name, kind, status, handled: before + (row.handled & (FROM_ACTOR - 1)), offset, bytes }
     }
 
     fn taken(&self) -> Taken {

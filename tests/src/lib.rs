@@ -129,7 +129,7 @@ pub async fn on_every_shard<A: Spawn>(system: &System, make: impl Fn() -> A) -> 
     let mut actors: Vec<Option<GpuRef<A>>> = vec![None; shards];
     while let Some(missing) = actors.iter().position(Option::is_none) {
         let (actor, join) = A::spawn(None, make(), system).await.unwrap_or_else(|error| panic!("{error}"));
-        match &mut actors[actor.info().address.shard as usize] {
+        match &mut actors[actor.info().address.shard() as usize] {
             free @ None => *free = Some(actor),
             Some(_) => {
                 // Another spawn came between.

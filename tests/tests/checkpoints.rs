@@ -12,7 +12,7 @@ use resident::checkpoint::{
 };
 use resident::prelude::*;
 use resident::resident_kernels::plain::Plain;
-use resident::{Address, ArenaError, SpawnError};
+use resident::{ArenaError, SpawnError};
 use resident_test_actors::*;
 use resident_tests::*;
 use tokio::sync::mpsc;
@@ -102,8 +102,8 @@ async fn it_is_of_one_moment_while_everything_goes_on() {
         .collect();
     // What an account has, and what is on its way there.
     let balance = |checkpoint: &Checkpoint, account: &GpuRef<Ledger>| {
-        let Address { shard, row, generation } = account.info().address;
-        let key = Key { shard, row, generation };
+        let at = account.info().address;
+        let key = Key { shard: at.shard(), row: at.row(), generation: at.generation() };
         let state: Ledger = checkpoint.state_at(checkpoint.actor(key).unwrap()).unwrap();
         let sent = checkpoint.pending().iter().filter(|pending| pending.key == key).map(|pending| Move::decode(&pending.payload).cents);
         state.balance + sent.sum::<i64>()

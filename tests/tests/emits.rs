@@ -55,7 +55,7 @@ async fn emitted_messages_reach_their_actor_in_order() {
     cast!(emitter, EmitterMsg::EmitLate(EmitLate { count: 3000, minutes: 121 })).unwrap();
     for number in 0..3000 {
         match soon("an alert", alerts.recv()).await {
-            Some(Alert::Late(late)) => assert_eq!((late.number, late.minutes, late.row), (number, 121, emitter.info().address.row)),
+            Some(Alert::Late(late)) => assert_eq!((late.number, late.minutes, late.row), (number, 121, emitter.info().address.row())),
             other => panic!("{other:?}"),
         }
     }

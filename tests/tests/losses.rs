@@ -153,7 +153,7 @@ impl Doomed {
     }
 
     fn shard(&self) -> usize {
-        self.actor.info().address.shard as usize
+        self.actor.info().address.shard() as usize
     }
 
     /// What its callers and its supervisor are told is all that there is to tell.

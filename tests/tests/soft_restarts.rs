@@ -35,7 +35,7 @@ async fn ten_thousand_leave_nothing_behind() {
     let child = ChildSpec::gpu("child", Panicker::default).on(&system);
     let sup = Supervisor::builder("soft").intensity(u32::MAX, Duration::from_secs(1)).child(child).start().await.unwrap();
     let actor = sup.child::<Panicker>("child").await.unwrap();
-    let (id, generation) = (actor.get_id(), actor.info().address.generation);
+    let (id, generation) = (actor.get_id(), actor.info().address.generation());
     let before = actors_so_far().await;
     let mut took = Vec::new();
     for _ in 0..RESTARTS {
@@ -47,7 +47,7 @@ async fn ten_thousand_leave_nothing_behind() {
     }
     assert_eq!(actors_so_far().await, before + 1, "no actor was spawned meanwhile");
     assert_eq!(sup.child::<Panicker>("child").await.unwrap().get_id(), id);
-    assert_eq!(u64::from(actor.info().address.generation - generation), RESTARTS);
+    assert_eq!(u64::from(actor.info().address.generation() - generation), RESTARTS);
     assert_eq!((system.running(), system.dead_letters()), (1, 0));
     took.sort_unstable();
     println!("from a fault's news to the next reply: p50 {:?}, p99 {:?}", took[took.len() / 2], took[took.len() * 99 / 100]);

@@ -88,8 +88,8 @@ async fn rows_and_arena_run_out_with_advice() {
     first.stop(None);
     join.await.unwrap();
     let (next, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
-    assert_eq!(next.info().address.row, old.address.row);
-    assert_ne!(next.info().address.generation, old.address.generation);
+    assert_eq!(next.info().address.row(), old.address.row());
+    assert_ne!(next.info().address.generation(), old.address.generation());
     assert!(first.try_cast(CounterMsg::Tick).is_err(), "an old handle does not reach the row's next actor");
     assert_eq!(call!(next, CounterMsg::Get).unwrap().added, 0);
     system.stop().await;

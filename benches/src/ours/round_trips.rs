@@ -120,7 +120,7 @@ impl RoundTrips<'_> {
         let (mut panics, mut next) = (Vec::new(), Vec::new());
         for value in 0..self.panics {
             let (panicker, join) = self.ours.runtime.block_on(Panicker::spawn(None, Panicker::default(), system))?;
-            let shard = panicker.info().address.shard as usize;
+            let shard = panicker.info().address.shard() as usize;
             let start = Instant::now();
             let outcome = panicker.ask(&PanicInCall { how: EXPLICIT, value }, PATIENCE);
             panics.push(start.elapsed().as_nanos() as f64);

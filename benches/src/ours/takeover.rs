@@ -123,7 +123,7 @@ impl Contender for Faults<'_> {
                 ready(system)?;
                 let (breaker, _) =
                     self.ours.runtime.block_on(Breaker::spawn_linked(None, Breaker::default(), system, supervisor.clone()))?;
-                let shard = breaker.info().address.shard as usize;
+                let shard = breaker.info().address.shard() as usize;
                 counters.ask(shard)?;
                 let start = Instant::now();
                 breaker.cast(BreakerMsg::Break(Break { how: self.way.how() }))?;

@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use crate::fault::{Class, WorkerError};
+use crate::mailboxes::Mailboxes;
 use crate::region::{Geometry, PAGE};
 
 /// Where things lie in a buffer, each on a page of its own.
@@ -41,7 +42,7 @@ impl Layout {
         let rows = rows(geometry);
         let wanted = PAGE;
         let rows_at = wanted + rows.div_ceil(8).next_multiple_of(PAGE);
-        let pages_at = rows_at + (rows * size_of::<CutRow>() as u64).next_multiple_of(PAGE);
+        let pages_at = rows_at + (most_rows(geometry) * size_of::<CutRow>() as u64).next_multiple_of(PAGE);
         let bytes_at = pages_at + (most_pages(geometry) * size_of::<CutPage>() as u64).next_multiple_of(PAGE);
         Layout { totals: 0, wanted, rows: rows_at, pages: pages_at, bytes: bytes_at, end: bytes_at + room(geometry) }
     }
@@ -52,14 +53,19 @@ pub(crate) fn rows(geometry: &Geometry) -> u64 {
     u64::from(geometry.shards) * u64::from(geometry.rows)
 }
 
-/// The most pages that its states have.
-pub(crate) fn most_pages(geometry: &Geometry) -> u64 {
-    rows(geometry) + geometry.arena_bytes / STATE_PAGE as u64
+/// The most rows that a cut lists: an inbox and an outbox of each shard are listed as such.
+pub(crate) fn most_rows(geometry: &Geometry) -> u64 {
+    rows(geometry) + 2 * u64::from(geometry.shards)
 }
 
-/// The most bytes that its states have.
+/// The most pages that its states and mailboxes have: each may end with a part of one, and a ring begin with one too.
+pub(crate) fn most_pages(geometry: &Geometry) -> u64 {
+    most_rows(geometry) + 2 * u64::from(geometry.shards) + room(geometry) / STATE_PAGE as u64
+}
+
+/// The most bytes that its states and mailboxes have.
 pub(crate) fn room(geometry: &Geometry) -> u64 {
-    geometry.arena_bytes.next_multiple_of(PAGE)
+    (geometry.arena_bytes + Mailboxes::of(geometry).bytes).next_multiple_of(PAGE)
 }
 
 /// What lists in a buffer are of.

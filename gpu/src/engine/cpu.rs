@@ -7,8 +7,8 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use resident_kernels::engine::run_host_shard;
-use resident_kernels::wire::{EngineParams, Row, ShardState};
+use resident_kernels::engine::{mend_host, run_host_shard};
+use resident_kernels::wire::{EngineParams, Mailbox, Row, ShardState};
 use rustix::fs::{MemfdFlags, fstat, ftruncate, memfd_create};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -17,6 +17,7 @@ use self::cut::Cuts;
 use super::{Engine, Outcome, SHARD_THREAD};
 use crate::cut::buffer::Buffer;
 use crate::fault::{Class, WorkerError};
+use crate::mailboxes::Mailboxes;
 use crate::region::Region;
 use crate::worker::Job;
 
@@ -24,6 +25,8 @@ use crate::worker::Job;
 pub(crate) struct Cpu {
     memory: Arc<Memory>,
     threads: bool,
+    /// The engine before was lost: the mailboxes are to be mended before the first launch.
+    broken: bool,
     shards: Vec<JoinHandle<()>>,
     cuts: Option<Cuts>,
 }
@@ -31,7 +34,8 @@ pub(crate) struct Cpu {
 impl Cpu {
     pub(crate) fn open(region: &Arc<Region>, memory: Option<OwnedFd>, threads: bool) -> Result<Cpu, WorkerError> {
         region.header().set_clock_offset(0);
-        Ok(Cpu { memory: Arc::new(Memory::new(region, memory)?), threads, shards: Vec::new(), cuts: None })
+        let broken = memory.is_some();
+        Ok(Cpu { memory: Arc::new(Memory::new(region, memory)?), threads, broken, shards: Vec::new(), cuts: None })
     }
 }
 
@@ -48,6 +52,10 @@ impl Engine for Cpu {
     }
 
     fn launch(&mut self) -> Result<(), WorkerError> {
+        if std::mem::take(&mut self.broken) {
+            // SAFETY: as below; no shard runs.
+            unsafe { mend_host(&self.memory.params) }
+        }
         for shard in 0..self.memory.region.geometry().shards {
             let (memory, threads) = (self.memory.clone(), self.threads);
             let run = move || {
@@ -93,7 +101,7 @@ impl Engine for Cpu {
     }
 }
 
-/// Rows, shard states, counts and arena: a memfd, whose pages are zero and take memory once they are used.
+/// Rows, shard states, counts, mailboxes and arena: a memfd, whose pages are zero and take memory once they are used.
 struct Memory {
     region: Arc<Region>,
     fd: OwnedFd,
@@ -114,7 +122,9 @@ impl Memory {
         let rows = geometry.shards as usize * geometry.rows as usize;
         let shards_at = rows * size_of::<Row>();
         let counts_at = shards_at + geometry.shards as usize * size_of::<ShardState>();
-        let arena_at = (counts_at + rows * size_of::<u64>()).next_multiple_of(256);
+        let mailboxes = Mailboxes::of(&geometry);
+        let mailboxes_at = (counts_at + rows * size_of::<u64>()).next_multiple_of(align_of::<Mailbox>());
+        let arena_at = mailboxes_at + mailboxes.bytes as usize;
         let bytes = arena_at + geometry.arena_bytes as usize;
         let none = |cause: Errno| {
             WorkerError::new(
@@ -144,6 +154,10 @@ impl Memory {
             shards: at + shards_at as u64,
             counts: at + counts_at as u64,
             arena: at + arena_at as u64,
+            mailboxes: at + mailboxes_at as u64,
+            mailbox_bytes: mailboxes.each,
+            inbox_log2: mailboxes.inbox_log2,
+            outbox_log2: mailboxes.outbox_log2,
         };
         Ok(Memory { region: region.clone(), fd, params, base, bytes })
     }

@@ -12,9 +12,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use cudarc::driver::sys::{self, CUdeviceptr, CUfunction, CUresult, CUstream};
-use resident_kernels::engine::{BLOCK_THREADS, CLOCK_KERNEL, KERNEL, PTX, kinds};
+use resident_kernels::engine::{BLOCK_THREADS, CLOCK_KERNEL, KERNEL, MEND_KERNEL, PTX, kinds};
 use resident_kernels::host::{Gpu, Module};
-use resident_kernels::wire::{EngineParams, FINGERPRINT, REGION_MAGIC, Row, ShardState};
+use resident_kernels::wire::{EngineParams, FINGERPRINT, Mailbox, REGION_MAGIC, Row, ShardState};
 
 use self::cut::Cuts;
 use self::driver::check;
@@ -24,11 +24,14 @@ use super::{Engine, Outcome};
 use crate::clock::now_micros;
 use crate::cut::buffer::Buffer;
 use crate::fault::{Class, WorkerError};
+use crate::mailboxes::Mailboxes;
 use crate::options::Options;
 use crate::region::Region;
 use crate::words::HeaderWords;
 use crate::worker::Job;
 
+/// Threads of a block that mends mailboxes.
+const MEND_THREADS: u32 = 32;
 /// How long the two clocks are compared before a launch.
 const CALIBRATIONS: u64 = 64;
 const CALIBRATION_LIMIT: Duration = Duration::from_secs(2);
@@ -62,6 +65,9 @@ pub(crate) fn handlers(modules: &[Module]) -> Result<&'static str, WorkerError> 
 pub(crate) struct Cuda {
     region: Arc<Region>,
     engine: CUfunction,
+    mend: CUfunction,
+    /// The engine before was lost: the mailboxes are to be mended before the first launch.
+    broken: bool,
     stream: CUstream,
     params: EngineParams,
     cuts: Cuts,
@@ -137,12 +143,15 @@ impl Cuda {
         let module = link::load(found, PTX, handlers, options.cache.as_deref())?;
         let engine = function(module, KERNEL)?;
         let clock = function(module, CLOCK_KERNEL)?;
+        let mend = function(module, MEND_KERNEL)?;
         check_room(engine, shards, found.sms)?;
         let mut stream = ptr::null_mut();
         // SAFETY: valid out-pointer.
         check(unsafe { sys::cuStreamCreate(&mut stream, sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32) }, "cuStreamCreate")?;
         check_table(module, stream)?;
-        let tables_bytes = (rows_bytes + counts_bytes + saved_bytes).next_multiple_of(256);
+        let mailboxes = Mailboxes::of(&region.geometry());
+        let mailboxes_at = (rows_bytes + counts_bytes + saved_bytes).next_multiple_of(align_of::<Mailbox>() as u64);
+        let tables_bytes = mailboxes_at + mailboxes.bytes;
         let memory = Exported::new(found.device, tables_bytes + region.geometry().arena_bytes, before)?;
         let registered = Registered::new(region)?;
         let params = EngineParams {
@@ -151,9 +160,15 @@ impl Cuda {
             shards: memory.address() + rows_bytes,
             counts: memory.address() + rows_bytes + saved_bytes,
             arena: memory.address() + tables_bytes,
+            mailboxes: memory.address() + mailboxes_at,
+            mailbox_bytes: mailboxes.each,
+            inbox_log2: mailboxes.inbox_log2,
+            outbox_log2: mailboxes.outbox_log2,
         };
         let cuts = Cuts::new(module, found, region.geometry(), &params)?;
-        let cuda = Cuda { region: region.clone(), engine, stream, params, cuts, memory, _registered: registered, context, claim };
+        let broken = !fresh;
+        let cuda =
+            Cuda { region: region.clone(), engine, mend, broken, stream, params, cuts, memory, _registered: registered, context, claim };
         if fresh {
             // SAFETY: the range lies within the memory just taken, which nothing uses yet.
             check(unsafe { sys::cuMemsetD8Async(params.rows, 0, tables_bytes as usize, stream) }, "clearing rows")?;
@@ -235,6 +250,10 @@ impl Engine for Cuda {
 
     fn launch(&mut self) -> Result<(), WorkerError> {
         let mut params = self.params;
+        if std::mem::take(&mut self.broken) {
+            let shards = self.region.geometry().shards;
+            self.run(self.mend, shards.div_ceil(MEND_THREADS), MEND_THREADS, &mut [(&raw mut params).cast()])?;
+        }
         self.run(self.engine, self.region.geometry().shards, BLOCK_THREADS, &mut [(&raw mut params).cast()])
     }
 

@@ -33,7 +33,7 @@ impl Inquest {
     /// Decides what the shards are to do, ahead of the launch.
     pub(crate) fn open(region: &Region, states: &[ShardState], loss: &Loss) -> Inquest {
         let before: Vec<u32> = (0..states.len() as u32).map(|shard| region.control(shard).loss()).collect();
-        let begun: Vec<bool> = states.iter().map(|state| state.ingress & HANDLING != 0).collect();
+        let begun: Vec<bool> = states.iter().map(|state| (state.ingress | state.inbox) & HANDLING != 0).collect();
         let verdicts = judge(&begun, &before, loss);
         for (shard, word) in (0u32..).zip(&verdicts) {
             region.control(shard).set_loss(*word);

@@ -1,7 +1,7 @@
 //! What rustc has made, looked through before the driver sees it.
 
 /// What the engine offers; everything else must be in the PTX.
-const ENGINE: [&str; 2] = ["resident_emit", "resident_panic"];
+const ENGINE: [&str; 3] = ["resident_emit", "resident_send", "resident_panic"];
 
 /// What the engine and the host look for.
 const ENTRIES: [&str; 3] = ["resident_kind", "resident_hlc_merge", "RESIDENT_MODULE"];

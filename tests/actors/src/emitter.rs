@@ -59,7 +59,7 @@ impl Emitter {
 impl Emitter {
     fn late(&mut self, msg: &EmitLate, ctx: &mut Ctx) {
         for _ in 0..msg.count {
-            let row = ctx.actor().row;
+            let row = ctx.address::<Self>().row();
             ctx.emit(Late { number: self.emitted, minutes: msg.minutes, row });
             self.emitted += 1;
         }

@@ -10,6 +10,7 @@ mod emitter;
 mod failer;
 mod ledger;
 mod panicker;
+mod player;
 
 pub use big::*;
 pub use breaker::*;
@@ -19,5 +20,6 @@ pub use emitter::*;
 pub use failer::*;
 pub use ledger::*;
 pub use panicker::*;
+pub use player::*;
 
-resident_kernels::export!(Counter, Echo, Panicker, Emitter, Failer, Big, Breaker, Ledger);
+resident_kernels::export!(Counter, Echo, Panicker, Emitter, Failer, Big, Breaker, Ledger, Player);

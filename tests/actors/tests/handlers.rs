@@ -4,7 +4,7 @@ use std::mem::{offset_of, size_of};
 
 use resident_kernels::host::{self, Gpu};
 use resident_kernels::prelude::*;
-use resident_kernels::wire::{CtxRaw, DISPATCH_FAILED, FAULT_FAILED, FAULT_PANIC, MAX_FAULT_TEXT, MAX_PAYLOAD};
+use resident_kernels::wire::{CtxRaw, DISPATCH_FAILED, FAULT_FAILED, FAULT_PANIC, MAX_FAULT_TEXT, MAX_PAYLOAD, RawAddress, ReplyTo};
 use resident_test_actors::*;
 
 /// What the engine keeps beside an actor.
@@ -18,7 +18,19 @@ struct Bench<A> {
 
 impl<A: Actor> Bench<A> {
     fn new(state: A) -> Box<Self> {
-        let ctx = CtxRaw { hlc: 0, sent: 0, now: 0, row: 0, generation: 1, shard: 0, fault: 0, text_bytes: 0, text: [0; MAX_FAULT_TEXT] };
+        let ctx = CtxRaw {
+            hlc: 0,
+            sent: 0,
+            now: 0,
+            row: 0,
+            generation: 1,
+            shard: 0,
+            system: 0,
+            ended: 0,
+            fault: 0,
+            text_bytes: 0,
+            text: [0; MAX_FAULT_TEXT],
+        };
         assert_eq!(offset_of!(Bench<A>, state) % 16, 0);
         Box::new(Bench { ctx, payload: [0; MAX_PAYLOAD], reply: [0; MAX_PAYLOAD], state })
     }
@@ -122,7 +134,10 @@ fn an_emitter_numbers_what_it_emits() {
         // SAFETY: `Ctx::emit` hands out a payload of `len` bytes.
         SENT.lock().unwrap().push((ty, unsafe { std::slice::from_raw_parts(payload, len as usize) }.to_vec()));
     }
-    host::set_emit(emit);
+    unsafe extern "C" fn send(_: *mut CtxRaw, _: *const RawAddress, _: u32, _: *const u8, _: u32, _: *const ReplyTo) {
+        unreachable!("an emitter sends nothing");
+    }
+    host::set_calls(emit, send);
     let mut bench = Bench::new(Emitter::default());
     bench.call(&EmitLate { count: 3, minutes: 150 }).unwrap();
     assert_eq!(bench.call(&EmitParcel), Ok(3));

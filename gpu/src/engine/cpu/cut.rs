@@ -3,7 +3,7 @@
 use resident_kernels::engine::{Step, host_step};
 use resident_kernels::wire::{CutPage, CutParams, CutRow, CutTotals, DIGEST_STRIDE, EngineParams, ROW_FREE, Row};
 
-use crate::cut::buffer::{Buffer, Layout, most_pages, rows};
+use crate::cut::buffer::{Buffer, Layout, most_pages, most_rows, rows};
 use crate::engine::{Found, NOTHING, Outcome, step_params};
 use crate::fault::{Class, WorkerError};
 use crate::region::Geometry;
@@ -36,7 +36,7 @@ impl Cuts {
         let rows = rows(geometry);
         Cuts {
             layout: Layout::of(geometry),
-            list: Vec::with_capacity(rows as usize),
+            list: Vec::with_capacity(most_rows(geometry) as usize),
             pages: Vec::with_capacity(most_pages(geometry) as usize),
             bytes: Vec::new(),
             base_rows: vec![FREE; rows as usize],

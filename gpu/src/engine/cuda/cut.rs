@@ -12,7 +12,7 @@ use resident_kernels::wire::{CutPage, CutParams, CutRow, CutTotals, DIGEST_STRID
 use super::driver::{Found, check};
 use super::function;
 use super::memory::{Growing, Pinned};
-use crate::cut::buffer::{Buffer, Layout, most_pages, room, rows};
+use crate::cut::buffer::{Buffer, Layout, most_pages, most_rows, room, rows};
 use crate::engine::{self, NOTHING, Outcome, step_params};
 use crate::fault::WorkerError;
 use crate::region::Geometry;
@@ -84,7 +84,7 @@ impl Tables {
             begin
         };
         let wanted = next(rows.div_ceil(8));
-        let list = next(rows * size_of::<CutRow>() as u64);
+        let list = next(most_rows(geometry) * size_of::<CutRow>() as u64);
         let pages = next(most_pages(geometry) * size_of::<CutPage>() as u64);
         let base_rows = next(rows * size_of::<Row>() as u64);
         let base_counts = next(rows * size_of::<u64>() as u64);
