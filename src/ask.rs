@@ -85,7 +85,7 @@ pub(crate) fn claim<R: Plain>(lines: &Arc<ReplyLines>) -> Result<ReplySlot, AskE
 
 /// Sends a request and waits for its reply; first, where the actor is being restarted, for its next incarnation.
 pub(crate) fn ask<A: Handles<M>, M: Message>(home: &Home, request: &M, timeout: Duration) -> Result<M::Reply, AskError> {
-    match once::<A, M>(&home.life(), request, timeout) {
+    match to_actor::<A, M>(&home.life(), request, timeout) {
         Err(Miss::Unsent) if home.may_return() => {}
         Err(Miss::Unsent) => return Err(ended(&home.life())),
         Err(Miss::Answered(error)) => return Err(error),
@@ -94,7 +94,7 @@ pub(crate) fn ask<A: Handles<M>, M: Message>(home: &Home, request: &M, timeout: 
     let deadline = Instant::now() + timeout;
     loop {
         let life = home.life().clone();
-        match once::<A, M>(&life, request, deadline.saturating_duration_since(Instant::now())) {
+        match to_actor::<A, M>(&life, request, deadline.saturating_duration_since(Instant::now())) {
             Err(Miss::Unsent) if !home.may_return() => return Err(ended(&life)),
             Err(Miss::Unsent) if !home.after_blocking(&life, deadline) => return Err(AskError::Timeout(timeout)),
             Err(Miss::Unsent) => {}
@@ -104,8 +104,8 @@ pub(crate) fn ask<A: Handles<M>, M: Message>(home: &Home, request: &M, timeout: 
     }
 }
 
-/// Why an incarnation gave no reply.
-enum Miss {
+/// Why there is no reply.
+pub(crate) enum Miss {
     /// It takes no messages any more, so nothing was sent.
     Unsent,
     Answered(AskError),
@@ -117,24 +117,40 @@ impl From<AskError> for Miss {
     }
 }
 
-fn once<A: Handles<M>, M: Message>(life: &Incarnation, request: &M, timeout: Duration) -> Result<M::Reply, Miss> {
+fn to_actor<A: Handles<M>, M: Message>(life: &Incarnation, request: &M, timeout: Duration) -> Result<M::Reply, Miss> {
+    once::<M>(&life.core, life.kind_index, timeout, |line, tag| {
+        life.port.direct::<A, M>(life, request, line, tag, 0)?;
+        Ok((&life.port, life.row))
+    })
+}
+
+/// Sends a request by `send`, which is told the reply line and a tag and says who has it, and waits for the reply.
+pub(crate) fn once<'a, M: Message>(
+    core: &Core,
+    kind_index: u32,
+    timeout: Duration,
+    send: impl FnOnce(u32, u16) -> Result<(&'a Arc<Port>, RowId), Unsent>,
+) -> Result<M::Reply, Miss> {
     KEPT.with_borrow_mut(|kept| {
         kept.turn = kept.turn.wrapping_add(1);
         let since = kept.turn.is_multiple_of(TIMED).then(Instant::now);
         // A slot whose reply does not come in time is given up by the next call, and its lines rest until it does.
-        let slot = kept.slot::<M::Reply>(life.core.device.replies())?;
+        let slot = kept.slot::<M::Reply>(core.device.replies())?;
         let tag = slot.next_tag().ok_or(AskError::NoReplyLine)?;
-        if let Err(unsent) = life.port.direct::<A, M>(life, request, slot.index(), tag, 0) {
-            slot.retract();
-            return Err(match unsent {
-                Unsent::Full => Miss::Answered(AskError::Full),
-                Unsent::Stopped | Unsent::Lost => Miss::Unsent,
-            });
-        }
-        let (reply, hlc) = wait::<M::Reply>(&life.core, &life.port, life.row, slot, tag, timeout)?;
+        let (port, row) = match send(slot.index(), tag) {
+            Ok(sent) => sent,
+            Err(unsent) => {
+                slot.retract();
+                return Err(match unsent {
+                    Unsent::Full => Miss::Answered(AskError::Full),
+                    Unsent::Stopped | Unsent::Lost => Miss::Unsent,
+                });
+            }
+        };
+        let (reply, hlc) = wait::<M::Reply>(core, port, row, slot, tag, timeout)?;
         clock::merge(hlc);
         if let Some(since) = since {
-            life.core.metrics.call(life.kind_index, since);
+            core.metrics.call(kind_index, since);
         }
         Ok(reply)
     })
@@ -209,7 +225,7 @@ pub(crate) fn look<R: Plain>(core: &Core, port: &Port, row: RowId, slot: &mut Re
 
 /// Why an actor is not there any more.
 fn gone(port: &Port, row: RowId) -> AskError {
-    port.tenants().fault(row).map_or(AskError::Stopped, |fault| AskError::Failed(Box::new(fault)))
+    port.fault(row).map_or(AskError::Stopped, |fault| AskError::Failed(Box::new(fault)))
 }
 
 /// The fault of an actor that has failed, once the pump has brought it.
@@ -218,7 +234,7 @@ fn failed(core: &Core, port: &Port, row: RowId) -> AskError {
     port.wake_pump();
     let started = Instant::now();
     loop {
-        if let Some(fault) = port.tenants().fault(row) {
+        if let Some(fault) = port.fault(row) {
             return AskError::Failed(Box::new(fault));
         }
         if !core.answers() {

@@ -69,4 +69,4 @@ pub use restore::{Restoration, Restored};
 pub use state::StateOf;
 pub use taking::{Scope, Since, Taking};
 
-pub(crate) use cut::Last;
+pub(crate) use cut::{Last, fence};

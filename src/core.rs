@@ -1,12 +1,13 @@
 //! What all parts of a system share: the device, the ways into it, and who lives on it.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use ractor::{ActorId, ActorRef};
+use ractor::{ActorCell, ActorId, ActorRef};
 use resident_gpu::arena::Arena;
 use resident_gpu::device::{Device, DeviceFault, Health};
 use resident_gpu::rows::RowId;
@@ -17,6 +18,7 @@ use crate::device::DeviceMsg;
 use crate::doorbell::Doorbell;
 use crate::error::SpawnError;
 use crate::fault::FaultClass;
+use crate::group::CrewRef;
 use crate::home::Home;
 use crate::metrics::Metrics;
 use crate::port::Port;
@@ -50,7 +52,9 @@ pub(crate) struct Core {
     actors: Mutex<BTreeMap<u64, Arc<Home>>>,
     /// Those of them that go back to checkpoints.
     recoverable: Mutex<BTreeMap<u64, Arc<Home>>>,
-    /// Actors that have a row.
+    /// Every group.
+    groups: Mutex<BTreeMap<u64, CrewRef>>,
+    /// Actors that have a row, members of groups among them.
     rows: AtomicUsize,
     next_shard: AtomicU32,
     phase: AtomicU8,
@@ -60,6 +64,29 @@ pub(crate) struct Core {
     answered_refusals: AtomicU64,
     /// The device's own actor.
     pub control: OnceLock<ActorRef<DeviceMsg>>,
+}
+
+/// Who is stopped with the system.
+pub(crate) enum Lodger {
+    Actor(Arc<Home>),
+    Group(CrewRef),
+}
+
+impl Lodger {
+    pub(crate) fn actor(&self) -> &ActorCell {
+        match self {
+            Lodger::Actor(home) => &home.actor,
+            Lodger::Group(crew) => crew.actor(),
+        }
+    }
+
+    /// How many end with it.
+    pub(crate) fn actors(&self) -> usize {
+        match self {
+            Lodger::Actor(_) => 1,
+            Lodger::Group(crew) => crew.members(),
+        }
+    }
 }
 
 impl Core {
@@ -80,6 +107,7 @@ impl Core {
             last: tokio::sync::Mutex::new(None),
             actors: Mutex::new(BTreeMap::new()),
             recoverable: Mutex::new(BTreeMap::new()),
+            groups: Mutex::new(BTreeMap::new()),
             rows: AtomicUsize::new(0),
             next_shard: AtomicU32::new(0),
             phase: AtomicU8::new(RUNNING),
@@ -101,8 +129,13 @@ impl Core {
     /// A free row of the next shard that has one.
     pub(crate) fn claim_row(&self) -> Option<(&Arc<Port>, RowId)> {
         let shards = self.ports.len();
-        let first = self.next_shard.fetch_add(1, Ordering::Relaxed) as usize;
+        let first = self.turn();
         (0..shards).map(|i| &self.ports[(first + i) % shards]).find_map(|port| Some((port, port.tenants().claim()?)))
+    }
+
+    /// Whose turn it is to be the first shard.
+    pub(crate) fn turn(&self) -> usize {
+        self.next_shard.fetch_add(1, Ordering::Relaxed) as usize
     }
 
     pub(crate) fn enter(&self, actor: &Arc<Home>) {
@@ -127,16 +160,32 @@ impl Core {
         self.actors.lock().values().cloned().collect()
     }
 
-    /// An actor of this kind has a row.
-    pub(crate) fn moved_in(&self, kind: u32) {
-        self.rows.fetch_add(1, Ordering::Relaxed);
-        self.metrics.running(kind, 1);
+    /// A group has started.
+    pub(crate) fn enter_group(&self, group: CrewRef) {
+        let key = order(group.actor().get_id());
+        self.groups.lock().insert(key, group);
     }
 
-    /// Its row is free again.
-    pub(crate) fn moved_out(&self, kind: u32) {
-        self.rows.fetch_sub(1, Ordering::Relaxed);
-        self.metrics.running(kind, -1);
+    /// It has ended.
+    pub(crate) fn leave_group(&self, actor: &ActorCell) {
+        self.groups.lock().remove(&order(actor.get_id()));
+    }
+
+    /// Every group that is here now.
+    pub(crate) fn groups(&self) -> Vec<CrewRef> {
+        self.groups.lock().values().cloned().collect()
+    }
+
+    /// So many actors of this kind have a row.
+    pub(crate) fn moved_in(&self, kind: u32, actors: usize) {
+        self.rows.fetch_add(actors, Ordering::Relaxed);
+        self.metrics.running(kind, actors as i64);
+    }
+
+    /// Their rows are free again.
+    pub(crate) fn moved_out(&self, kind: u32, actors: usize) {
+        self.rows.fetch_sub(actors, Ordering::Relaxed);
+        self.metrics.running(kind, -(actors as i64));
     }
 
     /// The actor with this id, if it is on this device.
@@ -144,10 +193,12 @@ impl Core {
         self.actors.lock().get(&order(id)).cloned()
     }
 
-    /// The actors but for those that rest between two incarnations, the last one started first.
-    pub(crate) fn newest_first(&self) -> Vec<Arc<Home>> {
-        let actors: Vec<_> = self.actors.lock().values().rev().cloned().collect();
-        actors.into_iter().filter(|actor| actor.is_live()).collect()
+    /// The actors but for those that rest between two incarnations, and the groups; the last one started first.
+    pub(crate) fn newest_first(&self) -> Vec<Lodger> {
+        let everyone = self.everyone().into_iter().filter(|home| home.is_live()).map(Lodger::Actor);
+        let mut all: Vec<_> = everyone.chain(self.groups().into_iter().map(Lodger::Group)).collect();
+        all.sort_by_key(|lodger| Reverse(order(lodger.actor().get_id())));
+        all
     }
 
     pub(crate) fn running(&self) -> usize {
@@ -229,9 +280,16 @@ impl Core {
         for actor in &actors {
             actor.fail(FaultClass::DeviceLost, None, fault.text.clone());
         }
+        let groups = self.groups();
+        for group in &groups {
+            group.lose(&fault.text);
+        }
         self.abandon();
         for actor in &actors {
             actor.stop_proxy();
+        }
+        for group in &groups {
+            group.actor().stop(Some(FaultClass::DeviceLost.to_string()));
         }
         if let Some(control) = self.control.get() {
             // Gone already: then its supervisor has heard of it.

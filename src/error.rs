@@ -50,6 +50,20 @@ pub enum SpawnError {
         /// Rows of each.
         rows: u32,
     },
+    /// There are fewer free rows than members of a group.
+    #[error("{wanted} members need as many rows, {free} are free: stop actors, or start with more `rows` or `shards`")]
+    Members {
+        /// Members.
+        wanted: usize,
+        /// Rows that nobody has.
+        free: usize,
+    },
+    /// Two members of a group have the same key.
+    #[error("member {position} has the key of one before it: give each member a key of its own")]
+    Duplicate {
+        /// The second one's position among the members, from 0.
+        position: usize,
+    },
     /// No room for the state.
     #[error(transparent)]
     State(#[from] ArenaError),
@@ -100,13 +114,21 @@ pub enum CastError<M> {
     /// The device has failed or was stopped.
     #[error("the device no longer runs: start another system")]
     Lost(M),
+    /// The [group](crate::GpuGroup) has no member with this key.
+    #[error("the group has no such member: `insert` it first")]
+    Unknown(M),
+    /// The member of a [group](crate::GpuGroup) has failed.
+    #[error("{1}; `restart` the member, or `remove` it")]
+    Failed(M, Box<GpuFault>),
 }
 
 impl<M> CastError<M> {
     /// The message.
     pub fn into_message(self) -> M {
         match self {
-            CastError::Full(msg) | CastError::Stopped(msg) | CastError::Lost(msg) => msg,
+            CastError::Full(msg) | CastError::Stopped(msg) | CastError::Lost(msg) | CastError::Unknown(msg) | CastError::Failed(msg, _) => {
+                msg
+            }
         }
     }
 
@@ -122,6 +144,8 @@ impl<M> fmt::Debug for CastError<M> {
             CastError::Full(_) => "Full",
             CastError::Stopped(_) => "Stopped",
             CastError::Lost(_) => "Lost",
+            CastError::Unknown(_) => "Unknown",
+            CastError::Failed(..) => "Failed",
         })
     }
 }
@@ -189,6 +213,9 @@ pub enum AskError {
     /// The actor belongs to another system than the pipeline; nothing was sent.
     #[error("the actor is on another system than this pipeline: make a pipeline for its system")]
     OtherSystem,
+    /// The [group](crate::GpuGroup) has no member with this key; nothing was sent.
+    #[error("the group has no such member: `insert` it first")]
+    Unknown,
     /// The actor has stopped before it handled the request.
     #[error("the actor has stopped: spawn it again, or look it up by its name")]
     Stopped,
@@ -229,6 +256,30 @@ impl Refusal {
             other => Refusal::Unknown(other),
         }
     }
+}
+
+/// Why a [group](crate::GpuGroup) did not do to a member what it was told.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum MemberError {
+    /// No member has this key.
+    #[error("the group has no such member: `insert` it first")]
+    Unknown,
+    /// A member has this key.
+    #[error("the group has a member with this key: `remove` it first, or `restart` it if it has failed")]
+    Taken,
+    /// The member has not failed.
+    #[error("the member has not failed: `remove` it, and `insert` it again")]
+    Running,
+    /// The member has failed.
+    #[error("{0}; `restart` the member first")]
+    Failed(Box<GpuFault>),
+    /// The group has stopped.
+    #[error("the group has stopped: spawn another")]
+    Stopped,
+    /// There is no place for it.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
 }
 
 /// Why a route was not made.

@@ -4,9 +4,12 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use ractor::ActorId;
-use resident_kernels::actor::Actor;
+use ractor::{ActorCell, ActorId};
+use resident_kernels::actor::{Actor, Kind};
 use resident_kernels::wire;
+
+use crate::core::Core;
+use crate::incarnation::At;
 
 /// Why an actor failed. A supervisor finds it in `ActorFailed`:
 ///
@@ -146,6 +149,32 @@ impl fmt::Display for FaultClass {
 }
 
 impl GpuFault {
+    /// The fault of an `actor` of this kind, or of a member of a group, which is called as its group's actor. Its state held `before`
+    /// messages when the device's count began.
+    pub(crate) fn new(
+        core: &Core,
+        kind: &'static Kind,
+        actor: &ActorCell,
+        class: FaultClass,
+        at: Option<At>,
+        before: u64,
+        text: String,
+    ) -> GpuFault {
+        GpuFault {
+            class,
+            kind: kind.name,
+            actor: actor.get_id(),
+            name: actor.get_name(),
+            message: at.and_then(|at| kind.messages.get(at.message as usize)).map_or("", |info| info.name),
+            handled: before + at.map_or(0, |at| at.handled),
+            text,
+            device: core.name.clone(),
+            incarnation: core.device.launches(),
+            state: None,
+            fingerprint: kind.fingerprint,
+        }
+    }
+
     /// The actor's state when it failed, if it was read and belongs to an `A`.
     pub fn state<A: Actor>(&self) -> Option<A> {
         let bytes = self.state.as_deref()?;

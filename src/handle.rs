@@ -112,7 +112,7 @@ impl<A: Resident> GpuRef<A> {
             return Err(CastError::Stopped(msg));
         }
         let life = self.home.life();
-        match life.port.send::<A>(&life, Path::Ring, msg) {
+        match life.port.send::<A>(&**life, Path::Ring, msg) {
             Err(CastError::Stopped(msg) | CastError::Lost(msg)) if self.home.may_return() => Err(CastError::Full(msg)),
             done => done,
         }
@@ -128,7 +128,7 @@ impl<A: Resident> GpuRef<A> {
             return Err(CastError::Stopped(()));
         }
         let life = self.home.life();
-        match life.port.cast_many::<A, M>(&life, messages) {
+        match life.port.cast_many::<A, M>(&**life, messages) {
             (sent, None | Some(Unsent::Full)) => Ok(sent),
             (sent, Some(_)) if self.home.may_return() => Ok(sent),
             (0, Some(unsent)) => Err(unsent.with(())),
@@ -225,7 +225,7 @@ pub async fn watch(actor: impl Into<ActorCell>) {
 }
 
 /// Awaits a reply; `None` if its port is closed. For the time `looking` the task only yields.
-async fn awaited<R>(mut answer: Receiver<R>, looking: Duration) -> Option<R> {
+pub(crate) async fn awaited<R>(mut answer: Receiver<R>, looking: Duration) -> Option<R> {
     let begun = Instant::now();
     while begun.elapsed() < looking {
         match answer.try_recv() {

@@ -21,9 +21,10 @@ use crate::core::Core;
 use crate::error::{CastError, SpawnError};
 use crate::fault::{FaultClass, GpuFault};
 use crate::home::Home;
-use crate::link::{Control, Path, Waiting};
+use crate::link::{Control, Path, Recipient, Waiting};
 use crate::port::Port;
 use crate::recovery::{Failure, Recovery};
+use crate::tenants::Tenant;
 
 /// Messages are taken.
 const OPEN: u8 = 0;
@@ -150,6 +151,12 @@ impl Place {
         Ok(Place { core: core.clone(), port: port.clone(), row, kind: A::KIND, kind_index, state: Some(state) })
     }
 
+    /// The place of a member of a group, which the group gives up.
+    pub(crate) fn of_member(core: &Arc<Core>, shard: u32, row: RowId, kind: &'static Kind, kind_index: u32, offset: u64) -> Place {
+        let state = Some(Cell { offset, bytes: kind.state_bytes });
+        Place { core: core.clone(), port: core.ports[shard as usize].clone(), row, kind, kind_index, state }
+    }
+
     /// Where the state begins in the arena.
     pub(crate) fn offset(&self) -> u64 {
         self.state.map_or(0, |state| state.offset)
@@ -218,8 +225,8 @@ impl Incarnation {
 
     /// Moves into its row. Nothing is sent yet.
     pub(crate) fn enter(self: &Arc<Self>) {
-        self.port.tenants().enter(self);
-        self.core.moved_in(self.kind_index);
+        self.port.tenants().enter(self.row, Tenant::Actor(self.clone()));
+        self.core.moved_in(self.kind_index, 1);
     }
 
     /// Sends the state, as [`payload`] has laid it out, and makes the row live. Does not wait for the device: what is sent to the
@@ -253,11 +260,6 @@ impl Incarnation {
         }
     }
 
-    #[inline]
-    pub(crate) fn is_open(&self) -> bool {
-        self.phase.load(Ordering::Relaxed) == OPEN
-    }
-
     /// Called by the port under its lock; false if the actor was closed before.
     pub(crate) fn close(&self) -> bool {
         self.phase.swap(CLOSED, Ordering::Relaxed) != CLOSED
@@ -281,12 +283,6 @@ impl Incarnation {
             }
             room.await;
         }
-    }
-
-    /// What remembers the messages sent to it, if something does.
-    #[inline]
-    pub(crate) fn recovery(&self) -> Option<&Recovery> {
-        self.recovery.as_deref()
     }
 
     /// Where it failed, as far as the device could say; once, for whoever begins anew from there.
@@ -326,23 +322,11 @@ impl Incarnation {
 
     /// Records why the actor failed, the first time; its supervisor hears it when the proxy stops.
     pub(crate) fn fail(&self, class: FaultClass, at: Option<At>, text: String) {
-        let handled = self.before + at.map_or(0, |at| at.handled);
-        let fault = GpuFault {
-            class,
-            kind: self.kind.name,
-            actor: self.actor.get_id(),
-            name: self.actor.get_name(),
-            message: at.and_then(|at| self.kind.messages.get(at.message as usize)).map_or("", |info| info.name),
-            handled,
-            text,
-            device: self.core.name.clone(),
-            incarnation: self.core.device.launches(),
-            state: None,
-            fingerprint: self.kind.fingerprint,
-        };
+        let fault = GpuFault::new(&self.core, self.kind, &self.actor, class, at, self.before, text);
+        let handled = fault.handled;
         if self.fault.set(fault).is_ok() {
             *self.failure.lock() = at.map(|_| Failure { handled, again: class.is_a_loss() });
-            self.core.metrics.fault(class);
+            self.core.metrics.faults(class, 1);
         }
         // `fetch_max`: a stop that is on its way stays so.
         self.phase.fetch_max(FAILED, Ordering::Relaxed);
@@ -424,7 +408,7 @@ impl Incarnation {
         if !self.releasing.swap(true, Ordering::AcqRel) {
             self.port.tenants().leave(self);
             self.core.arena.lock().free(self.state);
-            self.core.moved_out(self.kind_index);
+            self.core.moved_out(self.kind_index, 1);
             self.released.store(true, Ordering::Release);
             self.gone.notify_waiters();
         }
@@ -443,6 +427,33 @@ impl Incarnation {
         if !self.is_released() {
             gone.await;
         }
+    }
+}
+
+impl Recipient for Incarnation {
+    #[inline]
+    fn is_open(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == OPEN
+    }
+
+    #[inline]
+    fn row(&self) -> RowId {
+        self.row
+    }
+
+    #[inline]
+    fn kind(&self) -> &'static Kind {
+        self.kind
+    }
+
+    #[inline]
+    fn kind_index(&self) -> u32 {
+        self.kind_index
+    }
+
+    #[inline]
+    fn recovery(&self) -> Option<&Recovery> {
+        self.recovery.as_deref()
     }
 }
 

@@ -63,6 +63,11 @@
 //!   the place and the state.
 //! - What reaches nobody is counted: [`System::dead_letters`].
 //!
+//! # Groups
+//!
+//! An actor costs its host a task, a mailbox and some kilobytes. Where there are to be a million, [`Spawn::spawn_many`] starts them as
+//! a [`GpuGroup`]: one actor for all, members by key.
+//!
 //! # Supervision
 //!
 //! [`guardian`] has supervisors with OTP's meaning for ractor's actors and resident ones. A resident actor of theirs is restarted
@@ -84,6 +89,7 @@ mod device;
 mod doorbell;
 mod error;
 mod fault;
+mod group;
 pub mod guardian;
 mod handle;
 mod home;
@@ -107,8 +113,9 @@ mod tenants;
 pub use checkpoint::{Checkpoint, CheckpointError, RestoreError, Scope};
 pub use config::{Config, Pump, Wait};
 pub use device::{DeviceMsg, Snapshot};
-pub use error::{AskError, CallError, CastError, FenceError, Refusal, RouteError, SpawnError, StartError};
+pub use error::{AskError, CallError, CastError, FenceError, MemberError, Refusal, RouteError, SpawnError, StartError};
 pub use fault::{FaultClass, GpuFault};
+pub use group::{Folded, GpuGroup, GroupMsg};
 pub use handle::{ActorInfo, GpuRef, watch};
 pub use pipeline::Pipeline;
 pub use resident_gpu::Class;
@@ -125,5 +132,5 @@ pub use system::System;
 /// What most programs name.
 pub mod prelude {
     pub use crate::guardian::{ChildSpec, Supervisor, SupervisorRef};
-    pub use crate::{AskError, CastError, Choice, Config, FaultClass, GpuFault, GpuRef, Pipeline, Spawn, System};
+    pub use crate::{AskError, CastError, Choice, Config, FaultClass, GpuFault, GpuGroup, GpuRef, Pipeline, Spawn, System};
 }

@@ -5,20 +5,28 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use resident_gpu::ring::{Frame, Producer, PushError};
+use resident_gpu::rows::RowId;
+use resident_kernels::actor::Kind;
 use resident_kernels::host::Completion;
+use resident_kernels::wire::{MAX_PAYLOAD, OP_FENCE};
 use tokio::sync::oneshot;
 
 use crate::clock;
 use crate::error::CastError;
+use crate::group::Leaving;
 use crate::incarnation::{Incarnation, Place};
 use crate::pending::Table;
+use crate::recovery::Recovery;
+
+/// Frames of a batch that are pushed under one lock.
+const TURN: usize = 32;
 
 /// The ring's writing end and what belongs under its lock.
 pub(crate) struct Link {
     pub producer: Producer,
     /// The last stamp pushed.
     hlc: u64,
-    pub backlog: VecDeque<Control>,
+    pub backlog: VecDeque<Due>,
     /// The device no longer runs.
     pub lost: bool,
     pub sent: Box<[Sent]>,
@@ -35,6 +43,54 @@ pub(crate) struct Control {
     pub waiting: Option<Waiting>,
 }
 
+/// Frames that belong together, too many to be held as such: each is made when there is room for it. A fence follows them.
+pub(crate) trait Batch: Send {
+    /// The frame whose turn it is, its payload in `buffer`; `None` after the last.
+    fn frame(&self, buffer: &mut [u8; MAX_PAYLOAD]) -> Option<Bare>;
+
+    /// That frame is on its way.
+    fn pushed(&mut self);
+
+    /// All are on their way: what waits for the fence behind them.
+    fn waiting(self: Box<Self>) -> Waiting;
+}
+
+/// A frame whose answer nobody waits for.
+pub(crate) struct Bare {
+    pub op: u16,
+    pub id: RowId,
+    /// Bytes of its payload.
+    pub bytes: usize,
+}
+
+/// What waits for room.
+pub(crate) enum Due {
+    One(Control),
+    Many(Box<dyn Batch>),
+}
+
+/// How far a look at the backlog came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flushed {
+    /// Nothing waits any more.
+    All,
+    /// A turn is over.
+    Turn,
+    /// There is no room.
+    Full,
+}
+
+/// Who gets a message.
+pub(crate) trait Recipient {
+    /// Whether messages are taken; asked under the ring's lock.
+    fn is_open(&self) -> bool;
+    fn row(&self) -> RowId;
+    fn kind(&self) -> &'static Kind;
+    fn kind_index(&self) -> u32;
+    /// What remembers the messages sent to it, if something does.
+    fn recovery(&self) -> Option<&Recovery>;
+}
+
 /// What waits for an answer.
 pub(crate) enum Waiting {
     /// A call's reply of so many bytes.
@@ -49,6 +105,8 @@ pub(crate) enum Waiting {
     Fence(oneshot::Sender<()>),
     /// The acknowledgement that a row which nobody moved into is free; dropped, the place is.
     Unload(Place),
+    /// The acknowledgement of members' stops; dropped, their rows and states are free.
+    Leave(Leaving),
 }
 
 /// A call on its way.
@@ -112,7 +170,7 @@ impl Link {
 
     /// Pushes a message; the frame's stamp is filled in if it is 0.
     #[inline]
-    pub(crate) fn message(&mut self, to: &Incarnation, path: Path, frame: Frame<'_>) -> Result<(), Unsent> {
+    pub(crate) fn message(&mut self, to: &impl Recipient, path: Path, frame: Frame<'_>) -> Result<(), Unsent> {
         if !to.is_open() {
             return Err(if self.lost { Unsent::Lost } else { Unsent::Stopped });
         }
@@ -128,9 +186,10 @@ impl Link {
             self.hlc = clock::tick(self.hlc);
         }
         let hlc = if frame.hlc == 0 { self.hlc } else { frame.hlc };
-        match self.producer.push(&Frame { row: to.row.row, generation: to.row.generation, hlc, ..frame }) {
+        let RowId { row, generation } = to.row();
+        match self.producer.push(&Frame { row, generation, hlc, ..frame }) {
             Ok(()) => {
-                self.sent[to.kind_index as usize].messages[path as usize] += 1;
+                self.sent[to.kind_index() as usize].messages[path as usize] += 1;
                 if let Some(recovery) = to.recovery() {
                     // J-1: under the ring's lock, so in the ring's order.
                     recovery.sent(&frame);
@@ -172,6 +231,54 @@ impl Link {
                 None
             }
             Err(_) => Some(control),
+        }
+    }
+
+    /// Pushes a turn's worth of what waits for room.
+    pub(crate) fn flush(&mut self, waiting: &mut Table<Waiting>) -> Flushed {
+        for _ in 0..TURN {
+            let rest = match self.backlog.pop_front() {
+                None => return Flushed::All,
+                Some(Due::One(control)) => self.control(waiting, control).map(Due::One),
+                Some(Due::Many(batch)) => match self.batch(batch) {
+                    Ok(due) => {
+                        self.backlog.push_front(due);
+                        continue;
+                    }
+                    Err(batch) => Some(Due::Many(batch)),
+                },
+            };
+            if let Some(due) = rest {
+                self.backlog.push_front(due);
+                return Flushed::Full;
+            }
+        }
+        if self.backlog.is_empty() { Flushed::All } else { Flushed::Turn }
+    }
+
+    /// Pushes the next frame of a batch: what comes behind it, or the batch back if the ring is full.
+    fn batch(&mut self, mut batch: Box<dyn Batch>) -> Result<Due, Box<dyn Batch>> {
+        let mut buffer = [0; MAX_PAYLOAD];
+        let Some(Bare { op, id, bytes }) = batch.frame(&mut buffer) else {
+            let waiting = Some(batch.waiting());
+            return Ok(Due::One(Control { op: OP_FENCE, message: 0, row: 0, generation: 0, payload: Vec::new(), waiting }));
+        };
+        self.hlc = clock::tick(self.hlc);
+        let frame = Frame {
+            op,
+            row: id.row,
+            generation: id.generation,
+            correlation: u32::MAX,
+            hlc: self.hlc,
+            payload: &buffer[..bytes],
+            ..Frame::default()
+        };
+        match self.producer.push(&frame) {
+            Ok(()) => {
+                batch.pushed();
+                Ok(Due::Many(batch))
+            }
+            Err(_) => Err(batch),
         }
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! | name | labels beside `device` | |
 //! | --- | --- | --- |
-//! | `gpu_actor_running` | `kind` | actors with a row |
+//! | `gpu_actor_running` | `kind` | actors and members of groups with a row |
 //! | `gpu_actor_messages_total` | `kind`, `path` = `ring`, `mailbox`, `direct` | messages sent |
 //! | `gpu_actor_call_seconds` | `kind` | from sending a call to its reply; of direct calls one in 64 |
 //! | `gpu_actor_queue_depth` | | slots of the rings to the device that are in use |
 //! | `gpu_actor_send_full_total` | | times a ring was full |
-//! | `gpu_actor_faults_total` | `class` | actors that failed |
+//! | `gpu_actor_faults_total` | `class` | actors and members of groups that failed |
 //! | `gpu_actor_dead_letters_total` | | messages that nobody took |
 //! | `gpu_device_incarnation` | | launches of the device's kernel |
 //! | `gpu_device_losses_total` | | workers lost, each of which another took over from |
@@ -117,10 +117,10 @@ impl Metrics {
         self.kinds[kind as usize].count.fetch_add(by, Ordering::Relaxed);
     }
 
-    /// An actor failed.
-    pub(crate) fn fault(&self, class: FaultClass) {
+    /// So many actors failed.
+    pub(crate) fn faults(&self, class: FaultClass, actors: u64) {
         let index = FaultClass::ALL.iter().position(|c| *c == class).unwrap_or(0);
-        self.faults[index].increment(1);
+        self.faults[index].increment(actors);
     }
 
     /// A call was answered.

@@ -103,7 +103,7 @@ impl<A: Handles<M> + Resident, M: Message> Pipeline<A, M> {
         let hlc = self.stamps(requests.len() as u64);
         let (mut place, mut count) = (self.first + self.count, self.count);
         let mut why = None;
-        let unsent = life.port.direct_many::<A, M>(&life, requests, hlc, |push| {
+        let unsent = life.port.direct_many::<A, M>(&**life, requests, hlc, |push| {
             if count == window {
                 return Ok(false);
             }

@@ -4,7 +4,7 @@
 //! - **P-2 (last)** A stop is the last frame of its actor: the actor is closed under the lock under which its stop is pushed.
 //! - **P-3 (once)** What waits is taken out of the table once: by its answer, or by the device's end.
 //!
-//! Locks are taken in this order: `waiting`, `link`, `tenants`.
+//! Locks are taken in this order: a group's members, `waiting`, `link`, `tenants`.
 
 use std::cell::RefCell;
 use std::ops::Deref;
@@ -15,21 +15,25 @@ use std::time::Instant;
 use parking_lot::{Mutex, MutexGuard};
 use resident_gpu::cut::{Ends, Hold};
 use resident_gpu::ring::{Frame, Producer};
+use resident_gpu::rows::RowId;
 use resident_kernels::actor::{Handles, Message};
-use resident_kernels::host::Resident;
+use resident_kernels::host::{Completion, Resident};
 use resident_kernels::wire::{MAX_PAYLOAD, OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_FENCE};
 use tokio::sync::{Notify, oneshot};
 
 use crate::doorbell::Doorbell;
 use crate::error::CastError;
+use crate::fault::GpuFault;
 use crate::incarnation::Incarnation;
-use crate::link::{Call, Control, Link, Path, Sent, Unsent, Waiting};
+use crate::link::{Batch, Call, Control, Due, Flushed, Link, Path, Recipient, Sent, Unsent, Waiting};
 use crate::pending::Table;
 use crate::spinlock::SpinLock;
-use crate::tenants::Tenants;
+use crate::tenants::{Tenant, Tenants};
 
 /// Messages pushed under one lock.
-const TURN: usize = 32;
+pub(crate) const TURN: usize = 32;
+/// Turns that what waits for room has before its pump looks after something else.
+const TURNS: usize = 16;
 
 /// The way into one shard.
 pub(crate) struct Port {
@@ -87,7 +91,7 @@ impl Port {
 
     /// Pushes a cast or a call, or gives it back.
     #[inline]
-    pub(crate) fn send<A: Resident>(&self, to: &Incarnation, path: Path, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
+    pub(crate) fn send<A: Resident>(&self, to: &impl Recipient, path: Path, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
         if A::wants_reply(&msg) {
             return self.call::<A>(to, path, msg);
         }
@@ -106,10 +110,10 @@ impl Port {
         }
     }
 
-    fn call<A: Resident>(&self, to: &Incarnation, path: Path, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
+    fn call<A: Resident>(&self, to: &impl Recipient, path: Path, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
         let since = Instant::now();
         let message = A::index(&msg);
-        let reply_bytes = to.kind.messages.get(message as usize).map_or(0, |info| info.reply_bytes);
+        let reply_bytes = reply_bytes(to, message);
         {
             let mut waiting = self.waiting.lock();
             let Some(correlation) = waiting.next() else { return Err(CastError::Full(msg)) };
@@ -123,7 +127,7 @@ impl Port {
             }
             // The answer may be there already; it waits for this lock.
             if let Some(complete) = A::completion(msg) {
-                waiting.insert(Waiting::Call(Call { complete, reply_bytes, kind: to.kind_index, since }));
+                waiting.insert(Waiting::Call(Call { complete, reply_bytes, kind: to.kind_index(), since }));
             }
         }
         self.bell.waiting();
@@ -134,7 +138,7 @@ impl Port {
     #[inline]
     pub(crate) fn direct<A: Handles<M>, M: Message>(
         &self,
-        to: &Incarnation,
+        to: &impl Recipient,
         request: &M,
         line: u32,
         reply_tag: u16,
@@ -155,7 +159,7 @@ impl Port {
     #[inline]
     pub(crate) fn direct_many<A: Handles<M>, M: Message>(
         &self,
-        to: &Incarnation,
+        to: &impl Recipient,
         requests: &[M],
         hlc: u64,
         mut place: impl FnMut(&mut dyn FnMut(u32, u16) -> Result<(), Unsent>) -> Result<bool, Unsent>,
@@ -183,7 +187,7 @@ impl Port {
     }
 
     /// Pushes casts to one actor, a turn's worth under one lock; how many, and why not the next one.
-    pub(crate) fn cast_many<A: Handles<M>, M: Message>(&self, to: &Incarnation, messages: &[M]) -> (usize, Option<Unsent>) {
+    pub(crate) fn cast_many<A: Handles<M>, M: Message>(&self, to: &impl Recipient, messages: &[M]) -> (usize, Option<Unsent>) {
         let mut pushed = 0;
         let why = BUFFER.with_borrow_mut(|buffer| {
             for turn in messages.chunks(TURN) {
@@ -201,6 +205,47 @@ impl Port {
             None
         });
         self.bell.pushed();
+        (pushed, why)
+    }
+
+    /// Pushes one message to each of these, under one lock; how many, and why not the next one.
+    pub(crate) fn cast_each<R: Recipient>(&self, to: &[R], message: u16, payload: &[u8]) -> (usize, Option<Unsent>) {
+        let mut pushed = 0;
+        let why = {
+            let mut link = self.link.lock();
+            let frame = Frame { op: OP_CAST, message, correlation: u32::MAX, payload, ..Frame::default() };
+            to.iter().find_map(|to| link.message(to, Path::Ring, frame).map(|()| pushed += 1).err())
+        };
+        self.bell.pushed();
+        (pushed, why)
+    }
+
+    /// The same, for calls: `complete` is given who was called, and makes what takes the reply.
+    pub(crate) fn call_each<R: Recipient>(
+        &self,
+        to: &[R],
+        message: u16,
+        payload: &[u8],
+        mut complete: impl FnMut(usize) -> Completion,
+    ) -> (usize, Option<Unsent>) {
+        let since = Instant::now();
+        let mut pushed = 0;
+        let why = {
+            let mut waiting = self.waiting.lock();
+            let mut link = self.link.lock();
+            to.iter().enumerate().find_map(|(at, to)| {
+                let Some(correlation) = waiting.next() else { return Some(Unsent::Full) };
+                let frame = Frame { op: OP_CALL, message, correlation, payload, ..Frame::default() };
+                if let Err(unsent) = link.message(to, Path::Ring, frame) {
+                    return Some(unsent);
+                }
+                let (complete, reply_bytes) = (complete(at), reply_bytes(to, message));
+                waiting.insert(Waiting::Call(Call { complete, reply_bytes, kind: to.kind_index(), since }));
+                pushed += 1;
+                None
+            })
+        };
+        self.bell.waiting();
         (pushed, why)
     }
 
@@ -240,7 +285,7 @@ impl Port {
         }
         let rest = if link.backlog.is_empty() { link.control(waiting, control) } else { Some(control) };
         if let Some(control) = rest {
-            link.backlog.push_back(control);
+            link.backlog.push_back(Due::One(control));
             self.watched.0.behind.store(true, Ordering::Relaxed);
         }
         self.bell.waiting();
@@ -252,15 +297,32 @@ impl Port {
         if !self.watched.0.behind.load(Ordering::Relaxed) {
             return;
         }
-        let mut waiting = self.waiting.lock();
-        let mut link = self.link.lock();
-        while let Some(control) = link.backlog.pop_front() {
-            if let Some(control) = link.control(&mut waiting, control) {
-                link.backlog.push_front(control);
-                return;
+        for _ in 0..TURNS {
+            let mut waiting = self.waiting.lock();
+            let mut link = self.link.lock();
+            match link.flush(&mut waiting) {
+                Flushed::Turn => {}
+                Flushed::Full => return,
+                Flushed::All => return self.watched.0.behind.store(false, Ordering::Relaxed),
             }
         }
-        self.watched.0.behind.store(false, Ordering::Relaxed);
+    }
+
+    /// Pushes a batch of control frames and a fence behind them, as soon as there is room. Where the device no longer runs it is
+    /// dropped.
+    pub(crate) fn batch(&self, batch: Box<dyn Batch>) {
+        {
+            let mut link = self.link.lock();
+            if link.lost {
+                // It may lock something itself as it is dropped.
+                drop(link);
+                return drop(batch);
+            }
+            link.backlog.push_back(Due::Many(batch));
+            self.watched.0.behind.store(true, Ordering::Relaxed);
+        }
+        self.bell.waiting();
+        self.flush();
     }
 
     /// Has the shard say when it has handled everything that was sent before. The answer is dropped if the device no longer runs.
@@ -347,6 +409,20 @@ impl Port {
         self.tenants.lock()
     }
 
+    /// Who lives in the row `id`.
+    pub(crate) fn tenant(&self, id: RowId) -> Option<Tenant> {
+        self.tenants().tenant(id).cloned()
+    }
+
+    /// Why the actor or member at `id` failed, also shortly after it has gone.
+    pub(crate) fn fault(&self, id: RowId) -> Option<GpuFault> {
+        // The lock is not held meanwhile: a group locks its members first, then this.
+        match self.tenant(id) {
+            Some(tenant) => tenant.fault(id),
+            None => self.tenants().remembered(id),
+        }
+    }
+
     /// The device no longer runs: nothing is pushed any more. Hands out the actors that lived on it.
     pub(crate) fn lose(&self) -> Vec<Arc<Incarnation>> {
         self.link.lock().lost = true;
@@ -358,13 +434,23 @@ impl Port {
         let waiting = self.waiting.lock().drain();
         let backlog = std::mem::take(&mut self.link.lock().backlog);
         self.watched.0.behind.store(false, Ordering::Relaxed);
-        for waiting in waiting.into_iter().chain(backlog.into_iter().filter_map(|control| control.waiting)) {
+        let backlog = backlog.into_iter().filter_map(|due| match due {
+            Due::One(control) => control.waiting,
+            // Dropped here, outside of any lock.
+            Due::Many(_) => None,
+        });
+        for waiting in waiting.into_iter().chain(backlog) {
             if let Waiting::Stop(actor) = waiting {
                 actor.release();
             }
         }
         self.credit.notify_waiters();
     }
+}
+
+/// Bytes of the reply to a message.
+fn reply_bytes(to: &impl Recipient, message: u16) -> u32 {
+    to.kind().messages.get(message as usize).map_or(0, |info| info.reply_bytes)
 }
 
 /// A task that waits for room.

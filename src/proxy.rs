@@ -9,7 +9,7 @@ use ractor::{ActorProcessingErr, ActorRef};
 use resident_kernels::host::Resident;
 
 use crate::core::Core;
-use crate::error::{CastError, SpawnError};
+use crate::error::SpawnError;
 use crate::home::{Home, Keeper};
 use crate::incarnation::{Loaded, Place, Returned};
 use crate::link::Path;
@@ -83,7 +83,7 @@ impl<A: Resident> Proxy<A> {
         match home.send::<A>(Path::Mailbox, message).await {
             Ok(_) => {}
             // Failed or lost: the stop that follows is on its way. A call's port closes with the message.
-            Err(CastError::Stopped(_) | CastError::Lost(_) | CastError::Full(_)) => home.life().core.dead_letter(),
+            Err(_) => home.life().core.dead_letter(),
         }
         Ok(())
     }

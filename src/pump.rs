@@ -215,11 +215,23 @@ impl Lane {
 
 /// Hands one frame to who waits for it; an error says what the device can not have meant.
 fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
+    let id = RowId { row: frame.row, generation: frame.generation };
     match frame.op {
+        // One of a batch, whose fence somebody waits for.
+        OP_ACK if frame.correlation == u32::MAX => Ok(()),
+        OP_REFUSED if frame.correlation == u32::MAX => {
+            core.answered_refusal();
+            // The stop behind a spawn that was refused finds nobody there any more.
+            if let Some(tenant) = port.tenant(id) {
+                tenant.fail(id, FaultClass::Refused, None, refused(frame.message));
+                tenant.stop_proxy();
+            }
+            Ok(())
+        }
         // Said once more after a takeover; it was heard.
         OP_REPLY | OP_ACK | OP_REFUSED if frame.message & AGAIN != 0 && !port.awaits(frame.correlation) => Ok(()),
         OP_RETURN => {
-            if let Some(actor) = port.tenants().actor(RowId { row: frame.row, generation: frame.generation }) {
+            if let Some(actor) = port.tenants().actor(id) {
                 actor.give_back(Returned { message: frame.message, payload: frame.payload.to_vec() });
             }
             Ok(())
@@ -233,8 +245,8 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
         }
         OP_FAULT => fault(core, port, frame),
         OP_ENDED => {
-            if let Some(actor) = port.tenants().actor(RowId { row: frame.row, generation: frame.generation }) {
-                actor.stop_actor();
+            if let Some(tenant) = port.tenant(id) {
+                tenant.end(id);
             }
             Ok(())
         }
@@ -266,6 +278,10 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
                 drop(place);
                 Ok(())
             }
+            Waiting::Leave(leaving) => {
+                drop(leaving);
+                Ok(())
+            }
             Waiting::Call(_) | Waiting::Read(_) => Err("an acknowledgement where a reply belongs".into()),
         },
         OP_REFUSED => {
@@ -275,8 +291,9 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
                 Waiting::Call(_) | Waiting::Fence(_) => {}
                 // It was not loaded.
                 Waiting::Unload(place) => drop(place),
+                Waiting::Leave(leaving) => drop(leaving),
                 Waiting::Spawn(actor) => {
-                    actor.fail(FaultClass::Refused, None, format!("the row was not free or the kind not known (reason {})", frame.message));
+                    actor.fail(FaultClass::Refused, None, refused(frame.message));
                     actor.stop_proxy();
                 }
                 // The spawn before it was refused: nothing to free on the device.
@@ -289,6 +306,10 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
         }
         other => Err(format!("op {other} is not sent in this direction")),
     }
+}
+
+fn refused(reason: u16) -> String {
+    format!("the row was not free or the kind not known (reason {reason})")
 }
 
 fn awaited(port: &Port, frame: &Frame<'_>) -> Result<Waiting, String> {
@@ -304,9 +325,10 @@ fn fault(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
     let handled = u64::from_le_bytes(info[..8].try_into().map_err(|_| "a fault without a count")?);
     let message = u32::from_le_bytes(info[8..12].try_into().map_err(|_| "a fault without a message")?);
     let text = String::from_utf8_lossy(text).into_owned();
-    let actor = port.tenants().actor(RowId { row: frame.row, generation: frame.generation }).cloned();
-    if let Some(actor) = &actor {
-        actor.fail(class, Some(At { message, handled }), text);
+    let id = RowId { row: frame.row, generation: frame.generation };
+    let tenant = port.tenant(id);
+    if let Some(tenant) = &tenant {
+        tenant.fail(id, class, Some(At { message, handled }), text);
     }
     if frame.correlation != u32::MAX {
         match awaited(port, frame)? {
@@ -314,8 +336,8 @@ fn fault(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
             _ => return Err("a fault where an acknowledgement belongs".into()),
         }
     }
-    if let Some(actor) = actor {
-        actor.stop_proxy();
+    if let Some(tenant) = tenant {
+        tenant.stop_proxy();
     }
     Ok(())
 }
@@ -327,10 +349,11 @@ fn blamed(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
     let word = |at: usize| u32::from_le_bytes([info[at], info[at + 1], info[at + 2], info[at + 3]]);
     let handled = u64::from(word(0)) | u64::from(word(4)) << 32;
     let (message, failed, line, tag) = (word(8), word(12) != 0, word(16), word(20));
-    let actor = port.tenants().actor(RowId { row: frame.row, generation: frame.generation }).filter(|_| failed).cloned();
-    if let Some(actor) = &actor {
+    let id = RowId { row: frame.row, generation: frame.generation };
+    let tenant = port.tenant(id).filter(|_| failed);
+    if let Some(tenant) = &tenant {
         let why = core.device.losses().1.map_or_else(String::new, |loss| loss.fault.text);
-        actor.fail(class, Some(At { message, handled }), why);
+        tenant.fail(id, class, Some(At { message, handled }), why);
     }
     if line != u32::MAX {
         core.device.replies().end(line, tag as u16);
@@ -340,8 +363,8 @@ fn blamed(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
     {
         core.metrics.call(call.kind, call.since);
     }
-    if let Some(actor) = actor {
-        actor.stop_proxy();
+    if let Some(tenant) = tenant {
+        tenant.stop_proxy();
     }
     Ok(())
 }

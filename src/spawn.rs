@@ -1,6 +1,7 @@
 //! Spawning: `Aircraft::spawn(..)` and `Aircraft::spawn_linked(..)`, as with any ractor actor.
 
 use std::future::Future;
+use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 
@@ -9,6 +10,7 @@ use ractor::{Actor as _, ActorCell};
 use resident_kernels::host::Resident;
 
 use crate::error::SpawnError;
+use crate::group::{self, Gathered, GpuGroup};
 use crate::handle::GpuRef;
 use crate::home::Home;
 use crate::incarnation;
@@ -36,6 +38,59 @@ pub trait Spawn: Resident {
         supervisor: ActorCell,
     ) -> impl Future<Output = Result<(GpuRef<Self>, JoinHandle<()>), SpawnError>> + Send {
         start(name, incarnation::payload(&state), system, Some(supervisor))
+    }
+
+    /// Starts a group of actors with these keys and states: all of them, or none. One ractor actor, of this name, stands for all; a
+    /// member costs a row, its state and some seventy bytes of the host's beside its entry in the map of keys.
+    ///
+    /// The members are taken from the iterator at once, and are on the device when this is done. Two with one key are a
+    /// [`SpawnError::Duplicate`], more than there are rows for [`SpawnError::Members`].
+    ///
+    /// ```
+    /// # use resident_kernels::prelude::*;
+    /// # #[derive(State, Default)] #[repr(C)] pub struct Meter { pub read: u64 }
+    /// # #[derive(Message)] #[reply(u64)] pub struct Read;
+    /// # #[actor]
+    /// # impl Meter { fn read(&mut self, _: &Read, _ctx: &mut Ctx) -> u64 { self.read } }
+    /// # resident_kernels::export!(Meter);
+    /// use resident::prelude::*;
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let config = Config { device: Choice::Cpu, ..Config::default() };
+    /// # #[cfg(any())]
+    /// let config = Config { rows: 1 << 20, ..Config::default() }; // room for a million in each shard
+    /// let system = System::start(config).await?;
+    /// let meters = ["north", "south"].map(|place| (place, Meter::default()));
+    /// let (meters, _) = Meter::spawn_many(None, meters, &system).await?;
+    /// assert_eq!(meters.ask(&"north", &Read, std::time::Duration::from_secs(1))?, 0);
+    /// # system.stop().await;
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
+    /// ```
+    fn spawn_many<K>(
+        name: Option<String>,
+        members: impl IntoIterator<Item = (K, Self)>,
+        system: &System,
+    ) -> impl Future<Output = Result<(GpuGroup<Self, K>, JoinHandle<()>), SpawnError>> + Send
+    where
+        K: Eq + Hash + Clone + Send + Sync + 'static,
+    {
+        group::spawn(name, Gathered::of(members), system, None)
+    }
+
+    /// Starts a group under `supervisor`, which hears of the group's end and not of single members: what these failed with is kept in
+    /// the group.
+    fn spawn_many_linked<K>(
+        name: Option<String>,
+        members: impl IntoIterator<Item = (K, Self)>,
+        system: &System,
+        supervisor: ActorCell,
+    ) -> impl Future<Output = Result<(GpuGroup<Self, K>, JoinHandle<()>), SpawnError>> + Send
+    where
+        K: Eq + Hash + Clone + Send + Sync + 'static,
+    {
+        group::spawn(name, Gathered::of(members), system, Some(supervisor))
     }
 }
 

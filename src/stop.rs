@@ -8,8 +8,7 @@ use parking_lot::Mutex;
 use resident_gpu::device::{DeviceFault, StopError};
 use tokio::sync::OnceCell;
 
-use crate::core::Core;
-use crate::home::Home;
+use crate::core::{Core, Lodger};
 
 /// Actors that drain at a time.
 const WINDOW: usize = 64;
@@ -18,7 +17,7 @@ const WINDOW: usize = 64;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StopReport {
-    /// Actors that handled everything they were sent and stopped.
+    /// Actors, and members of groups, that handled everything they were sent and stopped.
     pub drained: usize,
     /// Actors that did not within `Config::stop_timeout` and were killed.
     pub killed: usize,
@@ -60,16 +59,17 @@ impl Stopper {
     /// Drains the actors: how many drained, how many were killed.
     pub(crate) async fn drain(&self) -> (usize, usize) {
         let ends = stream::iter(self.core.newest_first()).map(|actor| self.drain_one(actor)).buffered(WINDOW);
-        ends.fold((0, 0), async |(drained, killed), gone| if gone { (drained + 1, killed) } else { (drained, killed + 1) }).await
+        ends.fold((0, 0), async |(drained, killed), (d, k)| (drained + d, killed + k)).await
     }
 
-    async fn drain_one(&self, home: Arc<Home>) -> bool {
+    async fn drain_one(&self, lodger: Lodger) -> (usize, usize) {
         let limit = Some(self.core.stop_timeout);
-        let drained = home.actor.drain_and_wait(limit).await.is_ok();
-        if !drained {
-            let _ = home.actor.kill_and_wait(limit).await;
+        let (actor, actors) = (lodger.actor(), lodger.actors());
+        if actor.drain_and_wait(limit).await.is_ok() {
+            return (actors, 0);
         }
-        drained
+        let _ = actor.kill_and_wait(limit).await;
+        (0, actors)
     }
 
     /// Stops the device at once, without waiting, unless it was stopped in order: its actors fail.

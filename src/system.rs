@@ -94,7 +94,7 @@ impl System {
         self.core().dead_letters()
     }
 
-    /// Actors that have a row on the device.
+    /// Actors, and members of groups, that have a row on the device.
     pub fn running(&self) -> usize {
         self.core().running()
     }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use resident_gpu::rows::{RowId, Rows};
 
-use crate::fault::GpuFault;
-use crate::incarnation::Incarnation;
+use crate::fault::{FaultClass, GpuFault};
+use crate::group::CrewRef;
+use crate::incarnation::{At, Incarnation};
 
 /// Faults that a shard remembers after their actors have gone, for callers that come to ask late.
 const REMEMBERED: usize = 128;
@@ -14,10 +15,51 @@ const REMEMBERED: usize = 128;
 /// The rows of a shard, and who lives there.
 pub(crate) struct Tenants {
     rows: Rows,
-    live: Vec<Option<Arc<Incarnation>>>,
+    live: Vec<Option<Tenant>>,
     /// While a cut is being taken: who has left meanwhile, and may be in it.
     departed: Option<Vec<Resident>>,
     faults: VecDeque<(RowId, GpuFault)>,
+}
+
+/// Who lives in a row.
+#[derive(Clone)]
+pub(crate) enum Tenant {
+    Actor(Arc<Incarnation>),
+    /// A member of a group, by its slot there.
+    Member(CrewRef, u32),
+}
+
+impl Tenant {
+    /// Records why it failed; `id` is its row.
+    pub(crate) fn fail(&self, id: RowId, class: FaultClass, at: Option<At>, text: String) {
+        match self {
+            Tenant::Actor(actor) => actor.fail(class, at, text),
+            Tenant::Member(crew, slot) => crew.fail(*slot, id, class, at, text),
+        }
+    }
+
+    /// Tells that it has failed. A group goes on without the member.
+    pub(crate) fn stop_proxy(&self) {
+        if let Tenant::Actor(actor) = self {
+            actor.stop_proxy();
+        }
+    }
+
+    /// It has asked for its end; `id` is its row.
+    pub(crate) fn end(&self, id: RowId) {
+        match self {
+            Tenant::Actor(actor) => actor.stop_actor(),
+            Tenant::Member(crew, slot) => crew.end(*slot, id),
+        }
+    }
+
+    /// Why it failed, if it has; `id` is its row.
+    pub(crate) fn fault(&self, id: RowId) -> Option<GpuFault> {
+        match self {
+            Tenant::Actor(actor) => actor.fault().cloned(),
+            Tenant::Member(crew, slot) => crew.fault(*slot, id),
+        }
+    }
 }
 
 /// What a checkpoint says of an actor and its device does not.
@@ -45,29 +87,49 @@ impl Tenants {
         self.rows.claim()
     }
 
-    /// An actor moves into its row.
-    pub(crate) fn enter(&mut self, actor: &Arc<Incarnation>) {
-        let row = actor.row.row as usize;
+    /// Rows that can be claimed.
+    pub(crate) fn free(&self) -> u32 {
+        self.rows.free()
+    }
+
+    /// Somebody moves into its row.
+    pub(crate) fn enter(&mut self, id: RowId, tenant: Tenant) {
+        let row = id.row as usize;
         if self.live.len() <= row {
             self.live.resize(row + 1, None);
         }
-        self.live[row] = Some(actor.clone());
+        self.live[row] = Some(tenant);
+    }
+
+    /// The next generation of a row, for whoever lives there.
+    pub(crate) fn renew(&mut self, id: RowId) -> Option<RowId> {
+        self.rows.renew(id)
+    }
+
+    /// Nobody lives in this row any more. It is taken until it is [given back](Self::give_back).
+    pub(crate) fn vacate(&mut self, id: RowId) {
+        if let Some(place) = self.live.get_mut(id.row as usize) {
+            *place = None;
+        }
+    }
+
+    /// Remembers a fault after its actor has gone.
+    pub(crate) fn remember(&mut self, id: RowId, fault: GpuFault) {
+        if self.faults.len() == REMEMBERED {
+            self.faults.pop_front();
+        }
+        self.faults.push_back((id, fault));
     }
 
     /// An actor has left its row.
     pub(crate) fn leave(&mut self, actor: &Incarnation) {
-        if let Some(place) = self.live.get_mut(actor.row.row as usize) {
-            *place = None;
-        }
+        self.vacate(actor.row);
         self.rows.release(actor.row);
         if let Some(departed) = &mut self.departed {
             departed.push(Resident::of(actor));
         }
         if let Some(fault) = actor.fault() {
-            if self.faults.len() == REMEMBERED {
-                self.faults.pop_front();
-            }
-            self.faults.push_back((actor.row, fault.clone()));
+            self.remember(actor.row, fault.clone());
         }
     }
 
@@ -87,21 +149,30 @@ impl Tenants {
         self.actor(id).map(|actor| Resident::of(actor)).or_else(departed)
     }
 
-    /// The actor at `id`.
-    pub(crate) fn actor(&self, id: RowId) -> Option<&Arc<Incarnation>> {
-        self.live.get(id.row as usize)?.as_ref().filter(|actor| actor.row == id)
+    /// Who lives at `id`.
+    pub(crate) fn tenant(&self, id: RowId) -> Option<&Tenant> {
+        self.live.get(id.row as usize)?.as_ref().filter(|_| self.rows.is_live(id))
     }
 
-    /// Why the actor at `id` failed, also shortly after it has gone.
-    pub(crate) fn fault(&self, id: RowId) -> Option<GpuFault> {
-        if let Some(actor) = self.actor(id) {
-            return actor.fault().cloned();
+    /// The actor at `id`.
+    pub(crate) fn actor(&self, id: RowId) -> Option<&Arc<Incarnation>> {
+        match self.tenant(id)? {
+            Tenant::Actor(actor) => Some(actor),
+            Tenant::Member(..) => None,
         }
+    }
+
+    /// Why the actor that was at `id` failed, shortly after it has gone.
+    pub(crate) fn remembered(&self, id: RowId) -> Option<GpuFault> {
         self.faults.iter().rev().find(|(row, _)| *row == id).map(|(_, fault)| fault.clone())
     }
 
-    /// Everyone.
+    /// Every actor.
     pub(crate) fn all(&self) -> Vec<Arc<Incarnation>> {
-        self.live.iter().flatten().cloned().collect()
+        let actor = |tenant: &Tenant| match tenant {
+            Tenant::Actor(actor) => Some(actor.clone()),
+            Tenant::Member(..) => None,
+        };
+        self.live.iter().flatten().filter_map(actor).collect()
     }
 }

@@ -11,6 +11,11 @@
 //! let state = arena.allocate(40).unwrap();
 //! assert_eq!(state.offset % 16, 0);
 //! assert!(arena.free(state));
+//!
+//! assert_eq!(arena.allocate_many(40, 100).unwrap().len(), 100);
+//! let used = arena.used();
+//! assert!(arena.allocate_many(40, 1 << 20).is_err());
+//! assert_eq!(arena.used(), used);
 //! ```
 
 use resident_kernels::wire::MAX_STATE;
@@ -147,6 +152,23 @@ impl Arena {
         }
         self.used += size;
         Ok(Cell { offset: self.base + index as u64 * SLAB_BYTES + cell as u64 * size, bytes })
+    }
+
+    /// Takes `count` pieces of `bytes` bytes, or none: where each begins.
+    pub fn allocate_many(&mut self, bytes: u32, count: usize) -> Result<Vec<u64>, ArenaError> {
+        let mut offsets = Vec::with_capacity(count);
+        for _ in 0..count {
+            match self.allocate(bytes) {
+                Ok(cell) => offsets.push(cell.offset),
+                Err(error) => {
+                    for offset in offsets {
+                        self.free(Cell { offset, bytes });
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(offsets)
     }
 
     /// Gives a piece back; false, and nothing changed, if it is not one that was taken.

@@ -10,6 +10,9 @@
 //! let second = rows.claim().unwrap();
 //! assert_eq!(second.row, first.row);
 //! assert!(rows.is_live(second) && !rows.is_live(first));
+//! let third = rows.renew(second).unwrap();
+//! assert!(rows.is_live(third) && !rows.is_live(second));
+//! assert_eq!((third.row, rows.free()), (second.row, 0));
 //! ```
 
 /// An actor's place in its shard: a row, and which of the row's actors.
@@ -45,6 +48,16 @@ impl Rows {
         Some(RowId { row, generation: *generation })
     }
 
+    /// Takes the row of `id` at its next generation, which ends this one; `None`, and nothing changed, if `id` is not live.
+    pub fn renew(&mut self, id: RowId) -> Option<RowId> {
+        if !self.is_live(id) {
+            return None;
+        }
+        let generation = id.generation.checked_add(1).unwrap_or(1);
+        self.rows[id.row as usize].0 = generation;
+        Some(RowId { row: id.row, generation })
+    }
+
     /// Gives a row back; false, and nothing changed, if `id` is not live.
     pub fn release(&mut self, id: RowId) -> bool {
         if !self.is_live(id) {
@@ -58,6 +71,11 @@ impl Rows {
     /// Whether `id` was claimed and not released since.
     pub fn is_live(&self, id: RowId) -> bool {
         self.rows.get(id.row as usize) == Some(&(id.generation, true))
+    }
+
+    /// Rows that can be claimed.
+    pub fn free(&self) -> u32 {
+        self.free.len() as u32
     }
 
     /// Rows taken.

@@ -190,7 +190,9 @@ fn wanted(core: &Core, scope: &Scope) -> Result<Option<Vec<(u32, RowId)>>, Check
             let everyone = core.everyone();
             let lives = everyone.iter().map(|home| home.life());
             let of_them = lives.filter(|life| kinds.iter().any(|kind| kind.fingerprint == life.kind.fingerprint));
-            Some(of_them.map(|life| (life.port.shard, life.row)).collect())
+            let members = core.groups().into_iter().filter(|group| kinds.iter().any(|kind| kind.fingerprint == group.kind().fingerprint));
+            let members = members.flat_map(|group| group.rows());
+            Some(of_them.map(|life| (life.port.shard, life.row)).chain(members).collect())
         }
     })
 }

@@ -71,8 +71,8 @@ impl<A: Resident> fmt::Debug for Restored<A> {
 
 impl System {
     /// Brings back every `A` that lived when the checkpoint was taken, with its name and its state, here or on another device; under
-    /// `supervisor`, if there is one. Each first gets what was pending for it, calls too, which nobody waits for any more. On
-    /// an error none is back.
+    /// `supervisor`, if there is one. Each first gets what was pending for it, calls too, which nobody waits for any more.
+    /// Members of groups come back as actors without a name. On an error none is back.
     pub async fn restore<A: Resident>(
         &self,
         checkpoint: &Checkpoint,

@@ -277,38 +277,44 @@ async fn the_application_hears_of_what_goes_on_by_itself() {
     system.stop().await;
 }
 
-/// The worker is killed while balls are in the air: none is lost, none is there twice, but for those whose player was in the middle of
-/// it and is blamed.
+/// The worker is killed while balls are in the air: none is lost, none is there twice. Unless a player was in the middle of one that it
+/// had sent on already: it is blamed and fails, which is tried anew with others then.
 #[tokio::test(flavor = "multi_thread")]
 async fn balls_outlive_the_worker() {
     let config =
         Config { shards: Some(2), capacity: 64, isolation: Isolation::Process, intensity: (10_000, PATIENCE), ..Config::default() };
     let system = start(config).await;
     if system.worker().is_none() {
-        // The worker is a thread by the environment's wish: it can not be killed.
+        println!("not run: the environment asks for a worker that is a thread, which can not be killed");
         return;
     }
-    let players = ring(&system, 24).await;
     const HOPS: u64 = 30_000;
-    for player in &players {
-        player.send(PlayerMsg::Ball(Ball { hops: HOPS })).await.unwrap();
-    }
-    for loss in 1..=5 {
-        let before = sum(&players, |score| score.balls).await;
-        let going = async { while sum(&players, |score| score.balls).await < before + 5000 {} };
-        soon("more passes", going).await;
+    for loss in 1..=20 {
+        let players = ring(&system, 24).await;
+        for player in &players {
+            player.send(PlayerMsg::Ball(Ball { hops: HOPS })).await.unwrap();
+        }
+        let going = async { while sum(&players, |score| score.balls).await < 5000 {} };
+        soon("passes", going).await;
         kill(system.worker().unwrap());
         until("the takeover", || matches!(system.losses(), (n, Some(last)) if n == loss && last.resumed.is_some())).await;
+        let mut failed = 0;
+        for player in &players {
+            failed += usize::from(soon("an answer", player.call(PlayerMsg::Show, None)).await.is_err());
+        }
+        assert!(failed <= 2, "each shard is in the middle of one message at most");
+        if failed == 0 {
+            all_kept(&players, 24).await;
+            assert_eq!(sum(&players, |score| score.balls).await, 24 * (HOPS + 1));
+            system.stop().await;
+            return;
+        }
+        for player in &players {
+            player.stop(None);
+        }
+        until("they are gone", || system.running() == 0).await;
     }
-    let (failed, alive): (Vec<_>, Vec<_>) = players.iter().partition(|player| player.fault().is_some());
-    assert!(failed.len() <= 10, "at most one on each shard is in the middle of a message: {}", failed.len());
-    if failed.is_empty() {
-        all_kept(&players, 24).await;
-        assert_eq!(sum(&players, |score| score.balls).await, 24 * (HOPS + 1));
-    } else {
-        assert!(!alive.is_empty());
-    }
-    system.stop().await;
+    panic!("somebody was blamed at every loss: nothing was seen");
 }
 
 /// In every checkpoint each ball is in the air once, and has been had as often as it has hops less.

@@ -20,6 +20,9 @@ async fn metrics_tell_what_happened() {
     let (_kept, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
     let (panicker, _) = Panicker::spawn_linked(None, Panicker::default(), &system, supervisor).await.unwrap();
     let (emitter, _) = Emitter::spawn(None, Emitter::default(), &system).await.unwrap();
+    let group = Failer::spawn_many(None, (0..3u64).map(|key| (key, Failer::default())), &system).await.unwrap().0;
+    group.tell_all(&FailWith { code: 0 }).await.unwrap();
+    group.tell(&1, FailerMsg::Fail).unwrap();
     let plain: ActorRef<CounterMsg> = counter.clone().into();
     for _ in 0..5 {
         cast!(counter, CounterMsg::Tick).unwrap();
@@ -40,7 +43,7 @@ async fn metrics_tell_what_happened() {
     cast!(emitter, EmitterMsg::EmitLate(EmitLate { count: 7, minutes: 1 })).unwrap();
     until("the emitted messages were counted", || system.dead_letters() == 7).await;
     counter.stop_and_wait(None, None).await.unwrap();
-    until("two actors are left", || system.running() == 2).await;
+    until("two actors and the group are left", || system.running() == 5).await;
     let device = format!("device={}:{}", system.device().kind.as_str(), system.device().ordinal);
     let here = |key: &str| key.replace("device=cpu:0", &device);
     // A snapshot takes counts and histograms out, so they are summed here.
@@ -60,6 +63,9 @@ async fn metrics_tell_what_happened() {
         let all = [
             ("gpu_actor_running{device=cpu:0,kind=Counter}", 1.0),
             ("gpu_actor_running{device=cpu:0,kind=Panicker}", 0.0),
+            ("gpu_actor_running{device=cpu:0,kind=Failer}", 3.0),
+            ("gpu_actor_messages_total{device=cpu:0,kind=Failer,path=ring}", 4.0),
+            ("gpu_actor_faults_total{class=failed,device=cpu:0}", 1.0),
             ("gpu_actor_messages_total{device=cpu:0,kind=Counter,path=ring}", 5.0),
             ("gpu_actor_messages_total{device=cpu:0,kind=Counter,path=mailbox}", 6.0),
             ("gpu_actor_messages_total{device=cpu:0,kind=Counter,path=direct}", 128.0),

@@ -1,0 +1,350 @@
+//! Groups: a million actors with one proxy.
+//!
+//! A member is a row and a state on the device, and on the host a seat in a table and an entry in the map of keys: no task, no ractor
+//! actor, no allocation of its own. What an actor's proxy does for one, the group's actor does for all of them.
+
+mod actor;
+mod batch;
+mod changes;
+mod claim;
+mod crew;
+mod ending;
+mod everyone;
+mod gather;
+mod members;
+mod table;
+
+use std::fmt;
+use std::hash::Hash;
+use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ractor::concurrency::{JoinHandle, oneshot};
+use ractor::rpc::CallResult;
+use ractor::{Actor as _, ActorCell, ActorRef, ActorStatus, RpcReplyPort};
+use resident_kernels::actor::{Handles, Message};
+use resident_kernels::address::Address;
+use resident_kernels::host::Resident;
+
+pub use actor::GroupMsg;
+use actor::{GroupActor, Start};
+pub(crate) use batch::Leaving;
+pub(crate) use crew::CrewRef;
+pub(crate) use gather::Gathered;
+use members::Group;
+use table::Key;
+
+use crate::ask::{self, Miss};
+use crate::error::{AskError, CallError, CastError, MemberError, SpawnError};
+use crate::fault::GpuFault;
+use crate::handle::{GpuRef, awaited};
+use crate::link::Unsent;
+use crate::system::System;
+
+/// A group of actors of one kind, each with a key. Clones are the same group.
+///
+/// ```
+/// # use resident_kernels::prelude::*;
+/// # #[derive(State, Default)] #[repr(C)] pub struct Account { pub cents: i64 }
+/// # #[derive(Message)] #[repr(C)] pub struct Deposit { pub cents: i64 }
+/// # #[derive(Message)] #[reply(i64)] #[repr(C)] pub struct Balance;
+/// # #[actor]
+/// # impl Account {
+/// #     fn deposit(&mut self, msg: &Deposit, _ctx: &mut Ctx) { self.cents += msg.cents; }
+/// #     fn balance(&mut self, _: &Balance, _ctx: &mut Ctx) -> i64 { self.cents }
+/// # }
+/// # resident_kernels::export!(Account);
+/// use ractor::rpc::CallResult;
+/// use resident::prelude::*;
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// # let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+/// let accounts = (0..10_000u64).map(|number| (number, Account { cents: 100 }));
+/// let (bank, join) = Account::spawn_many(Some("bank".into()), accounts, &system).await?;
+///
+/// bank.tell(&4711, AccountMsg::Deposit(Deposit { cents: 11 }))?;
+/// let CallResult::Success(cents) = bank.call(&4711, AccountMsg::Balance, None).await? else { panic!() };
+/// assert_eq!(cents, 111);
+///
+/// bank.tell_all(&Deposit { cents: 1 }).await?;
+/// let all = bank.fold(&Balance, 0, |sum, _number, cents| sum + cents).await?;
+/// assert_eq!((all.value, all.failed), (10_000 * 101 + 11, 0));
+///
+/// let account: GpuRef<Account> = bank.member(&4711).await?; // an actor of its own from here on
+/// account.stop(None);
+///
+/// bank.actor().stop(None); // and with it all members
+/// join.await?;
+/// # system.stop().await;
+/// # Ok(())
+/// # }
+/// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
+/// ```
+///
+/// - **One actor stands for all.** Names, links, monitors and ractor's groups are [`actor`](Self::actor)'s. Its stop and its drain let
+///   every member handle what it was sent; then rows and states are free. Its kill takes back what members were sent, but for some of
+///   what is in the rings by then if they are many. A group goes on when its last handle is dropped, as any actor does.
+/// - **Order.** Messages of one sender to one member are handled in the order in which they were sent, by whichever of the group's ways.
+///   Once a member is an actor of its own, what it is sent through the handle's ring is in that order, too.
+/// - **A member fails alone.** Its callers get the [`GpuFault`], which names the group's actor; later senders get it, too. The group keeps
+///   it ([`fault`](Self::fault), [`failed`](Self::failed)) until the member is [restarted](Self::restart) or [removed](Self::remove). The
+///   supervisor of the group does not hear of it. The failed state is not read: [`GpuFault::state`] has none.
+/// - **With the device.** A takeover leaves members as it leaves actors: the one that is blamed fails. If the device is lost for good,
+///   every member and the group fail with [`FaultClass::DeviceLost`](crate::FaultClass::DeviceLost).
+/// - **In checkpoints** members are actors without a name. [`System::restore`] brings them back as such, each with a proxy, and does not
+///   know their keys. Where a state says its key, make a group of `checkpoint.actors()` and
+///   [`StateOf`](crate::checkpoint::StateOf) instead.
+pub struct GpuGroup<A: Resident, K = u64> {
+    actor: ActorRef<GroupMsg>,
+    group: Arc<Group<K>>,
+    kind: PhantomData<fn() -> A>,
+}
+
+/// What became of a [`fold`](GpuGroup::fold).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Folded<T> {
+    /// The replies, folded.
+    pub value: T,
+    /// How many replies there were.
+    pub replies: usize,
+    /// Members that gave none: they had failed, failed meanwhile, or left.
+    pub failed: usize,
+}
+
+/// Starts the actor of a group, and its members.
+pub(crate) async fn spawn<A: Resident, K: Key>(
+    name: Option<String>,
+    gathered: Result<Gathered<K>, SpawnError>,
+    system: &System,
+    supervisor: Option<ActorCell>,
+) -> Result<(GpuGroup<A, K>, JoinHandle<()>), SpawnError> {
+    let group = Arc::new(OnceLock::new());
+    let proxy = GroupActor { group: group.clone() };
+    let start = Start { core: system.core().clone(), kind: A::KIND, gathered: gathered? };
+    let (actor, join) = match supervisor {
+        Some(supervisor) => GroupActor::spawn_linked(name, proxy, start, supervisor).await?,
+        None => GroupActor::spawn(name, proxy, start).await?,
+    };
+    let group = group.get().cloned().ok_or(SpawnError::Stopped)?;
+    Ok((GpuGroup { actor, group, kind: PhantomData }, join))
+}
+
+/// A state as bytes.
+fn encoded<A: Resident>(state: &A) -> Vec<u8> {
+    let mut bytes = vec![0; size_of::<A>()];
+    state.encode(&mut bytes);
+    bytes
+}
+
+impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
+    /// The actor that stands for the group: link it, watch it, stop it.
+    pub fn actor(&self) -> &ActorRef<GroupMsg> {
+        &self.actor
+    }
+
+    /// Members, those that have failed among them.
+    pub fn len(&self) -> usize {
+        self.group.table.read().index.len()
+    }
+
+    /// Whether there is no member.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether a member has this key.
+    pub fn contains(&self, key: &K) -> bool {
+        self.group.table.read().find(key).is_some()
+    }
+
+    /// The keys of all members, in no order.
+    pub fn keys(&self) -> Vec<K> {
+        self.group.table.read().index.keys().cloned().collect()
+    }
+
+    /// Why a member failed, if it has and was not restarted since.
+    pub fn fault(&self, key: &K) -> Option<GpuFault> {
+        let table = self.group.table.read();
+        table.fault(table.find(key)?)
+    }
+
+    /// Those that have failed, and why.
+    pub fn failed(&self) -> Vec<(K, GpuFault)> {
+        let table = self.group.table.read();
+        let lost = table.lost.is_some();
+        let slots =
+            table.slots().map(|(slot, _)| slot).filter(|slot| lost || table.faults.contains_key(slot) || table.own.contains_key(slot));
+        slots.filter_map(|slot| Some((table.keys[slot as usize].clone()?, table.fault(slot)?))).collect()
+    }
+
+    #[inline]
+    fn takes_messages(&self) -> bool {
+        self.actor.get_status() < ActorStatus::Draining
+    }
+
+    /// Sends a message to a member, or gives it back and says why: the member is not there, has failed, or the ring is full.
+    pub fn tell(&self, key: &K, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
+        if !self.takes_messages() {
+            return Err(CastError::Stopped(msg));
+        }
+        self.group.push::<A>(key, msg).map(drop)
+    }
+
+    /// Sends a message to a member, waiting while the ring is full.
+    pub async fn send(&self, key: &K, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
+        if !self.takes_messages() {
+            return Err(CastError::Stopped(msg));
+        }
+        self.group.send::<A>(key, msg).await.map(drop)
+    }
+
+    /// Calls a member, as [`GpuRef::call`] does: `build` gets the reply port and makes the message. Waits while the ring is full;
+    /// `timeout` covers that too.
+    pub async fn call<R, B>(&self, key: &K, build: B, timeout: Option<Duration>) -> Result<CallResult<R>, CallError<A::Msg>>
+    where
+        R: Send + 'static,
+        B: FnOnce(RpcReplyPort<R>) -> A::Msg,
+    {
+        let (reply, answer) = oneshot();
+        let msg = build(match timeout {
+            Some(limit) => (reply, limit).into(),
+            None => reply.into(),
+        });
+        if !self.takes_messages() {
+            return Err(CallError::Unsent(CastError::Stopped(msg)));
+        }
+        let exchange = async {
+            let sent = self.group.send::<A>(key, msg).await.map_err(|unsent| match unsent {
+                CastError::Failed(_, fault) => CallError::Failed(fault),
+                unsent => CallError::Unsent(unsent),
+            })?;
+            Ok(match awaited(answer, self.group.core.call_yield).await {
+                Some(reply) => Ok(reply),
+                None => Err(self.group.why_gone(&sent)),
+            })
+        };
+        let answer = match timeout {
+            None => exchange.await?,
+            Some(limit) => match ractor::concurrency::timeout(limit, exchange).await {
+                Ok(answer) => answer?,
+                Err(_) => return Ok(CallResult::Timeout),
+            },
+        };
+        match answer {
+            Ok(reply) => Ok(CallResult::Success(reply)),
+            Err(Some(fault)) => Err(CallError::Failed(Box::new(fault))),
+            Err(None) => Ok(CallResult::SenderError),
+        }
+    }
+
+    /// Sends `request` to a member and waits on this thread for its reply, as [`GpuRef::ask`] does.
+    pub fn ask<M: Message>(&self, key: &K, request: &M, timeout: Duration) -> Result<M::Reply, AskError>
+    where
+        A: Handles<M>,
+    {
+        if !self.takes_messages() {
+            return Err(AskError::Stopped);
+        }
+        let group = &*self.group;
+        // Said by `send` where nothing was sent and no more will be.
+        let mut why = AskError::Stopped;
+        let answer = ask::once::<M>(&group.core, group.kind_index, timeout, |line, tag| {
+            let table = group.table.read();
+            let Some(slot) = table.find(key) else {
+                why = AskError::Unknown;
+                return Err(Unsent::Stopped);
+            };
+            let port = &group.core.ports[table.seat(slot).shard as usize];
+            let id = table.seat(slot).id;
+            let sent = match table.to(slot, group.kind, group.kind_index) {
+                Some(to) => port.direct::<A, M>(&to, request, line, tag, 0),
+                None => Err(Unsent::Stopped),
+            };
+            sent.map(|()| (port, id)).inspect_err(|_| {
+                why = match (table.fault(slot), group.core.lost()) {
+                    (Some(fault), _) => AskError::Failed(Box::new(fault)),
+                    (None, Some(fault)) => AskError::Lost(fault.to_string()),
+                    (None, None) => AskError::Stopped,
+                };
+            })
+        });
+        answer.map_err(|miss| match miss {
+            Miss::Answered(error) => error,
+            Miss::Unsent => why,
+        })
+    }
+
+    /// Sends `message` to every member, waiting while rings are full: how many took it. Those that have failed do not; one that is
+    /// inserted meanwhile may not get it.
+    pub async fn tell_all<M: Message>(&self, message: &M) -> Result<usize, CastError<()>>
+    where
+        A: Handles<M>,
+    {
+        if !self.takes_messages() {
+            return Err(CastError::Stopped(()));
+        }
+        self.group.tell_all::<A, M>(message).await
+    }
+
+    /// Calls every member and folds the replies, in the order in which they come. Some thousand calls are in flight at a time. One that
+    /// is inserted meanwhile may not be called.
+    pub async fn fold<M: Message, T>(&self, message: &M, init: T, f: impl FnMut(T, &K, M::Reply) -> T) -> Result<Folded<T>, CastError<()>>
+    where
+        A: Handles<M>,
+        M::Reply: Send + 'static,
+    {
+        if !self.takes_messages() {
+            return Err(CastError::Stopped(()));
+        }
+        self.group.fold::<A, M, T>(message, init, f).await
+    }
+
+    /// Where other actors of the device reach a member, as [`GpuRef::address`]; `None` if there is none that takes messages.
+    pub async fn address(&self, key: &K) -> Option<Address<A>> {
+        self.group.address(key).await
+    }
+
+    /// The same of every member that takes messages, in no order.
+    pub async fn addresses(&self) -> Vec<(K, Address<A>)> {
+        self.group.addresses().await
+    }
+
+    /// Adds a member. What it is sent from then on comes behind its state.
+    pub fn insert(&self, key: K, state: A) -> impl Future<Output = Result<(), MemberError>> + Send {
+        // Before it would move through the future, which a large one would not fit on a stack.
+        self.group.insert(key, encoded(&state))
+    }
+
+    /// Takes a member out: it handles what it was sent before, then its row and its state are free. False if there is none.
+    pub async fn remove(&self, key: &K) -> bool {
+        self.group.remove(key).await
+    }
+
+    /// Puts a fresh state where a member has failed, in its row at the next generation. Its fault is forgotten.
+    pub fn restart(&self, key: &K, state: A) -> impl Future<Output = Result<(), MemberError>> + Send {
+        self.group.restart(key, encoded(&state))
+    }
+
+    /// Makes a member an actor of its own, with a proxy, a mailbox and links, and without a supervisor; or finds the one that it is. It
+    /// stays a member, ends with the group, and leaves it when it is stopped. If it fails it ends, and stays a member that has failed.
+    pub async fn member(&self, key: &K) -> Result<GpuRef<A>, MemberError> {
+        // In a task of its own: whoever gives up does not leave it half done.
+        let detached = ractor::concurrency::spawn(self.group.clone().detach::<A>(key.clone()));
+        detached.await.unwrap_or(Err(MemberError::Stopped)).map(GpuRef::new)
+    }
+}
+
+impl<A: Resident, K> Clone for GpuGroup<A, K> {
+    fn clone(&self) -> Self {
+        GpuGroup { actor: self.actor.clone(), group: self.group.clone(), kind: PhantomData }
+    }
+}
+
+impl<A: Resident, K> fmt::Debug for GpuGroup<A, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let members = self.group.table.read().index.len();
+        f.debug_struct("GpuGroup").field("actor", &self.actor).field("kind", &A::KIND.name).field("members", &members).finish()
+    }
+}

@@ -1,0 +1,63 @@
+//! The ractor actor that stands for a whole group: it owns name, links and groups, and ends with its members.
+
+use std::sync::{Arc, OnceLock};
+
+use ractor::{ActorProcessingErr, ActorRef};
+use resident_kernels::actor::Kind;
+
+use super::gather::Gathered;
+use super::members::Group;
+use super::table::Key;
+use crate::core::Core;
+
+/// What the actor of a [`GpuGroup`](crate::GpuGroup) takes: nothing. Its members take messages by the group's own methods.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum GroupMsg {
+    /// A message from another node, which this actor does not take.
+    #[doc(hidden)]
+    Undeliverable,
+}
+
+resident_kernels::local_message!(GroupMsg, GroupMsg::Undeliverable);
+
+/// The actor of a group.
+pub(crate) struct GroupActor<K: Key> {
+    /// Filled in by `pre_start`; who spawns reads it too. ractor drops this value when the actor has ended, however that came.
+    pub group: Arc<OnceLock<Arc<Group<K>>>>,
+}
+
+/// What a group is started with.
+pub(crate) struct Start<K> {
+    pub core: Arc<Core>,
+    pub kind: &'static Kind,
+    pub gathered: Gathered<K>,
+}
+
+impl<K: Key> Drop for GroupActor<K> {
+    fn drop(&mut self) {
+        if let Some(group) = self.group.get() {
+            group.abandon();
+        }
+    }
+}
+
+#[ractor::actor(message = GroupMsg, state = Arc<Group<K>>, arguments = Start<K>)]
+impl<K: Key> GroupActor<K> {
+    async fn pre_start(&self, myself: ActorRef<GroupMsg>, start: Start<K>) -> Result<Arc<Group<K>>, ActorProcessingErr> {
+        let Start { core, kind, gathered: Gathered { index, keys, states } } = start;
+        let group = Group::new(core, kind, myself.get_cell(), index, keys)?;
+        let _ = self.group.set(group.clone());
+        group.begin(states.into()).await?;
+        Ok(group)
+    }
+
+    async fn handle(&self, _myself: ActorRef<GroupMsg>, _: GroupMsg, group: &mut Arc<Group<K>>) -> Result<(), ActorProcessingErr> {
+        group.core.dead_letter();
+        Ok(())
+    }
+
+    async fn post_stop(&self, _myself: ActorRef<GroupMsg>, group: &mut Arc<Group<K>>) -> Result<(), ActorProcessingErr> {
+        Ok(group.stop().await?)
+    }
+}

@@ -1,0 +1,238 @@
+//! How members come, go, start afresh and become actors of their own.
+
+use std::sync::Arc;
+
+use resident_gpu::rows::RowId;
+use resident_kernels::address::Address;
+use resident_kernels::host::Resident;
+use resident_kernels::wire::OP_STOP;
+
+use super::claim::claim;
+use super::members::Group;
+use super::table::{Key, Leaver, Phase, Seat, Stage, Table};
+use crate::checkpoint::fence;
+use crate::error::{MemberError, SpawnError};
+use crate::home::Home;
+use crate::incarnation::Place;
+use crate::link::Control;
+use crate::port::Port;
+use crate::proxy::{Origin, Start};
+use crate::spawn;
+use crate::tenants::Tenant;
+
+impl<K: Key> Group<K> {
+    /// Adds a member.
+    pub(crate) async fn insert(&self, key: K, state: Vec<u8>) -> Result<(), MemberError> {
+        let port = {
+            let _change = self.changes.lock().await;
+            if self.table.read().find(&key).is_some() {
+                return Err(MemberError::Taken);
+            }
+            let seat = self.claim_one()?;
+            let mut table = self.table.write();
+            if table.stage != Stage::Open {
+                drop(table);
+                self.core.moved_in(self.kind_index, 1);
+                drop(self.leaving(self.port(seat.shard), vec![(seat.id, seat.offset)]));
+                return Err(MemberError::Stopped);
+            }
+            let slot = table.add(key, seat);
+            self.move_in(slot, seat, state)
+        };
+        port.caught_up().await;
+        Ok(())
+    }
+
+    /// Where other actors reach a member, once the device has it.
+    pub(crate) async fn address<A>(&self, key: &K) -> Option<Address<A>> {
+        let seat = {
+            let table = self.table.read();
+            *table.find(key).map(|slot| table.seat(slot)).filter(|seat| seat.phase.has_row() || seat.phase == Phase::Own)?
+        };
+        self.port(seat.shard).fence().await.ok()?;
+        Some(self.address_of(&seat))
+    }
+
+    /// The same of all members.
+    pub(crate) async fn addresses<A>(&self) -> Vec<(K, Address<A>)> {
+        let seats: Vec<(K, Seat)> = {
+            let table = self.table.read();
+            let of = |(slot, seat): (u32, &Seat)| Some((table.keys[slot as usize].clone()?, *seat));
+            table.slots().filter(|(_, seat)| matches!(seat.phase, Phase::Live | Phase::Moving | Phase::Own)).filter_map(of).collect()
+        };
+        if !fence(&self.core).await {
+            return Vec::new();
+        }
+        seats.into_iter().map(|(key, seat)| (key, self.address_of(&seat))).collect()
+    }
+
+    fn address_of<A>(&self, seat: &Seat) -> Address<A> {
+        Address::new(self.core.device.system(), seat.shard, seat.id.row, seat.id.generation)
+    }
+
+    fn claim_one(&self) -> Result<Seat, SpawnError> {
+        let seats = claim(&self.core, self.kind, 1)?;
+        seats.into_iter().next().ok_or(SpawnError::Stopped)
+    }
+
+    /// A member moves into a row of its own. The table is locked.
+    fn move_in(&self, slot: u32, seat: Seat, state: Vec<u8>) -> &Arc<Port> {
+        let port = self.port(seat.shard);
+        if let Some(crew) = self.crew.get() {
+            port.tenants().enter(seat.id, Tenant::Member(crew.clone(), slot));
+        }
+        self.core.moved_in(self.kind_index, 1);
+        // Who waits for the acknowledgement has gone.
+        drop(self.send_states(port, state.into(), vec![(0, seat)]));
+        port
+    }
+
+    /// Puts a fresh state where a member has failed.
+    pub(crate) async fn restart(&self, key: &K, state: Vec<u8>) -> Result<(), MemberError> {
+        let port = {
+            let _change = self.changes.lock().await;
+            self.core.check_running()?;
+            let mut table = self.table.write();
+            let Some(slot) = table.find(key) else { return Err(self.absent(&table)) };
+            let seat = *table.seat(slot);
+            let (port, new) = match seat.phase {
+                Phase::Failed => {
+                    let port = self.port(seat.shard);
+                    let id = self.renew(port, &table, slot).ok_or(SpawnError::Stopped)?;
+                    let new = Seat { id, phase: Phase::Live, ..seat };
+                    let RowId { row, generation } = seat.id;
+                    // Ahead of the spawn, since the ring keeps their order; nobody waits for its answer.
+                    port.control(Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), waiting: None });
+                    drop(self.send_states(port, state.into(), vec![(0, new)]));
+                    (port, new)
+                }
+                Phase::Gone => {
+                    let new = self.claim_one()?;
+                    (self.move_in(slot, new, state), new)
+                }
+                Phase::Live | Phase::Moving | Phase::Own | Phase::Empty => return Err(MemberError::Running),
+            };
+            table.seats[slot as usize] = new;
+            table.faults.remove(&slot);
+            port
+        };
+        port.caught_up().await;
+        Ok(())
+    }
+
+    /// The row of a failed member at its next generation.
+    fn renew(&self, port: &Port, table: &Table<K>, slot: u32) -> Option<RowId> {
+        let old = table.seat(slot).id;
+        let mut tenants = port.tenants();
+        let new = tenants.renew(old)?;
+        if let Some(fault) = table.faults.get(&slot) {
+            tenants.remember(old, fault.clone());
+        }
+        Some(new)
+    }
+
+    fn absent(&self, table: &Table<K>) -> MemberError {
+        if table.stage == Stage::Open { MemberError::Unknown } else { MemberError::Stopped }
+    }
+
+    /// Takes a member out, after what it was sent; false if there is none.
+    pub(crate) async fn remove(&self, key: &K) -> bool {
+        let (seat, own) = {
+            let _change = self.changes.lock().await;
+            let mut table = self.table.write();
+            let Some(slot) = table.find(key) else { return false };
+            let (seat, fault, own) = table.take(slot);
+            drop(table);
+            if seat.phase.has_row() {
+                self.send_off(vec![Leaver { seat, fault }]);
+            }
+            (seat, own)
+        };
+        if let Some(home) = own {
+            let _ = home.actor.stop_and_wait(None, Some(self.core.stop_timeout)).await;
+        } else if seat.phase.has_row() {
+            // Behind the stop; where the device no longer runs, the row is free already.
+            let _ = self.port(seat.shard).fence().await;
+        }
+        true
+    }
+
+    /// Makes a member an actor of its own, or finds the one it is.
+    pub(crate) async fn detach<A: Resident>(self: Arc<Self>, key: K) -> Result<Arc<Home>, MemberError> {
+        let _change = self.changes.lock().await;
+        let (slot, place) = {
+            let mut table = self.table.write();
+            let Some(slot) = table.find(&key) else { return Err(self.absent(&table)) };
+            if let Some(home) = table.own.get(&slot) {
+                return Ok(home.clone());
+            }
+            if let Some(fault) = table.fault(slot) {
+                return Err(MemberError::Failed(Box::new(fault)));
+            }
+            if table.stage != Stage::Open {
+                return Err(MemberError::Stopped);
+            }
+            let seat = &mut table.seats[slot as usize];
+            seat.phase = Phase::Moving;
+            (slot, Place::of_member(&self.core, seat.shard, seat.id, self.kind, self.kind_index, seat.offset))
+        };
+        // It is counted again as it moves into its own place.
+        self.core.moved_out(self.kind_index, 1);
+        let origin = Origin::Loaded(place.loaded(), Vec::new());
+        let start = Start { origin, core: self.core.clone(), keeper: None, recovery: None };
+        let started = spawn::proxy::<A>(None, start, None).await;
+        let mut table = self.table.write();
+        if table.stage == Stage::Ended {
+            // Killed meanwhile: nobody is in the table any more.
+            if let Ok((home, _)) = started {
+                home.actor.kill();
+            }
+            return Err(MemberError::Stopped);
+        }
+        // It may have failed before it had a place of its own that could be told so.
+        let fault = table.faults.remove(&slot);
+        let (home, join) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                table.take(slot);
+                return Err(error.into());
+            }
+        };
+        table.seats[slot as usize].phase = Phase::Own;
+        table.own.insert(slot, home.clone());
+        if table.ended.remove(&slot) {
+            home.actor.stop(None);
+        }
+        drop(table);
+        let (group, own) = (self.clone(), home.clone());
+        ractor::concurrency::spawn(async move {
+            let _ = join.await;
+            group.left(slot, &own);
+        });
+        match fault {
+            None => Ok(home),
+            Some(fault) => {
+                let life = home.life();
+                life.fail(fault.class, None, fault.text.clone());
+                life.stop_proxy();
+                Err(MemberError::Failed(Box::new(fault)))
+            }
+        }
+    }
+
+    /// A member's own actor has ended: the member has failed, or is one no more.
+    fn left(&self, slot: u32, home: &Arc<Home>) {
+        let mut table = self.table.write();
+        if !table.own.get(&slot).is_some_and(|own| Arc::ptr_eq(own, home)) {
+            return;
+        }
+        match home.life().fault() {
+            Some(fault) => {
+                table.own.remove(&slot);
+                table.faults.insert(slot, fault.clone());
+                table.seats[slot as usize].phase = Phase::Gone;
+            }
+            None => drop(table.take(slot)),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Places for many members at once: all of them or none, with one look at each shard.
+
+use resident_gpu::arena::Cell;
+use resident_kernels::actor::Kind;
+
+use super::table::{Phase, Seat};
+use crate::core::Core;
+use crate::error::SpawnError;
+
+/// Members whose rows or states are taken or given back under one lock, so that nobody waits for long.
+pub(crate) const CHUNK: usize = 4096;
+
+/// Places for `count` members, spread evenly as far as the shards have rows; one after another is on another shard.
+pub(crate) fn claim(core: &Core, kind: &'static Kind, count: usize) -> Result<Vec<Seat>, SpawnError> {
+    core.check_running()?;
+    let mut offsets = Vec::with_capacity(count);
+    let claimed = states(core, kind.state_bytes, count, &mut offsets).and_then(|()| rows(core, count));
+    match claimed {
+        Ok(mut seats) => {
+            seats.iter_mut().zip(offsets).for_each(|(seat, offset)| seat.offset = offset);
+            Ok(seats)
+        }
+        Err(error) => {
+            for offsets in offsets.chunks(CHUNK) {
+                let mut arena = core.arena.lock();
+                for offset in offsets {
+                    arena.free(Cell { offset: *offset, bytes: kind.state_bytes });
+                }
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Room for states: where each begins, as far as there is room.
+fn states(core: &Core, bytes: u32, count: usize, offsets: &mut Vec<u64>) -> Result<(), SpawnError> {
+    while offsets.len() < count {
+        let chunk = CHUNK.min(count - offsets.len());
+        offsets.append(&mut core.arena.lock().allocate_many(bytes, chunk)?);
+    }
+    Ok(())
+}
+
+/// Rows, whose states have no place yet.
+fn rows(core: &Core, count: usize) -> Result<Vec<Seat>, SpawnError> {
+    let mut claimed: Vec<Vec<Seat>> = core.ports.iter().map(|_| Vec::new()).collect();
+    let mut missing = count;
+    // Somebody else may take rows between the look and the claim; then what is missing is looked for once more.
+    while missing > 0 {
+        let room: Vec<usize> = core.ports.iter().map(|port| port.tenants().free() as usize).collect();
+        let free: usize = room.iter().sum();
+        if free < missing {
+            for (port, seats) in core.ports.iter().zip(&claimed) {
+                let mut tenants = port.tenants();
+                seats.iter().for_each(|seat| tenants.give_back(seat.id));
+            }
+            return Err(SpawnError::Members { wanted: count, free: free + count - missing });
+        }
+        for (port, (seats, share)) in core.ports.iter().zip(claimed.iter_mut().zip(shares(&room, missing, core.turn()))) {
+            let mut tenants = port.tenants();
+            let ids = (0..share).map_while(|_| tenants.claim());
+            let before = seats.len();
+            seats.extend(ids.map(|id| Seat { offset: 0, id, shard: port.shard, phase: Phase::Live }));
+            missing -= seats.len() - before;
+        }
+    }
+    Ok(in_turn(claimed, count))
+}
+
+/// How many of `count` each has, so that the fewest have more than others; there is room for them. Of those with as much room it is
+/// another's turn to have one more each time.
+fn shares(room: &[usize], count: usize, turn: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..room.len()).map(|i| (i + turn) % room.len()).collect();
+    order.sort_by_key(|&i| room[i]);
+    let mut shares = vec![0; room.len()];
+    let mut left = count;
+    for (done, i) in order.into_iter().enumerate() {
+        shares[i] = room[i].min(left / (room.len() - done));
+        left -= shares[i];
+    }
+    shares
+}
+
+/// All of them, each time one of each.
+fn in_turn(claimed: Vec<Vec<Seat>>, count: usize) -> Vec<Seat> {
+    let mut claimed: Vec<_> = claimed.into_iter().map(Vec::into_iter).collect();
+    let mut all = Vec::with_capacity(count);
+    while all.len() < count {
+        all.extend(claimed.iter_mut().filter_map(Iterator::next));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares;
+
+    #[test]
+    fn shares_are_even_as_far_as_there_is_room() {
+        assert_eq!(shares(&[9, 9, 9], 9, 0), [3, 3, 3]);
+        assert_eq!(shares(&[9, 1, 9], 9, 0), [4, 1, 4]);
+        assert_eq!(shares(&[0, 2, 9], 11, 1), [0, 2, 9]);
+        assert_eq!(shares(&[5, 5], 0, 0), [0, 0]);
+        let (one, other) = (shares(&[5, 5], 1, 0), shares(&[5, 5], 1, 1));
+        assert_eq!((one.iter().sum::<usize>(), other.iter().sum::<usize>()), (1, 1));
+        assert_ne!(one, other);
+    }
+}

@@ -1,0 +1,258 @@
+//! To every member: told, or asked and the replies folded.
+
+use futures_util::future::join_all;
+use resident_kernels::actor::{Handles, Message};
+use resident_kernels::host::{Completion, Resident};
+use resident_kernels::plain::Plain;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::yield_now;
+
+use super::Folded;
+use super::members::Group;
+use super::table::{Key, Phase, Stage, Table, To};
+use crate::error::CastError;
+use crate::link::Unsent;
+use crate::port::{Port, TURN};
+
+/// Calls of one fold that wait for their replies.
+const WINDOW: usize = 4096;
+/// Turns between two looks at what else the task's thread has to do.
+const YIELD_EVERY: usize = 32;
+
+/// The members of one shard, and who of them is next.
+struct Lane {
+    shard: usize,
+    slots: Vec<u32>,
+    next: usize,
+}
+
+impl Lane {
+    fn is_done(&self) -> bool {
+        self.next == self.slots.len()
+    }
+}
+
+/// What a turn came to.
+struct Turn {
+    sent: usize,
+    /// Members that took nothing.
+    passed_over: usize,
+    why: Option<Unsent>,
+}
+
+/// A caller of one member, which hears once what came of it.
+struct Asked<K, R> {
+    key: Option<K>,
+    heard: UnboundedSender<(K, Option<R>)>,
+}
+
+impl<K: Key, R: Plain + Send + 'static> Asked<K, R> {
+    fn completion(key: K, heard: UnboundedSender<(K, Option<R>)>) -> Completion {
+        let mut asked = Asked { key: Some(key), heard };
+        Box::new(move |bytes| asked.tell(Some(R::decode(bytes))))
+    }
+}
+
+impl<K, R> Asked<K, R> {
+    fn tell(&mut self, reply: Option<R>) {
+        if let Some(key) = self.key.take() {
+            // Who folds may have gone.
+            let _ = self.heard.send((key, reply));
+        }
+    }
+}
+
+impl<K, R> Drop for Asked<K, R> {
+    /// Without a reply the member has failed or was stopped.
+    fn drop(&mut self) {
+        self.tell(None);
+    }
+}
+
+/// Calls on their way to all members.
+struct Asking<'a, K, R> {
+    message: u16,
+    payload: &'a [u8],
+    lanes: Vec<Lane>,
+    heard: UnboundedSender<(K, Option<R>)>,
+    in_flight: usize,
+    passed_over: usize,
+}
+
+impl<K: Key, R: Plain + Send + 'static> Asking<'_, K, R> {
+    /// Calls more of them, as many as may be in flight; the first shard whose ring is full.
+    fn more(&mut self, group: &Group<K>) -> Option<usize> {
+        let Asking { message, payload, lanes, heard, in_flight, passed_over } = self;
+        let mut full = None;
+        for lane in lanes {
+            while !lane.is_done() && *in_flight < WINDOW {
+                let turn = group.turn(lane, WINDOW - *in_flight, |port, table, to, slots| {
+                    let asked = |at: usize| match &table.keys[slots[at] as usize] {
+                        Some(key) => Asked::completion(key.clone(), heard.clone()),
+                        // Not while the table is locked: these slots were just found to be somebody's.
+                        None => Box::new(|_: &[u8]| {}) as Completion,
+                    };
+                    port.call_each(to, *message, payload, asked)
+                });
+                *in_flight += turn.sent;
+                *passed_over += turn.passed_over;
+                match turn.why {
+                    None => {}
+                    Some(Unsent::Full) => {
+                        full = full.or(Some(lane.shard));
+                        break;
+                    }
+                    // Nobody is left to be asked.
+                    Some(Unsent::Lost | Unsent::Stopped) => {
+                        *passed_over += lane.slots.len() - lane.next;
+                        lane.next = lane.slots.len();
+                    }
+                }
+            }
+        }
+        full
+    }
+}
+
+/// The bytes of a message.
+fn payload<M: Message>(message: &M) -> Vec<u8> {
+    let mut payload = vec![0; size_of::<M>()];
+    message.encode(&mut payload);
+    payload
+}
+
+impl<K: Key> Group<K> {
+    /// Sends a message to all that are members now; how many took it.
+    pub(crate) async fn tell_all<A: Handles<M> + Resident, M: Message>(&self, message: &M) -> Result<usize, CastError<()>> {
+        let payload = payload(message);
+        let (lanes, _) = self.lanes()?;
+        let told = join_all(lanes.into_iter().map(|lane| self.tell_lane(lane, A::INDEX, &payload))).await;
+        told.into_iter().sum::<Result<usize, Unsent>>().map_err(|unsent| unsent.with(()))
+    }
+
+    async fn tell_lane(&self, mut lane: Lane, message: u16, payload: &[u8]) -> Result<usize, Unsent> {
+        let port = &self.core.ports[lane.shard];
+        let mut told = 0;
+        let mut turn = |lane: &mut Lane| {
+            let Turn { sent, why, .. } = self.turn(lane, TURN, |port, _, to, _| port.cast_each(to, message, payload));
+            told += sent;
+            why
+        };
+        for turns in 1.. {
+            if lane.is_done() {
+                break;
+            }
+            match turn(&mut lane) {
+                None => {}
+                Some(Unsent::Full) => {
+                    let _thirst = port.thirst();
+                    let room = port.credit.notified();
+                    tokio::pin!(room);
+                    // From here on no notice is missed; what came before, this try sees.
+                    room.as_mut().enable();
+                    match turn(&mut lane) {
+                        None => {}
+                        Some(Unsent::Full) => room.await,
+                        Some(unsent) => return Err(unsent),
+                    }
+                }
+                Some(unsent) => return Err(unsent),
+            }
+            if turns % YIELD_EVERY == 0 {
+                yield_now().await;
+            }
+        }
+        Ok(told)
+    }
+
+    /// Calls all that are members now, and folds their replies in the order in which they come.
+    pub(crate) async fn fold<A: Handles<M> + Resident, M: Message, T>(
+        &self,
+        message: &M,
+        init: T,
+        mut f: impl FnMut(T, &K, M::Reply) -> T,
+    ) -> Result<Folded<T>, CastError<()>>
+    where
+        M::Reply: Send + 'static,
+    {
+        let payload = payload(message);
+        let (lanes, failed) = self.lanes()?;
+        let mut folded = Folded { value: init, replies: 0, failed };
+        let (heard, mut replies) = unbounded_channel();
+        let mut asking = Asking { message: A::INDEX, payload: &payload, lanes, heard, in_flight: 0, passed_over: 0 };
+        loop {
+            let full = asking.more(self);
+            if asking.in_flight > 0 {
+                let mut next = replies.recv().await;
+                while let Some((key, reply)) = next {
+                    asking.in_flight -= 1;
+                    match reply {
+                        Some(reply) => {
+                            folded.replies += 1;
+                            folded.value = f(folded.value, &key, reply);
+                        }
+                        None => folded.failed += 1,
+                    }
+                    next = replies.try_recv().ok();
+                }
+            } else if let Some(shard) = full {
+                let port = &self.core.ports[shard];
+                let _thirst = port.thirst();
+                let room = port.credit.notified();
+                tokio::pin!(room);
+                // From here on no notice is missed; what came before, this try sees.
+                room.as_mut().enable();
+                if asking.more(self) == full && asking.in_flight == 0 {
+                    room.await;
+                }
+            } else {
+                folded.failed += asking.passed_over;
+                return Ok(folded);
+            }
+        }
+    }
+
+    /// The members now, by shard, and how many of them have failed.
+    fn lanes(&self) -> Result<(Vec<Lane>, usize), CastError<()>> {
+        let mut lanes: Vec<_> = (0..self.core.ports.len()).map(|shard| Lane { shard, slots: Vec::new(), next: 0 }).collect();
+        let mut failed = 0;
+        let table = self.table.read();
+        if table.stage != Stage::Open {
+            return Err(CastError::Stopped(()));
+        }
+        for (slot, seat) in table.slots() {
+            match seat.phase {
+                Phase::Failed | Phase::Gone => failed += 1,
+                _ => lanes[seat.shard as usize].slots.push(slot),
+            }
+        }
+        Ok((lanes, failed))
+    }
+
+    /// Sends to up to `most` members of a lane, under one lock.
+    fn turn(
+        &self,
+        lane: &mut Lane,
+        most: usize,
+        push: impl FnOnce(&Port, &Table<K>, &[To<'_>], &[u32]) -> (usize, Option<Unsent>),
+    ) -> Turn {
+        let table = self.table.read();
+        let end = lane.slots.len().min(lane.next + most.min(TURN));
+        let turn = &lane.slots[lane.next..end];
+        // A group that has ended meanwhile has no seats, and another member may have the slot.
+        let is_here = |slot: u32| table.seats.get(slot as usize).is_some_and(|seat| seat.shard as usize == lane.shard);
+        let to = |slot: &u32| if is_here(*slot) { table.to(*slot, self.kind, self.kind_index) } else { None };
+        let (slots, to): (Vec<u32>, Vec<To<'_>>) = turn.iter().filter_map(|slot| Some((*slot, to(slot)?))).unzip();
+        let (sent, why) = push(&self.core.ports[lane.shard], &table, &to, &slots);
+        // How far it came, and whether the one there is passed over: an actor of its own that has just stopped.
+        let (came, why) = match why {
+            None => (turn.len(), None),
+            Some(why) => {
+                let at = turn.iter().position(|slot| *slot == slots[sent]).unwrap_or(turn.len());
+                if matches!(why, Unsent::Stopped) { (at + 1, None) } else { (at, Some(why)) }
+            }
+        };
+        lane.next += came;
+        Turn { sent, passed_over: came - sent, why }
+    }
+}
