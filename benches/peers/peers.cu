@@ -10,6 +10,8 @@
 //   sink            a resident block for each ring: handles 64-byte messages and answers none of them
 //   once            one message, for a launch, a graph launch, and a launch between two copies
 //   once_by_value   one message that comes as the kernel's argument
+//   pass            two blocks that pass a line to and fro in device memory
+//   all_to_all      blocks that send each other 64-byte messages, 32 at a time, through a ring of each
 //   digest_pages    a digest of every 4 KiB page, as the engine makes it, of memory that lies in one piece
 //
 // Each of the resident ones ends when the host says so, and in any case after `lifetime` nanoseconds.
@@ -297,5 +299,88 @@ extern "C" __global__ void __launch_bounds__(256) digest_pages(const Chunk* memo
         h ^= h >> 27;
         for (u32 step = 16; step; step /= 2) h += __shfl_xor_sync(~0u, h, step);
         if (lane == 0) digests[page] = h;
+    }
+}
+
+// Blocks 0 and 1 pass a line to and fro, `rounds` times; four lanes of each, a lane to a chunk. What it took stands in `nanos`.
+extern "C" __global__ void pass(Chunk* lines, u64 rounds, u64* nanos, u64 lifetime) {
+    const u32 lane = threadIdx.x;
+    if (lane >= 4) return;
+    constexpr u32 LANES = 0xf;
+    Chunk* const mine = lines + blockIdx.x * LINE_STRIDE + lane;
+    Chunk* const other = lines + (1 - blockIdx.x) * LINE_STRIDE + lane;
+    Lifetime life(lifetime);
+    const u64 begin = nanoseconds();
+    for (u64 i = 1; i <= rounds; i++) {
+        const u64 tag = i % (STOP_TAG - 1) + 1;
+        if (blockIdx.x == 0) store(other, {i, tag << 48});
+        Chunk c;
+        do {
+            c = load(mine);
+            if (life.over()) return;
+        } while (!__all_sync(LANES, tag_of(c) == tag));
+        if (blockIdx.x == 1) store(other, {c.low + 1, c.high});
+    }
+    if (blockIdx.x == 0 && lane == 0) *nanos = nanoseconds() - begin;
+}
+
+// What `all_to_all` counts for a block, a line to a word; behind them, for all: senders that are done, messages and their sum.
+constexpr u32 TICKET = 0, TAKEN = 16, WORDS = 32;
+
+// Four warps of each block send `batches` times 32 messages to blocks that they choose at random, with one ticket for each batch; a
+// fifth takes what comes, a lane to a message, and works on it.
+extern "C" __global__ void all_to_all(Chunk* rings, u64* words, u32 capacity_log2, u64 batches, u64 lifetime) {
+    const u32 lane = threadIdx.x & 31, warp = threadIdx.x >> 5, blocks = gridDim.x;
+    const u64 capacity = 1ull << capacity_log2;
+    u64* const all = words + blocks * WORDS;
+    Lifetime life(lifetime);
+    if (warp < 4) {
+        u64 random = blockIdx.x * 977 + warp * 131 + 7;
+        for (u64 k = 0; k < batches; k++) {
+            random = random * 6364136223846793005ull + 1442695040888963407ull;
+            const u32 to = (u32)(random >> 33) % blocks;
+            u64 ticket = 0;
+            if (lane == 0) {
+                ticket = atomicAdd(words + to * WORDS + TICKET, (u64)BATCH);
+                while (ticket + BATCH - *(volatile u64*)(words + to * WORDS + TAKEN) > capacity && !life.over()) __nanosleep(40);
+            }
+            ticket = __shfl_sync(~0u, ticket, 0) + lane;
+            Chunk* const slot = rings + (to * capacity + (ticket & (capacity - 1))) * 4;
+            const u64 tag = (u64)lap(ticket, capacity_log2) << 48;
+#pragma unroll
+            for (u32 i = 0; i < 4; i++) store(slot + i, {k + i, tag | lane});
+        }
+        __syncwarp();
+        if (lane == 0) atomicAdd(all, 1ull);
+        return;
+    }
+    u64 next = 0, sum = 0;
+    for (;;) {
+        const u64 index = next + lane;
+        const Chunk* const slot = rings + (blockIdx.x * capacity + (index & (capacity - 1))) * 4;
+        Chunk c[4];
+        bool there = true;
+#pragma unroll
+        for (u32 i = 0; i < 4; i++) {
+            c[i] = load(slot + i);
+            there = there && tag_of(c[i]) == lap(index, capacity_log2);
+        }
+        const u32 which = __ballot_sync(~0u, there), n = which == ~0u ? BATCH : __ffs(~which) - 1;
+        if (n == 0) {
+            const bool done = *(volatile u64*)all == blocks * 4ull && *(volatile u64*)(words + blockIdx.x * WORDS + TICKET) == next;
+            if (__any_sync(~0u, done || life.over())) break;
+            continue;
+        }
+        if (lane < n) {
+#pragma unroll
+            for (u32 i = 0; i < 4; i++) sum += answer(c[i]).low;
+        }
+        next += n;
+        if (lane == 0) *(volatile u64*)(words + blockIdx.x * WORDS + TAKEN) = next;
+    }
+    for (u32 step = 16; step != 0; step /= 2) sum += __shfl_xor_sync(~0u, sum, step);
+    if (lane == 0) {
+        atomicAdd(all + 1, next);
+        atomicAdd(all + 2, sum);
     }
 }

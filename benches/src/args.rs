@@ -52,6 +52,24 @@ pub struct RoundTrip {
     pub panics: u32,
 }
 
+/// Messages from actor to actor: how long does one take, and how many are handled in a second?
+#[derive(Clone, Debug, Parser)]
+#[command(name = "device_to_device")]
+pub struct DeviceToDevice {
+    /// What all benches take.
+    #[command(flatten)]
+    pub common: Common,
+    /// Times that one ball goes from actor to actor in each round.
+    #[arg(long, default_value_t = 100_000)]
+    pub hops: u64,
+    /// Messages between all in each round; a hundred times as many between bare blocks.
+    #[arg(long, default_value_t = 10_000_000)]
+    pub messages: u64,
+    /// Resident shards, and bare blocks.
+    #[arg(long, default_value_t = 132)]
+    pub shards: u32,
+}
+
 /// What does a checkpoint cost?
 #[derive(Clone, Debug, Parser)]
 #[command(name = "checkpoint")]

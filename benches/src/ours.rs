@@ -2,6 +2,7 @@
 //!
 //! - [`cuts`]: states cut while their actors work, and loaded
 //! - [`isolation`]: asks with the worker a process and a thread
+//! - [`messages`]: messages from actor to actor
 //! - [`round_trips`]: asks, calls, spawns and faults, one at a time
 //! - [`streams`]: many asks in flight, many casts
 //! - [`restores`]: the same as a user of a system has it, with ractor actors in front
@@ -14,6 +15,7 @@
 
 pub mod cuts;
 pub mod isolation;
+pub mod messages;
 pub mod restores;
 pub mod round_trips;
 pub mod rows;

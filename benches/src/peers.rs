@@ -1,6 +1,7 @@
 //! The floor: the same work with nothing around it.
 //!
 //! - [`echo`]: resident blocks, each polling a line in host memory
+//! - [`mailboxes`]: blocks that send to each other in device memory
 //! - [`launches`]: a launch for each message, a graph launch, a launch between two copies
 //! - [`rings`]: streams of requests and answers, and of requests alone
 //! - [`copies`]: a gigabyte copied and digested
@@ -14,4 +15,5 @@ pub mod copies;
 pub mod echo;
 pub mod gpu;
 pub mod launches;
+pub mod mailboxes;
 pub mod rings;

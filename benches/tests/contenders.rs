@@ -2,6 +2,7 @@
 
 use resident::Isolation;
 use resident_benches::ours::isolation;
+use resident_benches::ours::messages::Messages;
 use resident_benches::ours::round_trips::RoundTrips;
 use resident_benches::ours::rows::Spawns;
 use resident_benches::ours::streams::{Asks, Casts};
@@ -31,6 +32,17 @@ fn ours_takes_part() {
     assert_eq!(record.series().count(), 7 + 1 + 2, "round trips; a cast's enqueue; rows one by one and at once");
     let checked: u64 = record.all_checked().iter().map(|(_, n)| n).sum();
     assert!(checked > 2 * 4 * 5000 - 100, "{names:?} checked {checked}");
+}
+
+#[test]
+fn actors_send_to_each_other() {
+    let runtime = Runtime::new().unwrap();
+    let title = Place::CPU.title();
+    let messages = Messages::new(Ours::new(&runtime, Place::CPU), 500, 20_000);
+    let mut record = Record::default();
+    rounds::run(vec![Box::new(messages)], 2, None, &mut record);
+    assert_eq!(record.failed(), []);
+    assert!(record.find(&Messages::pass_name(&title, true)).is_some() && record.median_rate(&Messages::all_name(&title)).is_some());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-// Mailboxes: how one actor of a device reaches another. Part of engine.h, on which it stands.
+// Mailboxes: how one actor of a device reaches another. Part of engine.h.
 //
 // Each shard has an inbox, a ring in device memory that every shard writes: a sender takes a ticket, which is a run of slots, and
 // writes the frame there; the tag in each chunk says that it has arrived, as in the host's rings.
@@ -14,6 +14,7 @@
 //   MB-4 (loss)    After a loss each inbox is mended (`mend`), before any shard runs: what was not written whole is made void. What
 //                  stands in an outbox is sent once, also by a launch that was lost in the middle of it.
 #pragma once
+#include "answer.h"
 
 ENGINE_FN Mailbox& mailbox(const Mail& m, u32 shard) { return *(Mailbox*)(m.base + shard * m.bytes); }
 ENGINE_FN Peer* peers(const Mail& m, u32 shard) { return (Peer*)(&mailbox(m, shard) + 1); }

@@ -7,7 +7,7 @@ use ractor::rpc::CallResult;
 use ractor::{ActorRef, ActorStatus, call};
 use resident::checkpoint::StateOf;
 use resident::prelude::*;
-use resident::{CallError, Class, DeviceFault, Isolation, MemberError, Scope, SpawnError};
+use resident::{CallError, Class, DeviceFault, DeviceKind, Isolation, MemberError, Scope, SpawnError};
 use resident_test_actors::*;
 use resident_tests::*;
 use tokio::spawn;
@@ -586,6 +586,8 @@ async fn a_lost_device_fails_them_all() {
     match soon("the call's end", called).await.unwrap() {
         Err(CallError::Failed(fault)) => assert_eq!(fault.class, FaultClass::DeviceLost),
         Err(CallError::Unsent(CastError::Lost(_))) => {}
+        // The kernel of a process that was stopped runs on.
+        Ok(CallResult::Success(_)) if system.device().kind == DeviceKind::Cuda => {}
         other => panic!("{other:?}"),
     }
     let (who, fault) = heard.fault().await;

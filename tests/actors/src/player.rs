@@ -17,6 +17,8 @@ pub struct Player {
     pub balls: u64,
     /// Those that it kept, since they were not to go on.
     pub kept: u64,
+    /// Numbers that came.
+    pub numbers: u64,
     /// The next number from each sender.
     pub expected: [u64; SENDERS],
     /// Numbers that came out of order, or not as they were sent.
@@ -134,6 +136,8 @@ pub struct Score {
     /// See [`Player`].
     pub kept: u64,
     /// See [`Player`].
+    pub numbers: u64,
+    /// See [`Player`].
     pub expected: [u64; SENDERS],
     /// See [`Player`].
     pub wrong: u64,
@@ -206,13 +210,14 @@ impl Player {
     }
 
     fn show(&mut self, _: &Show, _ctx: &mut Ctx) -> Score {
-        let Player { balls, kept, expected, wrong, answers, sum, .. } = *self;
-        Score { balls, kept, expected, wrong, answers, sum }
+        let Player { balls, kept, numbers, expected, wrong, answers, sum, .. } = *self;
+        Score { balls, kept, numbers, expected, wrong, answers, sum }
     }
 }
 
 impl Player {
     fn take(&mut self, sender: u32, number: u64) {
+        self.numbers += 1;
         let expected = &mut self.expected[sender as usize];
         if *expected != number {
             self.wrong += 1;

@@ -1,0 +1,172 @@
+//! Messages from actor to actor.
+
+use super::{Ours, PATIENCE};
+use crate::rounds::{Contender, Error, Record};
+use resident::{GpuRef, Spawn, System};
+use resident_test_actors::{Ball, Meet, Player, PlayerMsg, Score, Serve, Show};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Between two looks at how far the actors are: each look is a message more.
+const LOOK: Duration = Duration::from_millis(2);
+/// Numbers that a handler sends at once, well below what an outbox holds.
+const SERVE: u64 = 1000;
+
+/// One ball between two actors, then many between all, then numbers from all to one.
+pub struct Messages<'r> {
+    ours: Ours<'r>,
+    hops: u64,
+    total: u64,
+}
+
+impl<'r> Messages<'r> {
+    /// `hops` of one ball between two actors; `total` messages between all.
+    pub fn new(ours: Ours<'r>, hops: u64, total: u64) -> Messages<'r> {
+        Messages { ours, hops, total }
+    }
+
+    /// What the table calls a message between two actors, of one shard or of two, one way.
+    pub fn pass_name(title: &str, same: bool) -> String {
+        format!("{title}, one way between two actors of {}", if same { "a shard" } else { "two shards" })
+    }
+
+    /// What it calls messages of all to all.
+    pub fn all_name(title: &str) -> String {
+        format!("{title}, all to all")
+    }
+
+    /// What it calls messages of all to one.
+    pub fn one_name(title: &str) -> String {
+        format!("{title}, all to one")
+    }
+
+    fn meet(&self, player: &GpuRef<Player>, next: &GpuRef<Player>) -> Result<(), Error> {
+        let next = self.ours.runtime.block_on(next.address());
+        self.ours.runtime.block_on(player.send(PlayerMsg::Meet(Meet { next })))?;
+        // It knows before it hears from another.
+        player.ask(&Show, PATIENCE)?;
+        Ok(())
+    }
+
+    /// One ball between two.
+    fn pass(&self, one: &GpuRef<Player>, other: &GpuRef<Player>, same: bool, record: &mut Record) -> Result<(), Error> {
+        self.meet(one, other)?;
+        self.meet(other, one)?;
+        let both = [one.clone(), other.clone()];
+        let before = sum(&both, |score| score.kept)?;
+        let begun = Instant::now();
+        one.cast(PlayerMsg::Ball(Ball { hops: self.hops }))?;
+        until(&both, before + 1, |score| score.kept)?;
+        let name = Messages::pass_name(&self.ours.title(), same);
+        record.times(&name, &[begun.elapsed().as_nanos() as f64 / self.hops as f64]);
+        record.checked(&name, self.hops);
+        Ok(())
+    }
+
+    /// Balls between players of all shards.
+    fn all(&self, system: &System, record: &mut Record) -> Result<(), Error> {
+        const EACH: usize = 4;
+        const BALLS: u64 = 2;
+        let mut players = Vec::new();
+        for _ in 0..system.device().shards as usize * EACH {
+            players.push(self.ours.runtime.block_on(Player::spawn(None, Player::default(), system))?.0);
+        }
+        // Coprime to most numbers of players: whoever is beside another sends somewhere else.
+        for (n, player) in players.iter().enumerate() {
+            self.meet(player, &players[(n * 7 + 1) % players.len()])?;
+        }
+        let balls = players.len() as u64 * BALLS;
+        let hops = self.total / balls;
+        let begun = Instant::now();
+        for player in &players {
+            for _ in 0..BALLS {
+                player.cast(PlayerMsg::Ball(Ball { hops }))?;
+            }
+        }
+        until(&players, balls, |score| score.kept)?;
+        let took = begun.elapsed();
+        let handled = sum(&players, |score| score.balls)?;
+        if handled != balls * (hops + 1) {
+            return Err(format!("{handled} balls were handled and not {}", balls * (hops + 1)).into());
+        }
+        let name = Messages::all_name(&self.ours.title());
+        record.rate(&name, handled as f64 / took.as_secs_f64());
+        record.checked(&name, handled);
+        Ok(())
+    }
+
+    /// Numbers from a player of each other shard to one.
+    fn one(&self, system: &System, record: &mut Record) -> Result<(), Error> {
+        let mut players = self.ours.on_every_shard(system, Player::default)?;
+        let receiver = players.remove(0);
+        if players.is_empty() {
+            return Ok(());
+        }
+        for player in &players {
+            self.meet(player, &receiver)?;
+        }
+        let turns = (self.total / 8 / SERVE / players.len() as u64).max(1);
+        let begun = Instant::now();
+        for _ in 0..turns {
+            for player in &players {
+                let serve = Serve { sender: 0, count: SERVE as u32, heavy: 0, panic: 0 };
+                self.ours.runtime.block_on(player.send(PlayerMsg::Serve(serve)))?;
+            }
+        }
+        let sent = turns * SERVE * players.len() as u64;
+        until(&[receiver], sent, |score| score.numbers)?;
+        let name = Messages::one_name(&self.ours.title());
+        record.rate(&name, sent as f64 / begun.elapsed().as_secs_f64());
+        record.checked(&name, sent);
+        Ok(())
+    }
+}
+
+impl Contender for Messages<'_> {
+    fn name(&self) -> String {
+        format!("{}, actor to actor", self.ours.title())
+    }
+
+    fn round(&mut self, record: &mut Record) -> Result<(), Error> {
+        self.ours.system(|system| {
+            let there = self.ours.on_every_shard(system, Player::default)?;
+            let more = self.ours.on_every_shard(system, Player::default)?;
+            self.pass(&there[0], &more[0], true, record)?;
+            if let Some(other) = there.get(there.len() / 2).filter(|_| there.len() > 1) {
+                self.pass(&there[0], other, false, record)?;
+            }
+            self.all(system, record)?;
+            self.one(system, record)?;
+            match system.dead_letters() {
+                0 => Ok(()),
+                lost => Err(format!("{lost} messages are dead letters").into()),
+            }
+        })
+    }
+}
+
+fn sum(players: &[GpuRef<Player>], of: impl Fn(&Score) -> u64) -> Result<u64, Error> {
+    let mut sum = 0;
+    for player in players {
+        sum += of(&player.ask(&Show, PATIENCE)?);
+    }
+    Ok(sum)
+}
+
+/// Until the players have so much together.
+fn until(players: &[GpuRef<Player>], expected: u64, of: impl Fn(&Score) -> u64) -> Result<(), Error> {
+    let (mut last, mut moved) = (0, Instant::now());
+    loop {
+        sleep(LOOK);
+        let sum = sum(players, &of)?;
+        if sum == expected {
+            return Ok(());
+        }
+        if sum != last {
+            (last, moved) = (sum, Instant::now());
+        }
+        if sum > expected || moved.elapsed() > 4 * PATIENCE {
+            return Err(format!("{sum} came where {expected} were sent").into());
+        }
+    }
+}
