@@ -11,6 +11,7 @@ use ractor::{ActorCell, ActorId, ActorRef};
 use resident_gpu::arena::Arena;
 use resident_gpu::device::{Device, DeviceFault, Health};
 use resident_gpu::rows::RowId;
+use resident_kernels::wire::LATER;
 
 use crate::checkpoint::Last;
 use crate::config::Config;
@@ -20,6 +21,7 @@ use crate::error::SpawnError;
 use crate::fault::FaultClass;
 use crate::group::CrewRef;
 use crate::home::Home;
+use crate::later::Timers;
 use crate::metrics::Metrics;
 use crate::port::Port;
 use crate::route::Routes;
@@ -40,6 +42,7 @@ pub(crate) struct Core {
     pub bells: Box<[Arc<Doorbell>]>,
     pub arena: Mutex<Arena>,
     pub routes: Routes,
+    pub timers: Timers,
     pub metrics: Metrics,
     pub stop_timeout: Duration,
     /// How long a calling task looks for its reply before it sleeps.
@@ -90,7 +93,7 @@ impl Lodger {
 }
 
 impl Core {
-    pub(crate) fn new(device: Arc<Device>, ports: Box<[Arc<Port>]>, bells: Box<[Arc<Doorbell>]>, config: &Config) -> Core {
+    pub(crate) fn new(device: Arc<Device>, ports: Box<[Arc<Port>]>, bells: Box<[Arc<Doorbell>]>, timers: Timers, config: &Config) -> Core {
         let info = device.info();
         let name: Arc<str> = format!("{}:{}", info.kind.as_str(), info.ordinal).into();
         Core {
@@ -101,6 +104,7 @@ impl Core {
             bells,
             device,
             routes: Routes::default(),
+            timers,
             stop_timeout: config.stop_timeout,
             call_yield: config.call_yield,
             journal: config.journal,
@@ -203,6 +207,11 @@ impl Core {
 
     pub(crate) fn running(&self) -> usize {
         self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Hands on what an actor has emitted; false if nobody takes it.
+    pub(crate) fn emitted(&self, ty: u32, payload: &[u8]) -> bool {
+        if ty == LATER { self.timers.add(self.device.system(), payload) } else { self.routes.deliver(ty, payload) }
     }
 
     /// A message that no one takes.

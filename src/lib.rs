@@ -95,6 +95,7 @@ mod handle;
 mod home;
 mod incarnation;
 mod journal;
+mod later;
 mod link;
 pub mod metrics;
 mod pending;

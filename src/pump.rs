@@ -238,7 +238,7 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
         }
         OP_BLAMED => blamed(core, port, frame),
         OP_EMIT => {
-            if !core.routes.deliver(frame.correlation, frame.payload) {
+            if !core.emitted(frame.correlation, frame.payload) {
                 core.dead_letter();
             }
             Ok(())
@@ -373,6 +373,7 @@ fn blamed(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::later::Timers;
     use resident_gpu::device::{Choice, Device, Options};
 
     /// U-3.
@@ -382,7 +383,7 @@ mod tests {
         let (producer, _consumer) = device.take_ports(0).unwrap();
         let bell = Arc::new(Doorbell::default());
         let port = Arc::new(Port::new(0, producer, 1, 0, bell.clone()));
-        let core = Core::new(device, Box::new([port.clone()]), Box::new([bell]), &Config::default());
+        let core = Core::new(device, Box::new([port.clone()]), Box::new([bell]), Timers::new().0, &Config::default());
         let told = |frame: Frame<'_>| handle(&core, &port, &frame).unwrap_err();
         for op in [OP_REPLY, OP_ACK, OP_REFUSED] {
             assert!(told(Frame { op, correlation: 7, ..Frame::default() }).contains("nobody waits for"));

@@ -14,6 +14,7 @@ use crate::device::{DeviceActor, DeviceMsg, abandoned};
 use crate::doorbell::Doorbell;
 use crate::error::{RouteError, StartError};
 use crate::handle::watch;
+use crate::later::{self, Timers};
 use crate::port::Port;
 use crate::pump::Pump;
 use crate::stop::{StopReport, Stopper};
@@ -53,7 +54,9 @@ impl System {
             lanes[pump].push((port.clone(), consumer));
             ports.push(port);
         }
-        let core = Arc::new(Core::new(device, ports.into(), bells, &config));
+        let (timers, later) = Timers::new();
+        let core = Arc::new(Core::new(device, ports.into(), bells, timers, &config));
+        tokio::spawn(later::keep(later, Arc::downgrade(&core)));
         let mut threads = Vec::new();
         for (index, lanes) in lanes.into_iter().enumerate() {
             match Pump::start(core.clone(), index, lanes, config.pump) {

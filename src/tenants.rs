@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use resident_gpu::rows::{RowId, Rows};
+use resident_kernels::actor::Kind;
 
 use crate::fault::{FaultClass, GpuFault};
 use crate::group::CrewRef;
@@ -35,6 +36,13 @@ impl Tenant {
         match self {
             Tenant::Actor(actor) => actor.fail(class, at, text),
             Tenant::Member(crew, slot) => crew.fail(*slot, id, class, at, text),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> &'static Kind {
+        match self {
+            Tenant::Actor(actor) => actor.kind,
+            Tenant::Member(crew, _) => crew.kind(),
         }
     }
 

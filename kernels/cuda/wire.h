@@ -28,7 +28,7 @@ constexpr u32 DISPATCH_FAILED = 4294967294u;
 constexpr u64 HANDLING = 0x8000000000000000ull;
 constexpr u64 FROM_ACTOR = 0x0000010000000000ull;
 constexpr u64 REGION_MAGIC = 0x746e656469736572ull;
-constexpr u64 WIRE_FINGERPRINT = 0x625c94a08c6291b9ull;
+constexpr u64 WIRE_FINGERPRINT = 0x042694c5e59e278aull;
 
 constexpr u32 OP_CAST = 1;
 constexpr u32 OP_CALL = 2;
@@ -263,6 +263,24 @@ static_assert(__builtin_offsetof(ReplyTo, row) == 0, "ReplyTo.row");
 static_assert(__builtin_offsetof(ReplyTo, generation) == 4, "ReplyTo.generation");
 static_assert(__builtin_offsetof(ReplyTo, shard) == 8, "ReplyTo.shard");
 static_assert(__builtin_offsetof(ReplyTo, message) == 12, "ReplyTo.message");
+
+struct alignas(16) SendLater {
+    u32 system;
+    u32 row;
+    u32 generation;
+    u32 shard;
+    u64 micros;
+    u32 message;
+    u32 pad;
+};
+static_assert(sizeof(SendLater) == 32, "SendLater");
+static_assert(__builtin_offsetof(SendLater, system) == 0, "SendLater.system");
+static_assert(__builtin_offsetof(SendLater, row) == 4, "SendLater.row");
+static_assert(__builtin_offsetof(SendLater, generation) == 8, "SendLater.generation");
+static_assert(__builtin_offsetof(SendLater, shard) == 12, "SendLater.shard");
+static_assert(__builtin_offsetof(SendLater, micros) == 16, "SendLater.micros");
+static_assert(__builtin_offsetof(SendLater, message) == 24, "SendLater.message");
+static_assert(__builtin_offsetof(SendLater, pad) == 28, "SendLater.pad");
 
 struct alignas(8) SpawnRow {
     u32 kind;

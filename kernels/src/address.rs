@@ -5,7 +5,7 @@ use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
 
 use crate::plain::Plain;
-use crate::wire::{self, RawAddress, ReplyTo};
+use crate::wire::{self, RawAddress, ReplyTo, SendLater};
 
 /// Where an actor of kind `A` is: its row on a shard of a system, and which of the row's actors.
 ///
@@ -62,6 +62,12 @@ impl<A> Address<A> {
     pub(crate) fn reply_to(&self, message: u32) -> ReplyTo {
         let RawAddress { row, generation, shard, .. } = self.raw;
         ReplyTo { row, generation, shard, message }
+    }
+
+    #[inline]
+    pub(crate) fn later(&self, message: u32, micros: u64) -> SendLater {
+        let RawAddress { system, row, generation, shard } = self.raw;
+        SendLater { system, row, generation, shard, micros, message, pad: 0 }
     }
 
     fn words(&self) -> [u32; 4] {

@@ -1,14 +1,15 @@
 //! What a handler may know and say while it runs.
 
 use core::fmt;
-use core::mem::size_of;
+use core::mem::{offset_of, size_of};
 use core::ptr;
+use core::time::Duration;
 
 use crate::actor::{Actor, Emit, Handles, Message};
 use crate::address::Address;
 use crate::clock;
 use crate::text::Text;
-use crate::wire::{CtxRaw, FAULT_FAILED, MAX_PAYLOAD, ReplyTo};
+use crate::wire::{CtxRaw, FAULT_FAILED, LATER, MAX_PAYLOAD, ReplyTo, SendLater};
 
 /// A handler's view of the engine while it handles one message.
 pub struct Ctx<'a> {
@@ -45,7 +46,8 @@ impl<'a> Ctx<'a> {
     /// sent there before. Its reply, if it has one, is dropped.
     ///
     /// Does not wait. Whoever has stopped or failed, or never was there, does not get it: it is a dead letter, which the application
-    /// counts. A handler that sends more than its shard's outbox holds, while the receivers' inboxes are full, fails.
+    /// counts. A handler that sends more than its shard's outbox holds, while the receivers' inboxes are full, fails: 2,000 messages of 28 bytes
+    /// are fine in answer to one of the application's; what answers one message of an actor's with many has less room the more do so.
     ///
     /// ```
     /// use resident_kernels::prelude::*;
@@ -101,6 +103,70 @@ impl<'a> Ctx<'a> {
         unsafe { send(self.raw, to.raw(), const { tagged::<A>(A::INDEX) }, payload, size_of::<M>() as u32, &raw const reply) }
     }
 
+    /// Sends `msg` to another actor, or to this one, once `after` has passed, to about a millisecond. The application keeps it until then,
+    /// so it outlives the worker; what is not due when the system stops is dropped.
+    ///
+    /// As [`emit`](Self::emit) it waits while the host takes its time, and as [`send`](Self::send) it is a dead letter if its receiver is not
+    /// there any more. It comes in no order with what was sent otherwise.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use resident_kernels::prelude::*;
+    ///
+    /// #[derive(State, Default)]
+    /// #[repr(C)]
+    /// struct Session {
+    ///     requests: u64,
+    ///     seen: u64,
+    /// }
+    ///
+    /// #[derive(Message)]
+    /// struct Request;
+    ///
+    /// #[derive(Message)]
+    /// struct Check;
+    ///
+    /// #[actor]
+    /// impl Session {
+    ///     fn request(&mut self, _: &Request, ctx: &mut Ctx) {
+    ///         self.requests += 1;
+    ///         if self.requests == 1 {
+    ///             let me = ctx.address::<Self>();
+    ///             ctx.send_after(Duration::from_secs(30), &me, Check);
+    ///         }
+    ///     }
+    ///
+    ///     fn check(&mut self, _: &Check, ctx: &mut Ctx) {
+    ///         if self.requests == self.seen {
+    ///             return ctx.stop_self(); // nothing came for half a minute
+    ///         }
+    ///         self.seen = self.requests;
+    ///         let me = ctx.address::<Self>();
+    ///         ctx.send_after(Duration::from_secs(30), &me, Check);
+    ///     }
+    /// }
+    /// # resident_kernels::export!(Session);
+    /// # fn main() {}
+    /// ```
+    #[inline]
+    pub fn send_after<A: Handles<M>, M: Message>(&mut self, after: Duration, to: &Address<A>, msg: M) {
+        /// As it travels: no bytes between the two.
+        #[repr(C, align(16))]
+        struct Later<M> {
+            head: SendLater,
+            msg: M,
+        }
+        const {
+            assert!(size_of::<SendLater>() + size_of::<M>() <= MAX_PAYLOAD, "a message that is sent later takes 928 bytes at most");
+            assert!(offset_of!(Later<M>, msg) == size_of::<SendLater>());
+        }
+        let micros = after.as_secs().saturating_mul(1_000_000).saturating_add(after.subsec_micros().into());
+        let later = Later { head: to.later(const { tagged::<A>(A::INDEX) }, micros), msg };
+        let payload = (&raw const later).cast::<u8>();
+        // SAFETY: as in `emit`; so many bytes are head and message.
+        unsafe { emit(self.raw, LATER, payload, (size_of::<SendLater>() + size_of::<M>()) as u32) }
+    }
+
     /// Ends this actor once the handler returns: it handles nothing more, and its proxy stops as if the application had stopped it. What
     /// was sent to it and not handled is lost, as with a stop that overtakes.
     #[inline]
@@ -111,6 +177,7 @@ impl<'a> Ctx<'a> {
     /// Sends `msg` to the CPU actor that the application has named for its type.
     #[inline]
     pub fn emit<E: Emit>(&mut self, msg: E) {
+        const { assert!(E::TYPE != LATER, "this type's number on the wire is taken: rename it") };
         let payload = (&raw const msg).cast::<u8>();
         // SAFETY: `payload` points to `size_of::<E>()` bytes that live until the call returns, and `raw` is the
         // context that the engine has handed out.

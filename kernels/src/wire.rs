@@ -210,6 +210,8 @@ pub const RETRY: u32 = 1 << 17;
 pub const HOLD: u32 = 1 << 18;
 /// In a count of messages handled: one that came from another actor. Those that the application has sent are counted below it.
 pub const FROM_ACTOR: u64 = 1 << 40;
+/// In place of an emitted message's type: a message to another actor that is sent later. [`SendLater`] stands ahead of it.
+pub const LATER: u32 = digest(b"resident: a message that is sent later") as u32;
 /// Slots that a shard may write to an inbox before it looks again how full that is.
 pub const ALLOWANCE: usize = 24;
 /// In [`ShardState::ingress`] and [`ShardState::inbox`]: the frame there is a message that is being handled.
@@ -454,6 +456,24 @@ layouts! {
         shard: u32,
         /// Index of the message that the reply is, and above 16 bits the tag of the kind that handles it.
         message: u32,
+    }
+
+    /// What stands ahead of a message that is sent later.
+    struct SendLater : 16 {
+        /// The receiver's system.
+        system: u32,
+        /// Its row.
+        row: u32,
+        /// Which of the row's actors.
+        generation: u32,
+        /// Its shard.
+        shard: u32,
+        /// Microseconds from now.
+        micros: u64,
+        /// Index of the message, and above 16 bits the tag of the kind that handles it.
+        message: u32,
+        /// Zero.
+        pad: u32,
     }
 
     /// Payload of a spawn frame, ahead of the state's first [`SPAWN_STATE_BYTES`].

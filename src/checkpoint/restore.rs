@@ -104,7 +104,7 @@ impl System {
     /// The others are counted as dead letters.
     pub fn redeliver(&self, checkpoint: &Checkpoint) -> usize {
         let emitted = checkpoint.emitted();
-        let taken = emitted.iter().filter(|emitted| self.core().routes.deliver(emitted.ty, &emitted.payload)).count();
+        let taken = emitted.iter().filter(|emitted| self.core().emitted(emitted.ty, &emitted.payload)).count();
         self.core().dead_letters_more((emitted.len() - taken) as u64);
         taken
     }

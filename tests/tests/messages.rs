@@ -1,5 +1,7 @@
 //! Messages from actor to actor: order, whatever fills up, answers, ends, addresses that lead nowhere, and losses.
 
+use std::time::{Duration, Instant};
+
 use ractor::call;
 use resident::checkpoint::{Scope, StateOf};
 use resident::prelude::*;
@@ -348,4 +350,31 @@ async fn a_checkpoint_has_what_is_in_the_air() {
         }
         system.stop().await;
     }
+}
+
+/// A message that is sent later comes once, not before its time, whatever happens to the worker meanwhile; to one that has ended not at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_come_after_their_time() {
+    let system = start(Config { shards: Some(2), ..Config::default() }).await;
+    let players = ring(&system, 2).await;
+    let (leaver, join) = Player::spawn(None, Player::default(), &system).await.unwrap();
+    let begun = Instant::now();
+    for (millis, hops) in [(300, 0), (0, 4), (40, 10)] {
+        players[0].send(PlayerMsg::Throw(Throw { millis, hops })).await.unwrap();
+    }
+    leaver.send(PlayerMsg::Throw(Throw { millis: 100, hops: 0 })).await.unwrap();
+    call!(leaver, PlayerMsg::Leave).unwrap();
+    soon("its end", join).await.unwrap();
+    let had = async |balls| while sum(&players, |score| score.balls).await < balls {};
+    soon("the first", had(5)).await;
+    soon("the second", had(16)).await;
+    assert!(begun.elapsed() >= Duration::from_millis(40));
+    if let Some(worker) = system.worker() {
+        kill(worker);
+    }
+    soon("the last", had(17)).await;
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    until("a dead letter", || system.dead_letters() == 1).await;
+    assert_eq!(sum(&players, |score| score.balls).await, 17);
+    system.stop().await;
 }

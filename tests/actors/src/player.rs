@@ -1,5 +1,7 @@
 //! Sends to others of its kind, on the device.
 
+use core::time::Duration;
+
 use resident_kernels::prelude::*;
 
 /// Senders that a player tells apart.
@@ -117,6 +119,16 @@ pub struct Guess {
     pub words: [u32; 4],
 }
 
+/// Sends a ball to itself after a time.
+#[derive(Message, Debug, Clone)]
+#[repr(C)]
+pub struct Throw {
+    /// Milliseconds.
+    pub millis: u64,
+    /// See [`Ball`].
+    pub hops: u64,
+}
+
 /// Ends it, once this is answered.
 #[derive(Message, Debug, Clone)]
 #[reply(u64)]
@@ -202,6 +214,11 @@ impl Player {
         let mut bytes = [0; 16];
         msg.words.encode(&mut bytes);
         ctx.send(&Address::<Player>::decode(&bytes), Ball { hops: 0 });
+    }
+
+    fn throw(&mut self, msg: &Throw, ctx: &mut Ctx) {
+        let me = ctx.address::<Self>();
+        ctx.send_after(Duration::from_millis(msg.millis), &me, Ball { hops: msg.hops });
     }
 
     fn leave(&mut self, _: &Leave, ctx: &mut Ctx) -> u64 {

@@ -1,0 +1,157 @@
+//! Messages that actors send later (`Ctx::send_after`): kept here until they are due, then sent as the application sends.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use resident_gpu::rows::RowId;
+use resident_kernels::actor::Kind;
+use resident_kernels::wire::SendLater;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
+use tokio_util::time::DelayQueue;
+
+use crate::core::Core;
+use crate::link::{Recipient, Unsent};
+use crate::port::Port;
+use crate::recovery::Recovery;
+use crate::tenants::Tenant;
+
+/// The longest that a message is kept, well within what the queue takes: two years less some days.
+const LONGEST: Duration = Duration::from_secs(700 * 24 * 3600);
+
+/// A message that is sent later.
+pub(crate) struct Later {
+    shard: u32,
+    id: RowId,
+    message: u16,
+    /// Of the kind that its sender takes its receiver for.
+    tag: u16,
+    payload: Vec<u8>,
+}
+
+/// The way to those that wait.
+pub(crate) struct Timers(UnboundedSender<(Instant, Later)>);
+
+impl Timers {
+    /// What gives messages to the task that [`keep`] is.
+    pub(crate) fn new() -> (Timers, UnboundedReceiver<(Instant, Later)>) {
+        let (send, receive) = unbounded_channel();
+        (Timers(send), receive)
+    }
+
+    /// Keeps a message, as its actor has emitted it; false if it can not be one, or is for another system.
+    pub(crate) fn add(&self, system: u32, emitted: &[u8]) -> bool {
+        let Some((head, payload)) = emitted.split_at_checked(size_of::<SendLater>()) else { return false };
+        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let (row, generation, shard, message) = (word(4), word(8), word(12), word(24));
+        let micros = u64::from(word(16)) | u64::from(word(20)) << 32;
+        if word(0) != system {
+            return false;
+        }
+        let id = RowId { row, generation };
+        let later = Later { shard, id, message: message as u16, tag: (message >> 16) as u16, payload: payload.to_vec() };
+        let due = Instant::now() + Duration::from_micros(micros).min(LONGEST);
+        // Where the task has ended the system has, and what waits with it.
+        self.0.send((due, later)).is_ok()
+    }
+}
+
+/// Keeps messages until they are due, as long as there is a system.
+pub(crate) async fn keep(mut come: UnboundedReceiver<(Instant, Later)>, core: Weak<Core>) {
+    let mut queue = DelayQueue::new();
+    loop {
+        tokio::select! {
+            more = come.recv() => match more {
+                Some((due, later)) => drop(queue.insert_at(later, due)),
+                None => return,
+            },
+            Some(due) = queue.next(), if !queue.is_empty() => {
+                let Some(core) = core.upgrade() else { return };
+                deliver(core, due.into_inner());
+            }
+        }
+    }
+}
+
+/// Sends a message that is due.
+fn deliver(core: Arc<Core>, later: Later) {
+    let Some(to) = core.ports.get(later.shard as usize).and_then(|port| To::find(&core, port, &later)) else {
+        return core.dead_letter();
+    };
+    let port = core.ports[later.shard as usize].clone();
+    match port.cast_each(std::slice::from_ref(&to), later.message, &later.payload) {
+        (_, None) => {}
+        // The others do not wait for this one.
+        (_, Some(Unsent::Full)) => drop(tokio::spawn(async move {
+            if !when_there_is_room(&port, &to, &later).await {
+                core.dead_letter();
+            }
+        })),
+        (_, Some(Unsent::Stopped | Unsent::Lost)) => core.dead_letter(),
+    }
+}
+
+async fn when_there_is_room(port: &Port, to: &To, later: &Later) -> bool {
+    let _thirst = port.thirst();
+    loop {
+        let room = port.credit.notified();
+        tokio::pin!(room);
+        // From here on no notice is missed; what came before, this try sees.
+        room.as_mut().enable();
+        match port.cast_each(std::slice::from_ref(to), later.message, &later.payload) {
+            (_, None) => return true,
+            (_, Some(Unsent::Full)) => room.await,
+            (_, Some(Unsent::Stopped | Unsent::Lost)) => return false,
+        }
+    }
+}
+
+/// Who gets it.
+struct To {
+    tenant: Tenant,
+    id: RowId,
+    kind: &'static Kind,
+    kind_index: u32,
+}
+
+impl To {
+    /// Who lives where the message is to go, if it is one of theirs.
+    fn find(core: &Core, port: &Port, later: &Later) -> Option<To> {
+        let tenant = port.tenant(later.id)?;
+        let kind = tenant.kind();
+        let info = kind.messages.get(later.message as usize)?;
+        if kind.tag() != later.tag || info.bytes as usize != later.payload.len() {
+            return None;
+        }
+        Some(To { tenant, id: later.id, kind, kind_index: core.device.kind_index(kind)? })
+    }
+}
+
+impl Recipient for To {
+    fn is_open(&self) -> bool {
+        match &self.tenant {
+            Tenant::Actor(actor) => actor.is_open(),
+            Tenant::Member(crew, slot) => crew.fault(*slot, self.id).is_none(),
+        }
+    }
+
+    fn row(&self) -> RowId {
+        self.id
+    }
+
+    fn kind(&self) -> &'static Kind {
+        self.kind
+    }
+
+    fn kind_index(&self) -> u32 {
+        self.kind_index
+    }
+
+    fn recovery(&self) -> Option<&Recovery> {
+        match &self.tenant {
+            Tenant::Actor(actor) => actor.recovery(),
+            Tenant::Member(..) => None,
+        }
+    }
+}
