@@ -193,7 +193,6 @@ impl Slot {
     }
 
     /// What is there, if it is ready.
-    #[cfg_attr(loom, allow(dead_code, reason = "regions are not built under loom"))]
     pub(crate) fn copy(&self, tag: u16, ready: Sync) -> Option<Slot> {
         let copy = Slot::new();
         for (to, word) in copy.words.iter().zip(self.read(tag, ready).ok()?) {

@@ -27,6 +27,7 @@
 //! assert_eq!(consumer.pop().unwrap(), None);
 //! producer.push(&frame(9)).unwrap();
 //! ```
+#![cfg_attr(loom, allow(dead_code, reason = "regions are not built under loom"))]
 
 pub use crate::frame::{Corrupt, Frame};
 
