@@ -186,7 +186,8 @@ impl<'a> Ctx<'a> {
 
     /// Fails this actor once the handler returns; its supervisor and a waiting caller hear `reason`.
     ///
-    /// `reason` is a text, or `format_args!(..)`; of several the first counts. The handler's reply is dropped.
+    /// `reason` is a text, or `format_args!(..)`; of several the first counts. The handler's reply is dropped, and what it sends to other
+    /// actors from here on.
     #[cold]
     #[inline(never)]
     pub fn fail(&mut self, reason: impl fmt::Display) {
