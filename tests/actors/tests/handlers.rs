@@ -61,7 +61,7 @@ impl<A: Actor> Bench<A> {
 fn all_kinds_are_exported_with_their_gpu_code() {
     let [module] = host::modules() else { panic!("one handler crate") };
     let names: Vec<_> = module.kinds.iter().map(|kind| kind.name).collect();
-    assert_eq!(names, ["Counter", "Echo", "Panicker", "Emitter", "Failer", "Big", "Breaker", "Ledger"]);
+    assert_eq!(names, ["Counter", "Echo", "Panicker", "Emitter", "Failer", "Big", "Breaker", "Ledger", "Player"]);
     match module.ptx {
         Gpu::Ptx(text) => assert!(text.contains("resident_kind")),
         Gpu::Missing(text) => assert!(text.contains("rustup") || text.contains("RESIDENT_NVPTX"), "{text}"),
