@@ -652,7 +652,7 @@ macro_rules! suite {
 }
 suite!(order sizes large_state direct refusals panics many_panics failures emits kill stop options_are_checked takeover takeover_of_calls wild_write killed_anywhere killed_in_a_handler takeover_of_several
     cut_whole cut_changed cut_some cut_rings cut_is_consistent load cut_and_kill
-    mail mail_cycle mail_and_kills);
+    mail mail_cycle mail_drip mail_and_kills);
 
 /// More shards than the device holds: the error names both numbers.
 #[test]

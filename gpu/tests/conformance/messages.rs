@@ -127,6 +127,24 @@ pub fn mail_cycle(options: Options) {
     }
 }
 
+/// MB-2: one sends more than a whole inbox again and again; another a message now and then, by what it was allowed long ago, into slots that
+/// only the first has seen handled.
+pub fn mail_drip(options: Options) {
+    let mut court = Court::open(options, SHARDS, 3);
+    court.meets(1, 0);
+    court.meets(2, 0);
+    const COUNT: u32 = 600;
+    for turn in 1..=60 {
+        court.cast(1, &Serve { sender: 1, count: COUNT, heavy: 0, panic: 0 });
+        court.until("a flood", turn * u64::from(COUNT) + turn - 1, |score| score.numbers);
+        court.cast(2, &Serve { sender: 2, count: 1, heavy: 0, panic: 0 });
+        court.until("a drop", turn * u64::from(COUNT) + turn, |score| score.numbers);
+    }
+    // Each turn of the first but one begins at 0 again, and the other's only number is 0.
+    assert_eq!((court.score(0).wrong, court.refused()), (2 * 59, 0));
+    court.end();
+}
+
 /// MB-4, E-6: workers are killed while balls are in the air. Each is still there once, but for one whose player was in the middle of it.
 pub fn mail_and_kills(options: Options) {
     if !survives(&options) {
