@@ -81,8 +81,9 @@ void poll_and_handle_until_leaving(Block& b) {
 
 inline Block& block() { return *current; }
 #ifdef ENGINE_WATCH
-u8 mail_bytes[1 << 20];
-u8& byte_for_mail(const Chunk* slot) { return mail_bytes[(u64)slot / SLOT_BYTES % sizeof mail_bytes]; }
+constexpr u64 MAIL_WORDS = 1 << 20;
+u64 mail_words[MAIL_WORDS];
+u64& word_for_mail(const Chunk* slot) { return mail_words[(u64)slot / SLOT_BYTES % MAIL_WORDS]; }
 u8& byte_for(const Chunk* staged) {
     HostBlock& b = *current;
     const bool inbox = staged >= b.inbox.stage[0] && staged < b.inbox.stage[STAGE];

@@ -6,7 +6,8 @@
 // where nothing orders the two there is a race. RESIDENT_WEAKEN names one end of an ordering that is relaxed then, to see that the
 // race is found: `staged/store`, `staged/load`, `stage-free/store`, `stage-free/load`.
 //
-// A slot of an inbox gets a byte too: who writes the slot writes it, the poller that has read the slot reads it. The orderings there are
+// A slot of an inbox gets a word, so that its neighbours do not push it out of what ThreadSanitizer remembers: who writes the slot writes
+// it, the poller that has read the slot reads it. The orderings there are
 // `inbox-room/store`, `inbox-room/load` and `inbox-ticket`.
 #pragma once
 #include "types.h"
@@ -19,10 +20,10 @@ struct Chunk;
 
 u8& byte_for(const Chunk* staged);      // in host.cpp, which knows the stage
 
-u8& byte_for_mail(const Chunk* slot);   // by its address: the mailboxes of a device in a test are smaller than what that tells apart
+u64& word_for_mail(const Chunk* slot);  // by its address: the mailboxes of a device in a test are smaller than what that tells apart
 
-inline void mail_is_written(const Chunk* slot) { byte_for_mail(slot) = 1; }
-inline void mail_is_read(const Chunk* slot) { (void)*(volatile u8*)&byte_for_mail(slot); }
+inline void mail_is_written(const Chunk* slot) { word_for_mail(slot) = 1; }
+inline void mail_is_read(const Chunk* slot) { (void)*(volatile u64*)&word_for_mail(slot); }
 inline void chunk_is_written(const Chunk* staged) { byte_for(staged) = 1; }
 inline void chunk_is_read(const Chunk* staged) { (void)*(volatile u8*)&byte_for(staged); }
 inline bool weakened(const char* end) {
