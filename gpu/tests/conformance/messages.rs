@@ -134,14 +134,15 @@ pub fn mail_drip(options: Options) {
     court.meets(1, 0);
     court.meets(2, 0);
     const COUNT: u32 = 600;
-    for turn in 1..=60 {
+    const TURNS: u64 = 200;
+    for turn in 1..=TURNS {
         court.cast(1, &Serve { sender: 1, count: COUNT, heavy: 0, panic: 0 });
         court.until("a flood", turn * u64::from(COUNT) + turn - 1, |score| score.numbers);
         court.cast(2, &Serve { sender: 2, count: 1, heavy: 0, panic: 0 });
         court.until("a drop", turn * u64::from(COUNT) + turn, |score| score.numbers);
     }
     // Each turn of the first but one begins at 0 again, and the other's only number is 0.
-    assert_eq!((court.score(0).wrong, court.refused()), (2 * 59, 0));
+    assert_eq!((court.score(0).wrong, court.refused()), (2 * (TURNS - 1), 0));
     court.end();
 }
 
