@@ -16,8 +16,9 @@ use resident::{AskError, CallError, CastError, GpuRef, Pipeline, System};
 
 use crate::board::Board;
 
-/// How long a call may take: far longer than a takeover.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a call may take: far longer than a takeover, also than the rare one whose killed worker takes most of a minute to be gone
+/// (docs/faults.md).
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Why an entry was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

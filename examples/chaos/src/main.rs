@@ -38,9 +38,9 @@ use crate::senders::{POSTS, Scene, TASKS, THREADS};
 use crate::tree::{CHILDREN_COUNT, Child, Place};
 
 /// How much longer than asked for it may take: what waits is waited for, but not for ever.
-const BOUND: Duration = Duration::from_secs(180);
+const BOUND: Duration = Duration::from_secs(420);
 /// How long the tree may take to be whole again after the last strike.
-const SETTLE: Duration = Duration::from_secs(60);
+const SETTLE: Duration = Duration::from_secs(150);
 /// Room for the states, little enough that what is not given back is missed.
 const ARENA: u64 = 128 << 10;
 
