@@ -72,10 +72,12 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1) resident_engine(E
     }
 }
 
-// Mends the mailboxes after a loss: a thread for each shard.
+// Mends the mailboxes after a loss. One block, since no inbox is mended before every outbox is.
 extern "C" __global__ void resident_mend(EngineParams p) {
-    const u32 shard = blockIdx.x * blockDim.x + threadIdx.x;
-    if (shard < ((const RegionHeader*)p.region)->shards) mend(p, shard);
+    const u32 shards = ((const RegionHeader*)p.region)->shards;
+    for (u32 shard = threadIdx.x; shard < shards; shard += blockDim.x) mend_outbox(p, shard);
+    __syncthreads();
+    for (u32 shard = threadIdx.x; shard < shards; shard += blockDim.x) mend_inbox(p, shard);
 }
 
 // The steps of a cut, and a load: any number of blocks of whole warps.

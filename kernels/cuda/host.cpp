@@ -103,7 +103,9 @@ extern "C" void resident_send(CtxRaw*, const RawAddress* to, u32 message, const 
 
 // Mends the mailboxes of all shards after a loss.
 extern "C" void resident_host_mend(const EngineParams* p) {
-    for (u32 shard = 0; shard < ((const RegionHeader*)p->region)->shards; ++shard) mend(*p, shard);
+    const u32 shards = ((const RegionHeader*)p->region)->shards;
+    for (u32 shard = 0; shard < shards; ++shard) mend_outbox(*p, shard);
+    for (u32 shard = 0; shard < shards; ++shard) mend_inbox(*p, shard);
 }
 
 // The steps of a cut, and a load.

@@ -11,7 +11,7 @@
 //   MB-3 (no wait) A handler does not wait for another shard. What finds no room goes to its own shard's outbox, behind which
 //                  everything else for that inbox queues up, and the shard goes on with its own inbox: so two shards that fill each
 //                  other's inboxes both go on. A shard whose outbox is half full takes nothing from the host.
-//   MB-4 (loss)    After a loss each inbox is mended (`mend`), before any shard runs: what was not written whole is made void. What
+//   MB-4 (loss)    After a loss each mailbox is mended, before any shard runs: what was not written whole is made void. What
 //                  stands in an outbox is sent once, also by a launch that was lost in the middle of it.
 #pragma once
 #include "answer.h"
@@ -191,14 +191,28 @@ ENGINE_FN u32 frame_at(Chunk* ring, u32 log2, u64 at, u64 end) {
     return slots;
 }
 
-// MB-4: the shard's inbox and outbox are as if the launch that was lost had stopped between two frames. No shard runs; those of other
-// inboxes may be mended at the same time.
-ENGINE_FN void mend(const EngineParams& p, u32 shard) {
+// MB-4, first: was the frame that was on its way from the outbox sent? Where it was going it is whole, or handled already. Nobody mends an
+// inbox meanwhile, and a ticket is asked about once: what was made void there looks handled after the next loss.
+ENGINE_FN void mend_outbox(const EngineParams& p, u32 shard) {
     const RegionHeader& h = *(const RegionHeader*)p.region;
     const Mail m = mail_of(p, h.shards);
     ShardState& s = ((ShardState*)p.shards)[shard];
+    if (s.outbox_head != s.outbox_tail && s.ticket_of == (s.outbox_head | HANDLING)) {
+        const Chunk* const first = slot(outbox(m, shard), m.outbox_log2, s.outbox_head);
+        const u32 to = target_of(load_chunk(first + 2)), slots = slots_for(length_of(load_chunk(first + 1)));
+        const u64 handled = ((ShardState*)p.shards)[to].inbox & ~HANDLING;
+        const bool whole = find(inbox(m, to), m.inbox_log2, s.ticket).op != OP_VOID && frame_at(inbox(m, to), m.inbox_log2, s.ticket, s.ticket + slots) == slots;
+        if (handled > s.ticket || whole) s.outbox_head += slots;
+    }
+    s.ticket_of = 0;
+}
+
+// MB-4, then: the inbox is as if every launch had stopped between two frames.
+ENGINE_FN void mend_inbox(const EngineParams& p, u32 shard) {
+    const RegionHeader& h = *(const RegionHeader*)p.region;
+    const Mail m = mail_of(p, h.shards);
     Mailbox& box = mailbox(m, shard);
-    const u64 tail = take(&box.tail), head = s.inbox & ~HANDLING;
+    const u64 tail = take(&box.tail), head = ((const ShardState*)p.shards)[shard].inbox & ~HANDLING;
     publish(&box.head, head);
     Chunk* const in = inbox(m, shard);
     for (u64 at = head; at < tail;) {
@@ -209,12 +223,4 @@ ENGINE_FN void mend(const EngineParams& p, u32 shard) {
         }
         at += slots ? slots : 1;
     }
-    // Was the frame that was on its way from the outbox sent? Where it was going it is whole, or handled already.
-    if (s.outbox_head == s.outbox_tail || s.ticket_of != (s.outbox_head | HANDLING)) return;
-    const Chunk* const first = slot(outbox(m, shard), m.outbox_log2, s.outbox_head);
-    const u32 to = target_of(load_chunk(first + 2)), slots = slots_for(length_of(load_chunk(first + 1)));
-    const u64 handled = ((ShardState*)p.shards)[to].inbox & ~HANDLING;
-    const Found there = find(inbox(m, to), m.inbox_log2, s.ticket);
-    const bool whole = there.op != OP_VOID && frame_at(inbox(m, to), m.inbox_log2, s.ticket, s.ticket + slots) == slots;
-    if (handled > s.ticket || whole) s.outbox_head += slots;
 }

@@ -16,7 +16,7 @@ pub const KERNEL: &str = "resident_engine";
 pub const CLOCK_KERNEL: &str = "resident_clock";
 /// Threads of a block of [`KERNEL`].
 pub const BLOCK_THREADS: u32 = 96;
-/// Name of the kernel in [`PTX`] that mends the mailboxes after a loss, ahead of the launch that goes on: a thread for each shard,
+/// Name of the kernel in [`PTX`] that mends the mailboxes after a loss, ahead of the launch that goes on: one block of any size,
 /// parameter [`EngineParams`].
 pub const MEND_KERNEL: &str = "resident_mend";
 /// Names of the kernels that take cuts and load actors, in the order of [`Step`]: any number of blocks of whole warps, at most 256

@@ -7,7 +7,7 @@ use resident_test_actors::{Ball, Meet, Player, PlayerMsg, Score, Serve, Show};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Between two looks at how far the actors are: each look is a message more.
+/// Between two looks at how far the actors are. A pause on purpose: each look is a message more for those that are measured.
 const LOOK: Duration = Duration::from_millis(2);
 /// Numbers that a handler sends at once, well below what an outbox holds.
 const SERVE: u64 = 1000;

@@ -30,8 +30,8 @@ use crate::region::Region;
 use crate::words::HeaderWords;
 use crate::worker::Job;
 
-/// Threads of a block that mends mailboxes.
-const MEND_THREADS: u32 = 32;
+/// Threads of the block that mends mailboxes.
+const MEND_THREADS: u32 = 128;
 /// How long the two clocks are compared before a launch.
 const CALIBRATIONS: u64 = 64;
 const CALIBRATION_LIMIT: Duration = Duration::from_secs(2);
@@ -251,8 +251,7 @@ impl Engine for Cuda {
     fn launch(&mut self) -> Result<(), WorkerError> {
         let mut params = self.params;
         if std::mem::take(&mut self.broken) {
-            let shards = self.region.geometry().shards;
-            self.run(self.mend, shards.div_ceil(MEND_THREADS), MEND_THREADS, &mut [(&raw mut params).cast()])?;
+            self.run(self.mend, 1, MEND_THREADS, &mut [(&raw mut params).cast()])?;
         }
         self.run(self.engine, self.region.geometry().shards, BLOCK_THREADS, &mut [(&raw mut params).cast()])
     }
