@@ -20,7 +20,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ractor::concurrency::{JoinHandle, oneshot};
+use ractor::concurrency::JoinHandle;
 use ractor::rpc::CallResult;
 use ractor::{Actor as _, ActorCell, ActorRef, ActorStatus, RpcReplyPort};
 use resident_kernels::actor::{Handles, Message};
@@ -38,7 +38,7 @@ use table::Key;
 use crate::ask::{self, Miss};
 use crate::error::{AskError, CallError, CastError, MemberError, SpawnError};
 use crate::fault::GpuFault;
-use crate::handle::{GpuRef, awaited};
+use crate::handle::{GpuRef, awaited, reply_port};
 use crate::link::Unsent;
 use crate::system::System;
 
@@ -207,11 +207,8 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
         R: Send + 'static,
         B: FnOnce(RpcReplyPort<R>) -> A::Msg,
     {
-        let (reply, answer) = oneshot();
-        let msg = build(match timeout {
-            Some(limit) => (reply, limit).into(),
-            None => reply.into(),
-        });
+        let (reply, answer) = reply_port(timeout);
+        let msg = build(reply);
         if !self.takes_messages() {
             return Err(CallError::Unsent(CastError::Stopped(msg)));
         }

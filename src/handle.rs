@@ -156,11 +156,8 @@ impl<A: Resident> GpuRef<A> {
         R: Send + 'static,
         B: FnOnce(RpcReplyPort<R>) -> A::Msg,
     {
-        let (reply, answer) = oneshot();
-        let msg = build(match timeout {
-            Some(limit) => (reply, limit).into(),
-            None => reply.into(),
-        });
+        let (reply, answer) = reply_port(timeout);
+        let msg = build(reply);
         let exchange = async {
             let life = self.sent(msg).await.map_err(CallError::Unsent)?;
             Ok((awaited(answer, life.core.call_yield).await, life))
@@ -222,6 +219,16 @@ pub async fn watch(actor: impl Into<ActorCell>) {
     let actor = actor.into();
     // Without a limit there is no timeout.
     let _ = actor.wait(None).await;
+}
+
+/// A call's reply port, and where its reply comes.
+pub(crate) fn reply_port<R: Send + 'static>(timeout: Option<Duration>) -> (RpcReplyPort<R>, Receiver<R>) {
+    let (reply, answer) = oneshot();
+    let port = match timeout {
+        Some(limit) => (reply, limit).into(),
+        None => reply.into(),
+    };
+    (port, answer)
 }
 
 /// Awaits a reply; `None` if its port is closed. For the time `looking` the task only yields.
