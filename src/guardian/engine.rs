@@ -5,6 +5,10 @@
 //!   device has released its row; only then the policy hears of it, and may start the next.
 //! - **G-2 (one voice)** What ractor tells of an actor that is not a child's present one changes nothing.
 //! - **G-3 (last word)** The supervisor's own actor ends after the last child, however the engine ends.
+//! - **G-4 (stopped or killed)** What was killed did not end in order, however soon its children were gone: where the front ended
+//!   first, it says which of the two it was.
+//! - **G-5 (no one waits)** What comes too late for the engine is turned away: who has asked hears that it is over, whom somebody has
+//!   started ends.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -146,6 +150,18 @@ impl Drop for LastWord {
     }
 }
 
+/// G-5.
+async fn turn_away(mut events: mpsc::UnboundedReceiver<Event>) {
+    events.close();
+    // Dropped, a receiver does not wait for who is in the middle of sending: what it sends would lie there, and its answer be awaited, for as
+    // long as anybody has a handle.
+    while let Some(event) = events.recv().await {
+        if let Event::Started { result: Ok(Started::New(running)), .. } = event {
+            running.cell.kill();
+        }
+    }
+}
+
 impl Engine {
     pub(crate) fn new(
         supervisor: &SupervisorRef,
@@ -194,6 +210,7 @@ impl Engine {
                 Some(event) => self.handle(event),
             }
         }
+        self.stopped_or_killed(&mut events).await;
         for here in self.children.values().filter_map(|entry| entry.here.as_ref()) {
             // Zombies; where the front was killed, all.
             here.cell.kill();
@@ -207,6 +224,19 @@ impl Engine {
             let _ = ready.send(Err(error.clone()));
         }
         let _ = self.end.set(end);
+        turn_away(events).await;
+    }
+
+    /// G-4.
+    async fn stopped_or_killed(&mut self, events: &mut mpsc::UnboundedReceiver<Event>) {
+        while self.exit.is_some() && self.ending && !self.deaf {
+            match events.recv().await {
+                Some(Event::Shutdown) => self.deaf = true,
+                Some(Event::Abandoned) | None => self.exit = None,
+                // Nobody decides on it any more.
+                Some(_) => {}
+            }
+        }
     }
 
     fn handle(&mut self, event: Event) {

@@ -532,6 +532,20 @@ async fn a_supervisor_is_an_ordinary_actor() {
     family.end().await;
 }
 
+/// B35: what was killed did not end in order, though it had nobody to stop and was asked for something at that moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn killed_while_it_is_busy_a_supervisor_was_killed() {
+    for _ in 0..1_000 {
+        let sup = started(Supervisor::builder(unique("sup"))).await;
+        let asked = sup.clone();
+        let asker = tokio::spawn(async move { while let Err(AdminError::NotFound) = asked.terminate_child("nobody").await {} });
+        sup.cell().kill();
+        let ended = soon("its end", sup.ended()).await;
+        assert!(matches!(ended, Err(SupervisorError::Killed(_))), "{ended:?}");
+        soon("its last answer", asker).await.unwrap();
+    }
+}
+
 /// B16: a supervisor that was killed can not restart anyone: an actor that it kept fails as one on its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_actor_that_left_its_supervisor_fails_by_itself_once_that_is_gone() {

