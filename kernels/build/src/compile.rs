@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::toolchain::Toolchain;
-use crate::{INNER, TARGET, ptx, write_changed};
+use crate::{INNER, TARGET, copies, ptx, write_changed};
 
 /// Where cargo puts the inner build, under `OUT_DIR`.
 pub const TARGET_DIR: &str = "nvptx";
@@ -61,7 +61,7 @@ pub fn compile(toolchain: &Toolchain, crate_dir: &Path, out_dir: &Path) -> Resul
         let again = if fresh { "" } else { " (remove the target directory and build again)" };
         format!("rustc has left no assembly in {}: {e}{again}", assembly.display())
     })?;
-    write_changed(&result, &ptx::checked(&text)?)?;
+    write_changed(&result, &copies::widened(&ptx::checked(&text)?))?;
     Ok(result)
 }
 

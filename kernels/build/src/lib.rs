@@ -20,7 +20,7 @@
 //! The environment variable `RESIDENT_NVPTX` decides instead: `off`, `stable` (the toolchain in use) or `nightly`
 //! (also a dated one, `nightly-2026-01-01`). The PTX is of `sm_80` and runs on every GPU from there on. Arithmetic
 //! overflow panics on the GPU where it does on the host: in a build with the profile `dev`, or as
-//! `[profile.release] overflow-checks` says.
+//! `[profile.release] overflow-checks` says. Loops of single bytes, which LLVM makes of longer copies, are widened.
 #![forbid(unsafe_code)]
 
 use std::env;
@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::process::exit;
 
 mod compile;
+mod copies;
 mod ptx;
 mod sources;
 mod toolchain;
