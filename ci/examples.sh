@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The examples on the CPU device: the totals of `flights` must equal a plain fold over the same file, also where something breaks on
-# the way; the ranks of `pagerank` must be those of a plain computation, bit for bit; the books of `chaos` must balance after half a
-# minute of faults of every class.
+# the way; the ranks of `pagerank` and the cells of `wave` must be those of a plain computation, bit for bit; the books of `chaos` must
+# balance after half a minute of faults of every class.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,5 +27,8 @@ flights --inject panic@3000 --inject trap@8000 --inject hang@13000 --inject kill
 
 cargo run --release -p pagerank -- --device cpu
 cargo run --release -p pagerank -- --device cpu --generate 100000 --rounds 20
+
+cargo run --release -p wave -- --device cpu
+cargo run --release -p wave -- --device cpu --size 32 --walls periodic --source point --steps 500
 
 cargo run --release -p chaos -- --seconds 30 --device cpu

@@ -39,11 +39,24 @@ grep -q 'st.relaxed.sys.global.b128' kernels/cuda/engine.ptx
 
 # Each handler crate's PTX, as its build script made it last.
 declare -A handlers
-for crate in resident-test-actors flights-actors pagerank-actors; do
+for crate in resident-test-actors flights-actors pagerank-actors wave-actors; do
   cargo build --quiet -p "$crate"
   made=$(find "${CARGO_TARGET_DIR:-target}" -path "*/$crate-*/out/*" -name '*.ptx' -printf '%T@ %p\n' | sort -rn | head -n 1 | cut -d' ' -f2)
   [ -n "$made" ] && handlers[$crate]="$made" || echo "not run: linking engine and handlers (no PTX of $crate was made; the build says why)"
 done
+
+# What makes the cells of `wave` the CPU's: each operation is rounded by itself.
+made="${handlers[wave-actors]:-}"
+if [ -n "$made" ] && grep -E '(add|sub|mul|mad|fma)[a-z.]*\.f32' "$made" | grep -vE '(add|sub|mul)\.rn\.f32'; then
+  echo "rustc has fused operations of wave, or leaves it to ptxas" >&2
+  exit 1
+fi
+
+# What it moves in pieces of hundreds of bytes, its faces, it moves by words.
+if [ -n "$made" ] && ! grep -q 'by words where both ends allow it' "$made"; then
+  echo "rustc writes its copies otherwise than kernels/build/src/copies.rs knows them" >&2
+  exit 1
+fi
 
 for arch in sm_80 sm_90 sm_100; do
   ptxas -c -arch=$arch kernels/cuda/engine.ptx -o "$work/engine.o"

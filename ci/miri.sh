@@ -21,7 +21,7 @@ fi
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target/miri}"
 tests=(--test rings --test replies)
 MIRIFLAGS="-Zmiri-disable-isolation" cargo "+$toolchain" miri test -p resident-gpu "${tests[@]}"
-MIRIFLAGS="-Zmiri-disable-isolation" cargo "+$toolchain" miri test -p resident-kernels --test plain
+MIRIFLAGS="-Zmiri-disable-isolation" cargo "+$toolchain" miri test -p resident-kernels --features host --test plain --test lanes
 # The test with two threads once more for each seed.
 for seed in $(seq 1 "${RESIDENT_MIRI_SEEDS:-4}"); do
     MIRIFLAGS="-Zmiri-seed=$seed" cargo "+$toolchain" miri test -q -p resident-gpu --test rings two_threads

@@ -29,6 +29,14 @@ pub struct Config {
     pub reply_lines: u32,
     /// Bytes for the states of all actors. Default: 256 MiB.
     pub arena_bytes: u64,
+    /// Actors with a name that handlers can look up at a time, 128 to 256 bytes each. Default: 1024.
+    pub names: u32,
+    /// Places in each shard's nursery, from which handlers spawn actors (`Ctx::spawn`) without waiting for the application, which fills it
+    /// up behind them: as many as the handlers of a shard spawn within a fraction of a millisecond. They come on top of `rows` and
+    /// `arena_bytes`. 0: handlers spawn nobody. Default: 32.
+    pub nursery: u32,
+    /// Bytes of the largest state that a handler spawns; each place has so much room. Default: 256.
+    pub nursery_bytes: u32,
     /// Bytes of stack for each GPU thread. Default: 8192.
     pub stack_bytes: u32,
     /// Where linked GPU modules are kept between runs. Default: the user's cache directory.
@@ -97,6 +105,9 @@ impl Default for Config {
             rows: options.rows,
             reply_lines: options.reply_lines,
             arena_bytes: options.arena_bytes,
+            names: options.names,
+            nursery: 32,
+            nursery_bytes: options.nursery_bytes,
             stack_bytes: options.stack_bytes,
             cache: options.cache,
             cpu_threads: options.cpu_threads,
@@ -123,6 +134,9 @@ impl Config {
             rows: self.rows,
             reply_lines: self.reply_lines,
             arena_bytes: self.arena_bytes,
+            names: self.names,
+            nursery: self.nursery,
+            nursery_bytes: self.nursery_bytes,
             stack_bytes: self.stack_bytes,
             cache: self.cache.clone(),
             cpu_threads: self.cpu_threads,

@@ -11,7 +11,7 @@ use ractor::{ActorCell, ActorId, ActorRef};
 use resident_gpu::arena::Arena;
 use resident_gpu::device::{Device, DeviceFault, Health};
 use resident_gpu::rows::RowId;
-use resident_kernels::wire::LATER;
+use resident_kernels::wire::{LATER, LINK};
 
 use crate::checkpoint::Last;
 use crate::config::Config;
@@ -22,7 +22,10 @@ use crate::fault::FaultClass;
 use crate::group::CrewRef;
 use crate::home::Home;
 use crate::later::Timers;
+use crate::links::{self, Links};
 use crate::metrics::Metrics;
+use crate::names::Names;
+use crate::nursery::Nursery;
 use crate::port::Port;
 use crate::route::Routes;
 
@@ -43,6 +46,12 @@ pub(crate) struct Core {
     pub arena: Mutex<Arena>,
     pub routes: Routes,
     pub timers: Timers,
+    pub links: Links,
+    /// By shard.
+    pub nurseries: Box<[Arc<Nursery>]>,
+    /// Rows of a shard that the application may have actors in.
+    pub rows_of_shard: u32,
+    pub names: Names,
     pub metrics: Metrics,
     pub stop_timeout: Duration,
     /// How long a calling task looks for its reply before it sleeps.
@@ -93,18 +102,30 @@ impl Lodger {
 }
 
 impl Core {
-    pub(crate) fn new(device: Arc<Device>, ports: Box<[Arc<Port>]>, bells: Box<[Arc<Doorbell>]>, timers: Timers, config: &Config) -> Core {
+    pub(crate) fn new(
+        device: Arc<Device>,
+        ports: Box<[Arc<Port>]>,
+        bells: Box<[Arc<Doorbell>]>,
+        kept: (Timers, Links),
+        config: &Config,
+    ) -> Core {
         let info = device.info();
         let name: Arc<str> = format!("{}:{}", info.kind.as_str(), info.ordinal).into();
+        let nursery = |port: &Arc<Port>| Nursery::new(port.shard, device.kinds(), config.nursery, config.nursery_bytes);
+        let nurseries = ports.iter().map(nursery).collect();
         Core {
             arena: Mutex::new(Arena::new(0, device.arena_bytes())),
             metrics: Metrics::new(&name, device.kinds()),
+            names: Names::new(device.take_names()),
             name,
             ports,
             bells,
             device,
             routes: Routes::default(),
-            timers,
+            timers: kept.0,
+            links: kept.1,
+            nurseries,
+            rows_of_shard: config.rows,
             stop_timeout: config.stop_timeout,
             call_yield: config.call_yield,
             journal: config.journal,
@@ -211,7 +232,34 @@ impl Core {
 
     /// Hands on what an actor has emitted; false if nobody takes it.
     pub(crate) fn emitted(&self, ty: u32, payload: &[u8]) -> bool {
-        if ty == LATER { self.timers.add(self.device.system(), payload) } else { self.routes.deliver(ty, payload) }
+        match ty {
+            LATER => self.timers.add(self.device.system(), payload),
+            LINK => self.links.add(self, payload),
+            _ => self.routes.deliver(ty, payload),
+        }
+    }
+
+    /// Whether somebody of the kind with this tag lives there and has not failed.
+    pub(crate) fn lives(&self, (shard, id): links::Place, tag: u16) -> bool {
+        let tenant = self.ports.get(shard as usize).and_then(|port| port.tenant(id));
+        tenant.is_some_and(|tenant| tenant.kind().tag() == tag && tenant.fault(id).is_none())
+    }
+
+    /// Fails whoever lives there since somebody that it is linked to has: who it is. `None` if nobody is there who takes messages.
+    pub(crate) fn fail_linked(&self, (shard, id): links::Place, text: String) -> Option<String> {
+        let tenant = self.ports.get(shard as usize)?.tenant(id)?;
+        let who = tenant.fail_linked(id, text)?;
+        if !self.device.kill(shard, id.row, id.generation) {
+            // A member's row may have no stop behind it that would say the same.
+            let device = self.device.clone();
+            tokio::spawn(async move {
+                while !device.kill_rest(shard) {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            });
+        }
+        tenant.stop_proxy();
+        Some(who)
     }
 
     /// A message that no one takes.
@@ -318,6 +366,7 @@ impl Core {
         for port in &self.ports {
             port.abandon();
         }
+        self.nurseries.iter().for_each(|nursery| nursery.abandon());
     }
 }
 

@@ -36,7 +36,7 @@ resident_kernels::local_message!(DeviceMsg, DeviceMsg::Undeliverable);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// Actors, and members of groups, that have a row on the device.
+    /// Actors, members of groups, and those that handlers have spawned, that have a row on the device.
     pub running: usize,
     /// Messages sent to them, by whichever path.
     pub messages: u64,

@@ -101,6 +101,24 @@ impl From<SpawnError> for SpawnErr {
     }
 }
 
+/// Why an actor that a handler has spawned was not [adopted](crate::System::adopt).
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AdoptError {
+    /// Nobody of this kind is at the address.
+    #[error("no actor of this kind is at the address any more: it has ended, or the address is of another system")]
+    Nobody,
+    /// A member of a group is there.
+    #[error("a member of a group is at the address: use `GpuGroup::member`")]
+    Member,
+    /// It failed meanwhile.
+    #[error("it failed before it was adopted{}", .0.as_ref().map(|fault| format!(": {fault}")).unwrap_or_default())]
+    Failed(Option<Box<GpuFault>>),
+    /// Its proxy did not start.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+}
+
 /// Why a message was not sent. It comes back in the error.
 #[derive(Error)]
 #[non_exhaustive]
@@ -129,6 +147,17 @@ impl<M> CastError<M> {
             CastError::Full(msg) | CastError::Stopped(msg) | CastError::Lost(msg) | CastError::Unknown(msg) | CastError::Failed(msg, _) => {
                 msg
             }
+        }
+    }
+
+    /// The message, and why it was not sent.
+    pub(crate) fn split(self) -> (M, CastError<()>) {
+        match self {
+            CastError::Full(msg) => (msg, CastError::Full(())),
+            CastError::Stopped(msg) => (msg, CastError::Stopped(())),
+            CastError::Lost(msg) => (msg, CastError::Lost(())),
+            CastError::Unknown(msg) => (msg, CastError::Unknown(())),
+            CastError::Failed(msg, fault) => (msg, CastError::Failed((), fault)),
         }
     }
 

@@ -65,6 +65,10 @@ pub enum FaultClass {
     Emit,
     /// The handler sent more to other actors than its shard's outbox holds.
     Outbox,
+    /// The handler spawned more than its shard's nursery had places for, or a state too large for one.
+    Nursery,
+    /// One that the actor was linked to failed or was killed, or was not there.
+    Linked,
     /// The device refused the actor.
     Refused,
     /// The device trapped while the actor handled a message.
@@ -81,11 +85,13 @@ pub enum FaultClass {
 
 impl FaultClass {
     /// Every class.
-    pub(crate) const ALL: [FaultClass; 10] = [
+    pub(crate) const ALL: [FaultClass; 12] = [
         Self::Panic,
         Self::Failed,
         Self::Emit,
         Self::Outbox,
+        Self::Nursery,
+        Self::Linked,
         Self::Refused,
         Self::Trap,
         Self::IllegalAddress,
@@ -103,6 +109,7 @@ impl FaultClass {
             wire::FAULT_TRAP => Some(Self::Trap),
             wire::FAULT_ADDRESS => Some(Self::IllegalAddress),
             wire::FAULT_OUTBOX => Some(Self::Outbox),
+            wire::FAULT_NURSERY => Some(Self::Nursery),
             wire::FAULT_HANG => Some(Self::Hang),
             wire::FAULT_WORKER => Some(Self::Worker),
             _ => None,
@@ -114,6 +121,11 @@ impl FaultClass {
         matches!(self, Self::Trap | Self::IllegalAddress | Self::Hang | Self::Worker)
     }
 
+    /// Whether others fail by the same: it is nothing that links tell of.
+    pub(crate) fn comes_from_elsewhere(self) -> bool {
+        matches!(self, Self::Linked | Self::DeviceLost)
+    }
+
     /// The class as a metric's label.
     pub(crate) fn label(self) -> &'static str {
         match self {
@@ -121,6 +133,8 @@ impl FaultClass {
             Self::Failed => "failed",
             Self::Emit => "emit",
             Self::Outbox => "outbox",
+            Self::Nursery => "nursery",
+            Self::Linked => "linked",
             Self::Refused => "refused",
             Self::Trap => "trap",
             Self::IllegalAddress => "illegal_address",
@@ -138,6 +152,8 @@ impl fmt::Display for FaultClass {
             Self::Failed => "failed",
             Self::Emit => "emitted too much",
             Self::Outbox => "sent more to other actors than its shard's outbox holds",
+            Self::Nursery => "spawned more than its shard's nursery has places for",
+            Self::Linked => "was linked to one that failed",
             Self::Refused => "was refused by the device",
             Self::Trap => "trapped",
             Self::IllegalAddress => "accessed an illegal address",

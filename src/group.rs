@@ -11,6 +11,8 @@ mod crew;
 mod ending;
 mod everyone;
 mod gather;
+mod index;
+mod many;
 mod members;
 mod table;
 
@@ -146,7 +148,7 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
 
     /// Members, those that have failed among them.
     pub fn len(&self) -> usize {
-        self.group.table.read().index.len()
+        self.group.table.read().len()
     }
 
     /// Whether there is no member.
@@ -161,7 +163,7 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
 
     /// The keys of all members, in no order.
     pub fn keys(&self) -> Vec<K> {
-        self.group.table.read().index.keys().cloned().collect()
+        self.group.table.read().slots().map(|(_, member)| member.key.clone()).collect()
     }
 
     /// Why a member failed, if it has and was not restarted since.
@@ -174,9 +176,8 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
     pub fn failed(&self) -> Vec<(K, GpuFault)> {
         let table = self.group.table.read();
         let lost = table.lost.is_some();
-        let slots =
-            table.slots().map(|(slot, _)| slot).filter(|slot| lost || table.faults.contains_key(slot) || table.own.contains_key(slot));
-        slots.filter_map(|slot| Some((table.keys[slot as usize].clone()?, table.fault(slot)?))).collect()
+        let may_have = table.slots().filter(|(slot, _)| lost || table.faults.contains_key(slot) || table.own.contains_key(slot));
+        may_have.filter_map(|(slot, member)| Some((member.key.clone(), table.fault(slot)?))).collect()
     }
 
     #[inline]
@@ -190,6 +191,49 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
             return Err(CastError::Stopped(msg));
         }
         self.group.push::<A>(key, msg).map(drop)
+    }
+
+    /// Sends each of these to its member, in their order: as [`tell`](Self::tell), but members are looked up several at a time, which is what a
+    /// message to one of a million costs on the host.
+    ///
+    /// What could not be sent is left in `messages`, and first of it the message that was not, for the reason that comes back: where that
+    /// [`is_full`](CastError::is_full), [`send`](Self::send) it, and go on with the others.
+    ///
+    /// ```
+    /// # use resident_kernels::prelude::*;
+    /// # #[derive(State, Default)] #[repr(C)] pub struct Meter { pub sum: u64 }
+    /// # #[derive(Message)] #[repr(C)] pub struct Reading { pub value: u64 }
+    /// # #[derive(Message)] #[reply(u64)] pub struct Sum;
+    /// # #[actor]
+    /// # impl Meter {
+    /// #     fn reading(&mut self, msg: &Reading, _ctx: &mut Ctx) { self.sum += msg.value; }
+    /// #     fn sum(&mut self, _: &Sum, _ctx: &mut Ctx) -> u64 { self.sum }
+    /// # }
+    /// # resident_kernels::export!(Meter);
+    /// use resident::prelude::*;
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+    /// let (meters, _) = Meter::spawn_many(None, (0..1000).map(|key| (key, Meter::default())), &system).await?;
+    /// let mut readings: Vec<_> = (0..5000).map(|n| (n % 1000, MeterMsg::Reading(Reading { value: 1 }))).collect();
+    /// while let Err(unsent) = meters.tell_many(&mut readings) {
+    ///     if !unsent.is_full() {
+    ///         return Err(unsent.into());
+    ///     }
+    ///     let (key, reading) = readings.remove(0);
+    ///     meters.send(&key, reading).await?;
+    /// }
+    /// assert_eq!(meters.ask(&7, &Sum, std::time::Duration::from_secs(1))?, 5);
+    /// # system.stop().await;
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
+    /// ```
+    pub fn tell_many(&self, messages: &mut Vec<(K, A::Msg)>) -> Result<(), CastError<()>> {
+        if !self.takes_messages() {
+            return Err(CastError::Stopped(()));
+        }
+        self.group.push_many::<A>(messages)
     }
 
     /// Sends a message to a member, waiting while the ring is full.
@@ -249,12 +293,11 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
         let mut why = AskError::Stopped;
         let answer = ask::once::<M>(&group.core, group.kind_index, timeout, |line, tag| {
             let table = group.table.read();
-            let Some(slot) = table.find(key) else {
+            let Some((slot, seat)) = table.find(key).and_then(|slot| Some((slot, table.seat(slot)?))) else {
                 why = AskError::Unknown;
                 return Err(Unsent::Stopped);
             };
-            let port = &group.core.ports[table.seat(slot).shard as usize];
-            let id = table.seat(slot).id;
+            let (port, id) = (group.port(seat.shard), seat.id);
             let sent = match table.to(slot, group.kind, group.kind_index) {
                 Some(to) => port.direct::<A, M>(&to, request, line, tag, 0),
                 None => Err(Unsent::Stopped),
@@ -341,7 +384,7 @@ impl<A: Resident, K> Clone for GpuGroup<A, K> {
 
 impl<A: Resident, K> fmt::Debug for GpuGroup<A, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let members = self.group.table.read().index.len();
+        let members = self.group.table.read().len();
         f.debug_struct("GpuGroup").field("actor", &self.actor).field("kind", &A::KIND.name).field("members", &members).finish()
     }
 }

@@ -310,7 +310,7 @@ impl Home {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::time::Duration;
 
     use resident_kernels::prelude::*;
@@ -326,7 +326,7 @@ mod tests {
     /// Keeps what it was sent, in its order.
     #[derive(State, Default)]
     #[repr(C)]
-    struct Log {
+    pub(crate) struct Log {
         digits: u64,
     }
 

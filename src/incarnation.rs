@@ -146,7 +146,7 @@ impl Place {
         let state = core.arena.lock().allocate(A::KIND.state_bytes)?;
         let Some((port, row)) = core.claim_row() else {
             core.arena.lock().free(state);
-            return Err(SpawnError::Rows { shards: core.ports.len() as u32, rows: core.device.rows() });
+            return Err(SpawnError::Rows { shards: core.ports.len() as u32, rows: core.rows_of_shard });
         };
         Ok(Place { core: core.clone(), port: port.clone(), row, kind: A::KIND, kind_index, state: Some(state) })
     }
@@ -155,6 +155,11 @@ impl Place {
     pub(crate) fn of_member(core: &Arc<Core>, shard: u32, row: RowId, kind: &'static Kind, kind_index: u32, offset: u64) -> Place {
         let state = Some(Cell { offset, bytes: kind.state_bytes });
         Place { core: core.clone(), port: core.ports[shard as usize].clone(), row, kind, kind_index, state }
+    }
+
+    /// The place of one that a handler has spawned.
+    pub(crate) fn of_child(core: &Arc<Core>, shard: u32, row: RowId, kind: &'static Kind, kind_index: u32, state: Cell) -> Place {
+        Place { core: core.clone(), port: core.ports[shard as usize].clone(), row, kind, kind_index, state: Some(state) }
     }
 
     /// Where the state begins in the arena.
@@ -248,9 +253,18 @@ impl Incarnation {
         self.port.control(Control { op, message: 0, row: self.row.row, generation: self.row.generation, payload, waiting })
     }
 
+    /// What stays the same over its restarts.
+    pub(crate) fn home(&self) -> Option<Arc<Home>> {
+        self.home.upgrade()
+    }
+
     /// Where other actors reach it.
     pub(crate) fn address<A>(&self) -> Address<A> {
         Address::new(self.core.device.system(), self.port.shard, self.row.row, self.row.generation)
+    }
+
+    fn place(&self) -> (u32, RowId) {
+        (self.port.shard, self.row)
     }
 
     /// Waits until the device has it, or runs no longer.
@@ -258,6 +272,11 @@ impl Incarnation {
         if !self.arrived.load(Ordering::Relaxed) && self.port.fence().await.is_ok() {
             self.arrived.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// The device has it.
+    pub(crate) fn publish(&self) {
+        self.core.names.publish(self);
     }
 
     /// Called by the port under its lock; false if the actor was closed before.
@@ -327,9 +346,13 @@ impl Incarnation {
         if self.fault.set(fault).is_ok() {
             *self.failure.lock() = at.map(|_| Failure { handled, again: class.is_a_loss() });
             self.core.metrics.faults(class, 1);
+            if !class.comes_from_elsewhere() {
+                self.core.links.failed(self.place(), || self.fault().map_or_else(String::new, GpuFault::to_string));
+            }
         }
         // `fetch_max`: a stop that is on its way stays so.
         self.phase.fetch_max(FAILED, Ordering::Relaxed);
+        self.core.names.retract(self);
         self.port.credit.notify_waiters();
     }
 
@@ -392,6 +415,10 @@ impl Incarnation {
     /// Has the device leave out what it was sent and not handled yet.
     pub(crate) fn kill(&self) {
         self.core.device.kill(self.port.shard, self.row.row, self.row.generation);
+        self.core.links.failed(self.place(), || match self.actor.get_name() {
+            Some(name) => format!("actor `{name}` ({}) was killed", self.kind.name),
+            None => format!("actor {} ({}) was killed", self.actor.get_id(), self.kind.name),
+        });
     }
 
     /// The proxy has gone without stopping the actor: it was killed, or it panicked. Does not wait.
@@ -407,6 +434,7 @@ impl Incarnation {
     pub(crate) fn release(&self) {
         if !self.releasing.swap(true, Ordering::AcqRel) {
             self.port.tenants().leave(self);
+            self.core.links.ended(self.place());
             self.core.arena.lock().free(self.state);
             self.core.moved_out(self.kind_index, 1);
             self.released.store(true, Ordering::Release);

@@ -119,6 +119,9 @@ impl To {
     /// Who lives where the message is to go, if it is one of theirs.
     fn find(core: &Core, port: &Port, later: &Later) -> Option<To> {
         let tenant = port.tenant(later.id)?;
+        if tenant.fault(later.id).is_some() {
+            return None;
+        }
         let kind = tenant.kind();
         let info = kind.messages.get(later.message as usize)?;
         if kind.tag() != later.tag || info.bytes as usize != later.payload.len() {
@@ -132,7 +135,8 @@ impl Recipient for To {
     fn is_open(&self) -> bool {
         match &self.tenant {
             Tenant::Actor(actor) => actor.is_open(),
-            Tenant::Member(crew, slot) => crew.fault(*slot, self.id).is_none(),
+            // Asked under the ring's lock, ahead of which a group's is taken. The device refuses what is for one that has gone.
+            Tenant::Member(..) | Tenant::Child(..) => true,
         }
     }
 
@@ -151,7 +155,7 @@ impl Recipient for To {
     fn recovery(&self) -> Option<&Recovery> {
         match &self.tenant {
             Tenant::Actor(actor) => actor.recovery(),
-            Tenant::Member(..) => None,
+            Tenant::Member(..) | Tenant::Child(..) => None,
         }
     }
 }

@@ -68,6 +68,11 @@
 //! An actor costs its host a task, a mailbox and some kilobytes. Where there are to be a million, [`Spawn::spawn_many`] starts them as
 //! a [`GpuGroup`]: one actor for all, members by key.
 //!
+//! # Spawned by handlers
+//!
+//! A handler finds others by their names (`ctx.lookup`), links itself to them (`ctx.link`) and spawns actors on its shard (`ctx.spawn`),
+//! without waiting for the application; [`System::adopt`] makes one of these an actor of ractor's.
+//!
 //! # Supervision
 //!
 //! [`guardian`] has supervisors with OTP's meaning for ractor's actors and resident ones. A resident actor of theirs is restarted
@@ -97,7 +102,10 @@ mod incarnation;
 mod journal;
 mod later;
 mod link;
+mod links;
 pub mod metrics;
+mod names;
+mod nursery;
 mod pending;
 mod pipeline;
 mod port;
@@ -114,7 +122,7 @@ mod tenants;
 pub use checkpoint::{Checkpoint, CheckpointError, RestoreError, Scope};
 pub use config::{Config, Pump, Wait};
 pub use device::{DeviceMsg, Snapshot};
-pub use error::{AskError, CallError, CastError, FenceError, MemberError, Refusal, RouteError, SpawnError, StartError};
+pub use error::{AdoptError, AskError, CallError, CastError, FenceError, MemberError, Refusal, RouteError, SpawnError, StartError};
 pub use fault::{FaultClass, GpuFault};
 pub use group::{Folded, GpuGroup, GroupMsg};
 pub use handle::{ActorInfo, GpuRef, watch};

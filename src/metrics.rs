@@ -2,7 +2,7 @@
 //!
 //! | name | labels beside `device` | |
 //! | --- | --- | --- |
-//! | `gpu_actor_running` | `kind` | actors and members of groups with a row |
+//! | `gpu_actor_running` | `kind` | actors, members of groups and those that handlers have spawned, with a row |
 //! | `gpu_actor_messages_total` | `kind`, `path` = `ring`, `mailbox`, `direct` | messages sent |
 //! | `gpu_actor_call_seconds` | `kind` | from sending a call to its reply; of direct calls one in 64 |
 //! | `gpu_actor_queue_depth` | | slots of the rings to the device that are in use |

@@ -76,13 +76,13 @@ thread_local! {
 }
 
 impl Port {
-    pub(crate) fn new(shard: u32, producer: Producer, rows: u32, kinds: usize, bell: Arc<Doorbell>) -> Port {
+    pub(crate) fn new(shard: u32, producer: Producer, rows: u32, nursery: u32, kinds: usize, bell: Arc<Doorbell>) -> Port {
         Port {
             shard,
             bell,
             waiting: Mutex::new(Table::new()),
             link: Line(SpinLock::new(Link::new(producer, kinds))),
-            tenants: Mutex::new(Tenants::new(rows)),
+            tenants: Mutex::new(Tenants::new(rows, nursery)),
             credit: Notify::new(),
             watched: Line(Watched { thirsty: AtomicU32::new(0), behind: AtomicBool::new(false) }),
             fetched: AtomicU64::new(0),
@@ -273,6 +273,7 @@ impl Port {
         };
         let pushed = self.control_locked(&mut waiting, &mut link, control);
         drop((link, waiting));
+        actor.core.names.retract(actor);
         if !pushed {
             actor.release();
         }

@@ -14,7 +14,7 @@ use resident_gpu::device::{DeviceFault, Health};
 use resident_gpu::ring::{Consumer, Frame};
 use resident_gpu::rows::RowId;
 use resident_kernels::wire::{
-    AGAIN, BlameInfo, FaultInfo, OP_ACK, OP_BLAMED, OP_EMIT, OP_ENDED, OP_FAULT, OP_REFUSED, OP_REPLY, OP_RETURN, slots_for,
+    AGAIN, BlameInfo, FaultInfo, OP_ACK, OP_BLAMED, OP_BORN, OP_EMIT, OP_ENDED, OP_FAULT, OP_REFUSED, OP_REPLY, OP_RETURN, slots_for,
 };
 
 use crate::clock;
@@ -175,6 +175,7 @@ impl Pump {
             {
                 self.core.lose(fault);
             }
+            self.core.nurseries.iter().for_each(|nursery| nursery.top_up_if_short());
         }
         if now - self.reported >= REPORT_EVERY {
             self.reported = now;
@@ -221,6 +222,10 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
         OP_ACK if frame.correlation == u32::MAX => Ok(()),
         OP_REFUSED if frame.correlation == u32::MAX => {
             core.answered_refusal();
+            if core.nurseries.get(port.shard as usize).is_some_and(|nursery| nursery.refused(id)) {
+                tracing::error!(shard = port.shard, "the device has refused a grant; this is an error of resident, please report it");
+                return Ok(());
+            }
             // The stop behind a spawn that was refused finds nobody there any more.
             if let Some(tenant) = port.tenant(id) {
                 tenant.fail(id, FaultClass::Refused, None, refused(frame.message));
@@ -244,7 +249,9 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
             Ok(())
         }
         OP_FAULT => fault(core, port, frame),
+        OP_BORN => core.nurseries.get(port.shard as usize).map_or(Ok(()), |nursery| nursery.born(frame.payload)),
         OP_ENDED => {
+            core.links.ended((port.shard, id));
             if let Some(tenant) = port.tenant(id) {
                 tenant.end(id);
             }
@@ -264,7 +271,10 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
             _ => Err("a reply where an acknowledgement belongs".into()),
         },
         OP_ACK => match awaited(port, frame)? {
-            Waiting::Spawn(_) => Ok(()),
+            Waiting::Spawn(actor) => {
+                actor.publish();
+                Ok(())
+            }
             Waiting::Stop(actor) => {
                 actor.release();
                 Ok(())
@@ -374,6 +384,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::later::Timers;
+    use crate::links::Links;
     use resident_gpu::device::{Choice, Device, Options};
 
     /// U-3.
@@ -382,12 +393,14 @@ mod tests {
         let device = Device::start(Options { device: Choice::Cpu, shards: Some(1), ..Options::default() }).unwrap();
         let (producer, _consumer) = device.take_ports(0).unwrap();
         let bell = Arc::new(Doorbell::default());
-        let port = Arc::new(Port::new(0, producer, 1, 0, bell.clone()));
-        let core = Core::new(device, Box::new([port.clone()]), Box::new([bell]), Timers::new().0, &Config::default());
+        let port = Arc::new(Port::new(0, producer, 1, 0, 0, bell.clone()));
+        let core = Core::new(device, Box::new([port.clone()]), Box::new([bell]), (Timers::new().0, Links::new().0), &Config::default());
         let told = |frame: Frame<'_>| handle(&core, &port, &frame).unwrap_err();
         for op in [OP_REPLY, OP_ACK, OP_REFUSED] {
             assert!(told(Frame { op, correlation: 7, ..Frame::default() }).contains("nobody waits for"));
         }
+        assert!(told(Frame { op: OP_BORN, payload: &[0; 23], ..Frame::default() }).contains("23 bytes"));
+        assert!(told(Frame { op: OP_BORN, payload: &[255; 24], ..Frame::default() }).contains("kind 4294967295"));
         assert!(told(Frame { op: 99, ..Frame::default() }).contains("not sent in this direction"));
         assert!(told(Frame { op: OP_FAULT, message: 1, payload: &[0; 15], ..Frame::default() }).contains("15 bytes"));
         assert!(told(Frame { op: OP_FAULT, message: 99, payload: &[0; 16], ..Frame::default() }).contains("class 99"));

@@ -6,15 +6,20 @@ use std::sync::Arc;
 use ractor::{Actor as _, ActorRef, Message};
 use resident_gpu::device::{Device, DeviceInfo, Loss};
 use resident_kernels::actor::Emit;
+use resident_kernels::address::Address;
+use resident_kernels::host::Resident;
 
+use crate::checkpoint::fence;
 use crate::clock;
 use crate::config::Config;
 use crate::core::Core;
 use crate::device::{DeviceActor, DeviceMsg, abandoned};
 use crate::doorbell::Doorbell;
-use crate::error::{RouteError, StartError};
-use crate::handle::watch;
+use crate::error::{AdoptError, RouteError, StartError};
+use crate::handle::{GpuRef, watch};
 use crate::later::{self, Timers};
+use crate::links::{self, Links};
+use crate::nursery::Nursery;
 use crate::port::Port;
 use crate::pump::Pump;
 use crate::stop::{StopReport, Stopper};
@@ -50,13 +55,15 @@ impl System {
             let pump = shard as usize % pumps;
             // A device that was started just now has all its ports.
             let Some((producer, consumer)) = device.take_ports(shard) else { continue };
-            let port = Arc::new(Port::new(shard, producer, device.rows(), device.kinds().len(), bells[pump].clone()));
+            let port = Arc::new(Port::new(shard, producer, device.rows(), config.nursery, device.kinds().len(), bells[pump].clone()));
             lanes[pump].push((port.clone(), consumer));
             ports.push(port);
         }
         let (timers, later) = Timers::new();
-        let core = Arc::new(Core::new(device, ports.into(), bells, timers, &config));
+        let (links, events) = Links::new();
+        let core = Arc::new(Core::new(device, ports.into(), bells, (timers, links), &config));
         tokio::spawn(later::keep(later, Arc::downgrade(&core)));
+        tokio::spawn(links::keep(events, Arc::downgrade(&core)));
         let mut threads = Vec::new();
         for (index, lanes) in lanes.into_iter().enumerate() {
             match Pump::start(core.clone(), index, lanes, config.pump) {
@@ -67,6 +74,9 @@ impl System {
                 }
             }
         }
+        core.nurseries.iter().for_each(|nursery| nursery.open(&core));
+        // The rings are empty when the application has them. Where the device no longer runs, it will hear of that.
+        let _ = fence(&core).await;
         let stopper = Arc::new(Stopper::new(core.clone(), threads));
         // If it can not start, dropping it stops the device.
         let (control, _) = DeviceActor::spawn(None, DeviceActor(stopper.clone()), ()).await.map_err(StartError::Actor)?;
@@ -97,7 +107,49 @@ impl System {
         self.core().dead_letters()
     }
 
-    /// Actors, and members of groups, that have a row on the device.
+    /// Makes an actor that a handler has spawned (`Ctx::spawn`) an actor of its own, with a proxy, a mailbox and links, and without a
+    /// supervisor and a name; or finds the one that it is. Its state and what it was sent stay as they are.
+    ///
+    /// An error says that nobody of this kind is there any more, or what else came between.
+    ///
+    /// ```
+    /// # use resident_kernels::prelude::*;
+    /// # #[derive(State, Default)] #[repr(C)] pub struct Gate { pub last: Address<Visit> }
+    /// # #[derive(State, Default)] #[repr(C)] pub struct Visit { pub steps: u64 }
+    /// # #[derive(Message)] #[reply(Entered)] #[repr(C)] pub struct Enter { pub steps: u64 }
+    /// # #[derive(Reply)] #[repr(C)] pub struct Entered { pub visit: Address<Visit> }
+    /// # #[derive(Message)] #[reply(u64)] pub struct Steps;
+    /// # #[actor]
+    /// # impl Gate {
+    /// #     fn enter(&mut self, msg: &Enter, ctx: &mut Ctx) -> Entered { Entered { visit: ctx.spawn(Visit { steps: msg.steps }) } }
+    /// # }
+    /// # #[actor]
+    /// # impl Visit {
+    /// #     fn steps(&mut self, _: &Steps, _ctx: &mut Ctx) -> u64 { self.steps }
+    /// # }
+    /// # resident_kernels::export!(Gate, Visit);
+    /// use ractor::call;
+    /// use resident::prelude::*;
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+    /// let (gate, _) = Gate::spawn(None, Gate::default(), &system).await?;
+    /// let entered = call!(gate, GateMsg::Enter, Enter { steps: 7 })?; // its handler spawns a `Visit`
+    /// let visit: GpuRef<Visit> = system.adopt(entered.visit).await?;
+    /// assert_eq!(call!(visit, VisitMsg::Steps)?, 7);
+    /// visit.stop(None);
+    /// # system.stop().await;
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
+    /// ```
+    pub async fn adopt<A: Resident>(&self, address: Address<A>) -> Result<GpuRef<A>, AdoptError> {
+        // In a task of its own: whoever gives up does not leave it half done.
+        let adopted = tokio::spawn(Nursery::adopt::<A>(self.core().clone(), address));
+        adopted.await.unwrap_or(Err(AdoptError::Nobody)).map(GpuRef::new)
+    }
+
+    /// Actors, members of groups, and those that handlers have spawned, that have a row on the device.
     pub fn running(&self) -> usize {
         self.core().running()
     }

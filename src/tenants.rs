@@ -9,6 +9,8 @@ use resident_kernels::actor::Kind;
 use crate::fault::{FaultClass, GpuFault};
 use crate::group::CrewRef;
 use crate::incarnation::{At, Incarnation};
+use crate::link::Recipient;
+use crate::nursery::Nursery;
 
 /// Faults that a shard remembers after their actors have gone, for callers that come to ask late.
 const REMEMBERED: usize = 128;
@@ -16,6 +18,9 @@ const REMEMBERED: usize = 128;
 /// The rows of a shard, and who lives there.
 pub(crate) struct Tenants {
     rows: Rows,
+    /// Rows that the nursery is to have, and those that it has.
+    due: u32,
+    granted: u32,
     live: Vec<Option<Tenant>>,
     /// While a cut is being taken: who has left meanwhile, and may be in it.
     departed: Option<Vec<Resident>>,
@@ -28,6 +33,8 @@ pub(crate) enum Tenant {
     Actor(Arc<Incarnation>),
     /// A member of a group, by its slot there.
     Member(CrewRef, u32),
+    /// One that a handler has spawned, of this kind.
+    Child(Arc<Nursery>, u32),
 }
 
 impl Tenant {
@@ -36,6 +43,37 @@ impl Tenant {
         match self {
             Tenant::Actor(actor) => actor.fail(class, at, text),
             Tenant::Member(crew, slot) => crew.fail(*slot, id, class, at, text),
+            Tenant::Child(nursery, _) => drop(nursery.fail(id, class, text)),
+        }
+    }
+
+    /// The same, for one that takes messages and is linked to one that has failed: who it is.
+    pub(crate) fn fail_linked(&self, id: RowId, text: String) -> Option<String> {
+        let class = FaultClass::Linked;
+        match self {
+            Tenant::Actor(actor) => {
+                if !actor.is_open() {
+                    return None;
+                }
+                actor.fail(class, None, text);
+                Some(match actor.actor.get_name() {
+                    Some(name) => format!("actor `{name}` ({})", actor.kind.name),
+                    None => format!("actor {} ({})", actor.actor.get_id(), actor.kind.name),
+                })
+            }
+            Tenant::Member(crew, slot) => {
+                if crew.fault(*slot, id).is_some() {
+                    return None;
+                }
+                crew.fail(*slot, id, class, None, text);
+                // It may have left meanwhile.
+                crew.fault(*slot, id)?;
+                Some(match crew.actor().get_name() {
+                    Some(name) => format!("a member of `{name}` ({})", crew.kind().name),
+                    None => format!("a member of {} ({})", crew.actor().get_id(), crew.kind().name),
+                })
+            }
+            Tenant::Child(nursery, kind) => nursery.fail(id, class, text).then(|| nursery.who(*kind, id)),
         }
     }
 
@@ -43,10 +81,11 @@ impl Tenant {
         match self {
             Tenant::Actor(actor) => actor.kind,
             Tenant::Member(crew, _) => crew.kind(),
+            Tenant::Child(nursery, kind) => nursery.kind(*kind),
         }
     }
 
-    /// Tells that it has failed. A group goes on without the member.
+    /// Tells that it has failed. A group goes on without the member, and a child has gone by then.
     pub(crate) fn stop_proxy(&self) {
         if let Tenant::Actor(actor) = self {
             actor.stop_proxy();
@@ -58,6 +97,7 @@ impl Tenant {
         match self {
             Tenant::Actor(actor) => actor.stop_actor(),
             Tenant::Member(crew, slot) => crew.end(*slot, id),
+            Tenant::Child(nursery, _) => nursery.end(id),
         }
     }
 
@@ -66,6 +106,8 @@ impl Tenant {
         match self {
             Tenant::Actor(actor) => actor.fault().cloned(),
             Tenant::Member(crew, slot) => crew.fault(*slot, id),
+            // Whoever has failed is none any more.
+            Tenant::Child(..) => None,
         }
     }
 }
@@ -86,18 +128,45 @@ impl Resident {
 }
 
 impl Tenants {
-    pub(crate) fn new(rows: u32) -> Tenants {
-        Tenants { rows: Rows::new(rows), live: Vec::new(), departed: None, faults: VecDeque::new() }
+    /// Of so many rows, of which `due` are for the nursery.
+    pub(crate) fn new(rows: u32, due: u32) -> Tenants {
+        Tenants { rows: Rows::new(rows), due, granted: 0, live: Vec::new(), departed: None, faults: VecDeque::new() }
     }
 
     /// Takes a row; `None` while there is none.
     pub(crate) fn claim(&mut self) -> Option<RowId> {
+        if self.free() == 0 {
+            return None;
+        }
         self.rows.claim()
+    }
+
+    /// Takes a row for the nursery, which is to have `most`: none if it has them, an error if there is no row.
+    pub(crate) fn grant(&mut self, most: u32) -> Result<Option<RowId>, ()> {
+        if self.granted >= most {
+            return Ok(None);
+        }
+        let id = self.rows.claim_last().ok_or(())?;
+        self.granted += 1;
+        Ok(Some(id))
+    }
+
+    /// Nobody was born in this row.
+    pub(crate) fn take_grant_back(&mut self, id: RowId) {
+        if self.rows.release(id) {
+            self.granted -= 1;
+        }
+    }
+
+    /// Somebody was.
+    pub(crate) fn born(&mut self, id: RowId, tenant: Tenant) {
+        self.granted -= 1;
+        self.enter(id, tenant);
     }
 
     /// Rows that can be claimed.
     pub(crate) fn free(&self) -> u32 {
-        self.rows.free()
+        self.rows.free().saturating_sub(self.due.saturating_sub(self.granted))
     }
 
     /// Somebody moves into its row.
@@ -166,7 +235,7 @@ impl Tenants {
     pub(crate) fn actor(&self, id: RowId) -> Option<&Arc<Incarnation>> {
         match self.tenant(id)? {
             Tenant::Actor(actor) => Some(actor),
-            Tenant::Member(..) => None,
+            Tenant::Member(..) | Tenant::Child(..) => None,
         }
     }
 
@@ -179,7 +248,7 @@ impl Tenants {
     pub(crate) fn all(&self) -> Vec<Arc<Incarnation>> {
         let actor = |tenant: &Tenant| match tenant {
             Tenant::Actor(actor) => Some(actor.clone()),
-            Tenant::Member(..) => None,
+            Tenant::Member(..) | Tenant::Child(..) => None,
         };
         self.live.iter().flatten().filter_map(actor).collect()
     }

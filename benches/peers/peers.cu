@@ -12,6 +12,7 @@
 //   once_by_value   one message that comes as the kernel's argument
 //   pass            two blocks that pass a line to and fro in device memory
 //   all_to_all      blocks that send each other 64-byte messages, 32 at a time, through a ring of each
+//   stencil         all steps of a wave, the blocks waiting for each other between two
 //   digest_pages    a digest of every 4 KiB page, as the engine makes it, of memory that lies in one piece
 //
 // Each of the resident ones ends when the host says so, and in any case after `lifetime` nanoseconds.
@@ -382,5 +383,46 @@ extern "C" __global__ void all_to_all(Chunk* rings, u64* words, u32 capacity_log
     if (lane == 0) {
         atomicAdd(all + 1, next);
         atomicAdd(all + 2, sum);
+    }
+}
+
+// A cell's next value: `next` in examples/wave/tile/src/wave.rs, each operation rounded by itself.
+__device__ __forceinline__ float next(float before, float now, const float (&around)[6], float courant_squared) {
+    const float plane = __fadd_rn(__fadd_rn(around[0], around[1]), __fadd_rn(around[2], around[3]));
+    const float bend = __fsub_rn(__fadd_rn(plane, __fadd_rn(around[4], around[5])), __fmul_rn(6.0f, now));
+    return __fadd_rn(__fsub_rn(__fadd_rn(now, now), before), __fmul_rn(courant_squared, bend));
+}
+
+// Returns once all blocks, which are all on the device, have come here so often; or time is over.
+__device__ __forceinline__ void all_blocks(u64* arrived, u64 times, Lifetime& life) {
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        __threadfence();
+        atomicAdd(arrived, 1ull);
+        while (*(volatile u64*)arrived < times * gridDim.x && !life.over()) {}
+        __threadfence();
+    }
+    __syncthreads();
+}
+
+// A wave in a cube of `size` cells along each edge, x first, between walls of zeros. The next values take the place of the last ones:
+// after an odd number of steps the result stands in `before`.
+extern "C" __global__ void __launch_bounds__(1024) stencil(float* now, float* before, u32 size, u32 steps, float courant_squared, u64* arrived,
+                                                            u64 lifetime) {
+    const u32 layer = size * size, cells = layer * size, last = size - 1;
+    Lifetime life(lifetime);
+    for (u32 step = 1; step <= steps; step++) {
+        for (u32 i = blockIdx.x * blockDim.x + threadIdx.x; i < cells; i += gridDim.x * blockDim.x) {
+            const u32 x = i % size, y = i / size % size, z = i / layer;
+            const float around[6] = {
+                x > 0 ? now[i - 1] : 0.0f,    x < last ? now[i + 1] : 0.0f,     y > 0 ? now[i - size] : 0.0f,
+                y < last ? now[i + size] : 0.0f, z > 0 ? now[i - layer] : 0.0f, z < last ? now[i + layer] : 0.0f,
+            };
+            before[i] = next(before[i], now[i], around, courant_squared);
+        }
+        all_blocks(arrived, step, life);
+        float* const swap = now;
+        now = before;
+        before = swap;
     }
 }

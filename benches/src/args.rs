@@ -62,9 +62,21 @@ pub struct DeviceToDevice {
     /// Times that one ball goes from actor to actor in each round.
     #[arg(long, default_value_t = 100_000)]
     pub hops: u64,
-    /// Messages between all in each round; a hundred times as many between bare blocks.
+    /// Messages between all in each round, and to a crowd each way; a hundred times as many between bare blocks.
     #[arg(long, default_value_t = 10_000_000)]
     pub messages: u64,
+    /// Actors of the crowd, started at once.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub actors: u64,
+    /// Tiles along each edge of the cube in which a wave takes its steps.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub tiles: u8,
+    /// Steps of the wave in each round.
+    #[arg(long, default_value_t = 200)]
+    pub steps: u32,
+    /// Seconds that an idle device is looked at in each round.
+    #[arg(long, default_value_t = 3)]
+    pub idle: u64,
     /// Resident shards, and bare blocks.
     #[arg(long, default_value_t = 132)]
     pub shards: u32,

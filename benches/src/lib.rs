@@ -1,9 +1,9 @@
 //! What `resident` costs, beside what the same work costs with nothing around it.
 //!
-//! Three benches, `round_trip`, `throughput` and `takeover`. Each runs its contenders in one process, in turn, there and back
-//! again in the next round ([`rounds`]), so that a slow minute of the machine slows all of them; only one of them
-//! is resident on the GPU at a time. Every contender does the same work on a message, [`line::Line::answer`] or
-//! that of a handler, and every answer is checked.
+//! Five benches, `round_trip`, `throughput`, `takeover`, `checkpoint` and `device_to_device`. Each runs its contenders in one process, in
+//! turn, there and back again in the next round ([`rounds`]), so that a slow minute of the machine slows all of them; only one of them is
+//! resident on the GPU at a time. Every contender does the same work on a message, [`line::Line::answer`] or that of a handler, and every
+//! answer is checked.
 //!
 //! [`ours`] is `resident`. The peers ([`peers`]) are the floor: bare kernels and bare rings, a launch for each message, a CPU actor.
 
@@ -15,3 +15,4 @@ pub mod peers;
 pub mod report;
 pub mod rounds;
 pub mod samples;
+pub mod wave;

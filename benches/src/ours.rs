@@ -1,26 +1,38 @@
 //! Ours: what the bare peers are the floor of.
 //!
+//! - [`births`]: actors that a handler spawns
+//! - [`crowd`]: a million actors started at once, and messages to all of them
 //! - [`cuts`]: states cut while their actors work, and loaded
+//! - [`idle`]: a device that has nothing to do
 //! - [`isolation`]: asks with the worker a process and a thread
+//! - [`lanes`]: an actor's items by its handler and by lanes together
 //! - [`messages`]: messages from actor to actor
 //! - [`round_trips`]: asks, calls, spawns and faults, one at a time
 //! - [`streams`]: many asks in flight, many casts
 //! - [`restores`]: the same as a user of a system has it, with ractor actors in front
 //! - [`rows`]: rows without a ractor actor in front
+//! - [`skew`]: messages between actors of which a few get almost all
 //! - [`takeover`]: faults and kills, one at a time, and who is answered when
+//! - [`tiles`]: a stencil
 //! - [`untouched`]: faults while messages flow, and every state compared
 //! - [`verify`]: as many messages as one likes, every one of them checked
 //!
 //! Each round starts a system of its own and stops it, so that the peers have the device to themselves meanwhile.
 
+pub mod births;
+pub mod crowd;
 pub mod cuts;
+pub mod idle;
 pub mod isolation;
+pub mod lanes;
 pub mod messages;
 pub mod restores;
 pub mod round_trips;
 pub mod rows;
+pub mod skew;
 pub mod streams;
 pub mod takeover;
+pub mod tiles;
 pub mod untouched;
 pub mod verify;
 

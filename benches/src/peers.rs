@@ -4,6 +4,7 @@
 //! - [`mailboxes`]: blocks that send to each other in device memory
 //! - [`launches`]: a launch for each message, a graph launch, a launch between two copies
 //! - [`rings`]: streams of requests and answers, and of requests alone
+//! - [`stencil`]: a wave in one kernel that stays
 //! - [`copies`]: a gigabyte copied and digested
 //! - [`actor`]: a ractor actor on the CPU
 //!
@@ -17,3 +18,4 @@ pub mod gpu;
 pub mod launches;
 pub mod mailboxes;
 pub mod rings;
+pub mod stencil;

@@ -2,7 +2,7 @@
 
 use crate::machine::Machine;
 use crate::rounds::Record;
-use crate::samples::Summary;
+use crate::samples::{Rates, Summary};
 use serde::Serialize;
 use std::path::Path;
 
@@ -54,6 +54,7 @@ struct File<'a> {
     machine: &'a Machine,
     series: Vec<SeriesFile<'a>>,
     rates: Vec<RatesFile<'a>>,
+    ratios: Vec<RatesFile<'a>>,
     counts: &'a [(String, u64)],
     claims: &'a [Claim],
     checked: &'a [(String, u64)],
@@ -81,12 +82,30 @@ struct RatesFile<'a> {
     rounds: &'a [f64],
 }
 
+impl RatesFile<'_> {
+    fn of<'a>(rates: &'a Rates, unit: &'static str) -> RatesFile<'a> {
+        RatesFile { name: &rates.name, unit, median: rates.median(), rounds: &rates.values }
+    }
+}
+
+/// A table of what has a value in each round.
+fn print_by_round(unit: &str, all: &[Rates], scale: f64, width: usize) {
+    if !all.is_empty() {
+        println!("\n{unit:width$} {:>10}   rounds", "median");
+    }
+    for rates in all {
+        let rounds: Vec<_> = rates.values.iter().map(|v| format!("{:.4}", v / scale)).collect();
+        println!("{:width$} {:>10.4}   {}", rates.name, rates.median().unwrap_or(0.0) / scale, rounds.join(" "));
+    }
+}
+
 impl Report<'_> {
     /// Prints the tables.
     pub fn print(&self) {
         let record = self.record;
         println!("\n{}: {}", self.bench, self.machine);
-        let width = record.series().map(|s| s.name.len()).chain(record.rates().iter().map(|r| r.name.len())).max().unwrap_or(0);
+        let by_round = record.rates().iter().chain(record.ratios());
+        let width = record.series().map(|s| s.name.len()).chain(by_round.map(|r| r.name.len())).max().unwrap_or(0);
         if record.series().next().is_some() {
             println!("\n{:width$} {:>9} {:>10} {:>10} {:>10} {:>10} {:>10}", "microseconds", "n", "min", "p50", "p99", "p99.9", "max");
         }
@@ -105,13 +124,8 @@ impl Report<'_> {
                 );
             }
         }
-        if !record.rates().is_empty() {
-            println!("\n{:width$} {:>10}   rounds", "millions a second", "median");
-        }
-        for rates in record.rates() {
-            let rounds: Vec<_> = rates.values.iter().map(|v| format!("{:.3}", v / 1e6)).collect();
-            println!("{:width$} {:>10.3}   {}", rates.name, rates.median().unwrap_or(0.0) / 1e6, rounds.join(" "));
-        }
+        print_by_round("millions a second", record.rates(), 1e6, width);
+        print_by_round("ratio", record.ratios(), 1.0, width);
         if !record.counts().is_empty() {
             println!();
         }
@@ -149,7 +163,8 @@ impl Report<'_> {
                     SeriesFile { name: &s.name, unit: "ns", summary: s.summary(), rounds: s.medians(), every, samples }
                 })
                 .collect(),
-            rates: record.rates().iter().map(|r| RatesFile { name: &r.name, unit: "1/s", median: r.median(), rounds: &r.values }).collect(),
+            rates: record.rates().iter().map(|r| RatesFile::of(r, "1/s")).collect(),
+            ratios: record.ratios().iter().map(|r| RatesFile::of(r, "1")).collect(),
             counts: record.counts(),
             claims: &self.claims,
             checked: record.all_checked(),

@@ -19,6 +19,7 @@ pub struct Record {
     round: u32,
     series: Vec<(u32, Series)>,
     rates: Vec<Rates>,
+    ratios: Vec<Rates>,
     counts: Vec<(String, u64)>,
     checked: Vec<(String, u64)>,
     absent: Vec<(String, String)>,
@@ -42,10 +43,12 @@ impl Record {
 
     /// Adds a round's rate, per second.
     pub fn rate(&mut self, name: &str, per_second: f64) {
-        match self.rates.iter_mut().find(|r| r.name == name) {
-            Some(rates) => rates.values.push(per_second),
-            None => self.rates.push(Rates { name: name.into(), values: vec![per_second] }),
-        }
+        push(&mut self.rates, name, per_second);
+    }
+
+    /// Adds a round's ratio.
+    pub fn ratio(&mut self, name: &str, ratio: f64) {
+        push(&mut self.ratios, name, ratio);
     }
 
     /// Adds to a number that is neither a duration nor a rate.
@@ -83,6 +86,16 @@ impl Record {
         self.rates.iter().find(|r| r.name == name)?.median()
     }
 
+    /// Every ratio.
+    pub fn ratios(&self) -> &[Rates] {
+        &self.ratios
+    }
+
+    /// The median of one ratio.
+    pub fn median_ratio(&self, name: &str) -> Option<f64> {
+        self.ratios.iter().find(|r| r.name == name)?.median()
+    }
+
     /// Every number.
     pub fn counts(&self) -> &[(String, u64)] {
         &self.counts
@@ -106,6 +119,13 @@ impl Record {
     /// What failed, and how.
     pub fn failed(&self) -> &[(String, String)] {
         &self.failed
+    }
+}
+
+fn push(to: &mut Vec<Rates>, name: &str, value: f64) {
+    match to.iter_mut().find(|r| r.name == name) {
+        Some(rates) => rates.values.push(value),
+        None => to.push(Rates { name: name.into(), values: vec![value] }),
     }
 }
 

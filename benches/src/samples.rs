@@ -74,12 +74,12 @@ pub fn summary(values: &[f64]) -> Option<Summary> {
     Some(Summary { n: sorted.len(), min: *sorted.first()?, p50: at(0.5), p99: at(0.99), p99_9: at(0.999), max: *sorted.last()? })
 }
 
-/// How many of a thing were done in a second, round by round.
+/// How many of a thing were done in a second, or a ratio, round by round.
 #[derive(Clone, Debug)]
 pub struct Rates {
     /// What was done.
     pub name: String,
-    /// Each round's rate, per second.
+    /// Each round's.
     pub values: Vec<f64>,
 }
 

@@ -1,16 +1,25 @@
 //! Every contender of ours runs, is checked and fails nothing, on the CPU device.
 
 use resident::Isolation;
+use resident_benches::ours::births::Births;
+use resident_benches::ours::crowd::{Crowd, Sent};
+use resident_benches::ours::idle::Idle;
 use resident_benches::ours::isolation;
+use resident_benches::ours::lanes::{Lanes, Who};
 use resident_benches::ours::messages::Messages;
 use resident_benches::ours::round_trips::RoundTrips;
 use resident_benches::ours::rows::Spawns;
+use resident_benches::ours::skew::{Load, Skew};
 use resident_benches::ours::streams::{Asks, Casts};
 use resident_benches::ours::takeover::{Faults, Kills, Panics, Way};
+use resident_benches::ours::tiles::Tiles;
 use resident_benches::ours::untouched::Untouched;
 use resident_benches::ours::verify::Verify;
 use resident_benches::ours::{Ours, Place};
 use resident_benches::rounds::{self, Contender, Record};
+use resident_benches::wave::Wave;
+use resident_kernels::host;
+use std::time::Duration;
 use tokio::runtime::Runtime;
 
 #[test]
@@ -42,7 +51,36 @@ fn actors_send_to_each_other() {
     let mut record = Record::default();
     rounds::run(vec![Box::new(messages)], 2, None, &mut record);
     assert_eq!(record.failed(), []);
-    assert!(record.find(&Messages::pass_name(&title, true)).is_some() && record.median_rate(&Messages::all_name(&title)).is_some());
+    assert!(record.find(&Messages::pass_name(&title, true)).is_some() && record.median_rate(&Messages::one_name(&title)).is_some());
+}
+
+#[test]
+fn many_actors_and_a_few() {
+    let runtime = Runtime::new().unwrap();
+    let ours = || Ours::new(&runtime, Place::CPU);
+    let (title, wave) = (Place::CPU.title(), Wave::new(2, 6));
+    let contenders: Vec<Box<dyn Contender + '_>> = vec![
+        Box::new(Crowd::new(ours(), 3000, 9000)),
+        Box::new(Skew::new(ours(), 40_000)),
+        Box::new(Lanes::new(ours())),
+        Box::new(Births::new(ours())),
+        Box::new(Tiles::new(ours(), &wave)),
+        Box::new(Idle::new(ours(), Duration::ZERO, Duration::from_millis(1))),
+    ];
+    let mut record = Record::default();
+    rounds::run(contenders, 2, None, &mut record);
+    assert_eq!(record.failed(), []);
+    assert_eq!(record.find(&Crowd::spawn_name(&title, 3000)).unwrap().summary().unwrap().n, 2);
+    assert!(record.median_ratio(&Crowd::ratio_name(&title, 3000, Sent::ToAll)).is_some());
+    for load in [Load::Uniform, Load::Spread, Load::Crowded] {
+        assert!(record.median_rate(&Skew::name(&title, load)).is_some());
+    }
+    assert!(record.median_rate(&Tiles::title(&title, &wave)).is_some());
+    assert!(record.median_ratio(&Idle::share_name(&title, "the worker")).is_some());
+    assert!(record.find(&Births::each_name(&title)).is_some());
+    assert!(record.median_ratio(&Lanes::ratio_name(&title, Who::Block)).is_some());
+    // What links the example's driver must not link its handler crate: with two of them there is no GPU.
+    assert_eq!(host::modules().len(), 1);
 }
 
 #[test]

@@ -114,6 +114,12 @@ const _: () = {
     assert!(class_bytes(CLASSES - 1) == SLAB_BYTES);
 };
 
+/// Bytes of an arena that holds `count` states of `bytes` bytes and nothing else.
+pub const fn room_for(bytes: u32, count: u64) -> u64 {
+    let bytes = if bytes as usize > MAX_STATE { MAX_STATE as u64 } else { bytes as u64 };
+    count.div_ceil(SLAB_BYTES / class_bytes(class_of(bytes))) * SLAB_BYTES
+}
+
 impl Arena {
     /// The arena from offset `base` on, a multiple of [`ALIGN`] (it is rounded up); `bytes` is rounded down to whole slabs.
     pub fn new(base: u64, bytes: u64) -> Arena {

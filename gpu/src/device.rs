@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use resident_kernels::actor::Kind;
 use resident_kernels::engine::kinds;
-use resident_kernels::wire::ShardProgress;
+use resident_kernels::wire::{MAX_STATE, ShardProgress};
 
 use crate::cut::Cuts;
 use crate::fault::{Class, WorkerError};
 use crate::keeper::{Keeper, Kept, State};
+use crate::names::Names;
 pub use crate::options::{Choice, DeviceInfo, DeviceKind, Isolation, Options};
-use crate::region::Region;
+use crate::region::{MAX_NAMES, MAX_NURSERY, Region};
 use crate::replies::ReplyLines;
 use crate::ring::{Consumer, Producer};
 
@@ -199,6 +200,11 @@ impl Device {
         lock(&self.ports).get_mut(shard as usize)?.take()
     }
 
+    /// The table of names that handlers look up, once.
+    pub fn take_names(&self) -> Option<Names> {
+        self.region.names()
+    }
+
     /// The lines of direct calls.
     pub fn replies(&self) -> &Arc<ReplyLines> {
         &self.replies
@@ -234,12 +240,23 @@ impl Device {
     }
 
     /// Revokes a row ahead of everything queued for it. The row and its state are free once an `OP_STOP` that follows is
-    /// acknowledged.
-    pub fn kill(&self, shard: u32, row: u32, generation: u32) {
-        const PATIENCE: Duration = Duration::from_millis(2);
+    /// acknowledged. False if the shard takes it only later: with the next kill, or [`kill_rest`](Self::kill_rest).
+    pub fn kill(&self, shard: u32, row: u32, generation: u32) -> bool {
         let mut kills = lock(&self.kills);
-        let Some(queue) = kills.get_mut(shard as usize) else { return };
+        let Some(queue) = kills.get_mut(shard as usize) else { return true };
         queue.push_back((row, generation));
+        self.ask_kills(shard, queue)
+    }
+
+    /// Tells a shard of the kills that it did not take at once; false if some are left.
+    pub fn kill_rest(&self, shard: u32) -> bool {
+        let mut kills = lock(&self.kills);
+        let Some(queue) = kills.get_mut(shard as usize) else { return true };
+        self.ask_kills(shard, queue) || self.health() != Health::Running
+    }
+
+    fn ask_kills(&self, shard: u32, queue: &mut VecDeque<(u32, u32)>) -> bool {
+        const PATIENCE: Duration = Duration::from_millis(2);
         let begun = Instant::now();
         // A shard takes one kill at a time, some microseconds after it was told; one that does not answer gets the rest with
         // the next kill, and the stop behind each says the same.
@@ -247,11 +264,12 @@ impl Device {
             if self.region.control(shard).ask_kill(self.region.progress(shard), row, generation).is_some() {
                 queue.pop_front();
             } else if begun.elapsed() > PATIENCE {
-                return;
+                return false;
             } else {
                 std::hint::spin_loop();
             }
         }
+        true
     }
 
     /// What tells the actors of this system from those of others.
@@ -336,8 +354,17 @@ fn check(options: &Options) -> Result<(), StartError> {
     if options.rows == 0 {
         return wrong("`rows` is 0: a shard needs at least one row for an actor".into());
     }
-    if options.stack_bytes < 4096 {
-        return wrong(format!("`stack_bytes` is {}: a handler needs 4096 at least", options.stack_bytes));
+    if options.nursery_bytes as usize > MAX_STATE {
+        return wrong(format!("`nursery_bytes` is {}: a state has {MAX_STATE} at most", options.nursery_bytes));
+    }
+    if options.nursery > MAX_NURSERY {
+        return wrong(format!("`nursery` is {}: take at most {MAX_NURSERY}, and more shards", options.nursery));
+    }
+    if options.names > MAX_NAMES {
+        return wrong(format!("`names` is {}: take at most {MAX_NAMES}", options.names));
+    }
+    if options.stack_bytes < 8192 {
+        return wrong(format!("`stack_bytes` is {}: engine and handler need 8192 at least", options.stack_bytes));
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use resident_kernels::host::modules;
-use resident_kernels::wire::{CutParams, CutTotals, EngineParams, ShardState};
+use resident_kernels::wire::{CutParams, CutTotals, EngineParams, LaneState, ShardState};
 
 use crate::cut::buffer::{Buffer, rows};
 use crate::fault::WorkerError;
@@ -27,8 +27,8 @@ use crate::worker::Job;
 pub(crate) trait Engine {
     /// The descriptor of rows, shard states and arena, by which a next engine has them.
     fn memory(&self) -> BorrowedFd<'_>;
-    /// What each shard has left, while none runs.
-    fn states(&mut self) -> Result<Vec<ShardState>, WorkerError>;
+    /// What each shard and each of its lanes has left, while none runs.
+    fn left(&mut self) -> Result<Left, WorkerError>;
     /// N-1.
     fn launch(&mut self) -> Result<(), WorkerError>;
     /// N-3.
@@ -41,6 +41,13 @@ pub(crate) trait Engine {
     fn stand(&mut self) -> Result<(), WorkerError>;
     /// What has come of it, once all is done, which it may be asked often.
     fn outcome(&mut self) -> Result<Option<Outcome>, WorkerError>;
+}
+
+/// What shards keep for the next launch.
+pub(crate) struct Left {
+    pub shards: Vec<ShardState>,
+    /// `WORK_LANES` of each.
+    pub lanes: Vec<LaneState>,
 }
 
 /// What has come of a job.
@@ -141,6 +148,8 @@ fn step_params(geometry: &Geometry, engine: &EngineParams) -> CutParams {
         mailbox_bytes: engine.mailbox_bytes,
         inbox_log2: engine.inbox_log2,
         outbox_log2: engine.outbox_log2,
+        warps: engine.warps,
+        pad: 0,
         wanted: 0,
         base_rows: 0,
         base_counts: 0,

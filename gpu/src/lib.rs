@@ -15,6 +15,7 @@ mod frame;
 mod keeper;
 #[cfg(not(loom))]
 mod mailboxes;
+pub mod names;
 #[cfg(not(loom))]
 mod options;
 #[cfg(not(loom))]
@@ -23,6 +24,8 @@ pub mod replies;
 pub mod ring;
 pub mod rows;
 mod sync;
+#[cfg(not(loom))]
+mod tables;
 pub mod words;
 #[cfg(not(loom))]
 mod worker;

@@ -35,7 +35,13 @@ pub struct Options {
     pub reply_lines: u32,
     /// Bytes of device memory for state.
     pub arena_bytes: u64,
-    /// Bytes of stack of a handler on the GPU; half of it is for panics nested in one generation. The driver takes this for
+    /// Names that handlers can look up.
+    pub names: u32,
+    /// Grants of each shard's nursery, from which handlers spawn: as many rows of each shard more.
+    pub nursery: u32,
+    /// Bytes of room for a state that a grant has: so much more in the arena.
+    pub nursery_bytes: u32,
+    /// Bytes of stack of a lane on the GPU, of which the engine needs 4096. The driver takes this for
     /// every thread the device can hold, 2048 per multiprocessor.
     pub stack_bytes: u32,
     /// Where linked GPU code is kept from start to start; `None` links anew.
@@ -75,6 +81,9 @@ impl Default for Options {
             rows: 8192,
             reply_lines: 8192,
             arena_bytes: 256 << 20,
+            names: 1024,
+            nursery: 0,
+            nursery_bytes: 256,
             stack_bytes: 8192,
             cache: default_cache(),
             cpu_threads: false,

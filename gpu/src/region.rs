@@ -1,7 +1,7 @@
 //! A region: the shared memory that application, worker and device talk through, and nothing else of them.
 //!
 //! ```text
-//! header page | control lines | progress lines | ingress rings | egress rings | reply lines
+//! header page | control lines | progress lines | ingress rings | egress rings | reply lines | names
 //! ```
 //!
 //! Each part begins on a page. A region is a memfd, sealed in its size, so a worker of another process maps it
@@ -11,16 +11,17 @@
 //! ```
 //! use resident_gpu::region::{Geometry, Region};
 //!
-//! let region = Region::create(&Geometry { shards: 2, capacity: 64, rows: 100, reply_lines: 16, arena_bytes: 1 << 20 }).unwrap();
+//! let region = Region::create(&Geometry { shards: 2, capacity: 64, rows: 100, reply_lines: 16, arena_bytes: 1 << 20, names: 100, nursery: 0 }).unwrap();
 //! let same = Region::open(region.fd().unwrap().try_clone_to_owned().unwrap()).unwrap();
 //! assert_eq!(same.geometry(), region.geometry());
 //! ```
 
 use crate::frame::{Ops, Slot};
+use crate::names::{self, Names};
 use crate::replies::{self, Answers, ReplyLines};
 use crate::ring::{self, Consumer, MAX_CAPACITY_LOG2, Mender, Observer, Producer};
 use crate::words::{ControlWords, HeaderWords, ProgressWords, Shape};
-use resident_kernels::wire::{self, LINE_STRIDE, MAX_FRAME_SLOTS, REGION_MAGIC, SLOT_BYTES};
+use resident_kernels::wire::{self, LINE_STRIDE, MAX_FRAME_SLOTS, NAME_WINDOW, NameEntry, REGION_MAGIC, SLOT_BYTES};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{MapFlags, ProtFlags};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
@@ -43,6 +44,10 @@ pub const MAX_CAPACITY: u32 = 1 << MAX_CAPACITY_LOG2;
 pub const MAX_ROWS: u32 = 1 << 24;
 /// The most reply lines of a region.
 pub const MAX_REPLY_LINES: u32 = 1 << 20;
+/// The most names.
+pub const MAX_NAMES: u32 = 1 << 20;
+/// The most grants of a nursery: a handler may have to look at each.
+pub const MAX_NURSERY: u32 = 4096;
 /// The largest state arena.
 pub const MAX_ARENA_BYTES: u64 = 1 << 40;
 
@@ -61,6 +66,10 @@ pub struct Geometry {
     pub reply_lines: u32,
     /// Bytes of the state arena in device memory.
     pub arena_bytes: u64,
+    /// Names that handlers can look up, at least: as many as the next power of two.
+    pub names: u32,
+    /// Grants of each shard's nursery; their rows are among `rows`, the room for their states in the arena.
+    pub nursery: u32,
 }
 
 /// Why there is no region.
@@ -78,6 +87,17 @@ pub enum RegionError {
     /// The number of reply lines is out of range.
     #[error("{0} reply lines: take at most {MAX_REPLY_LINES}")]
     ReplyLines(u32),
+    /// There are more grants than rows.
+    #[error("a nursery of {nursery} grants in a shard of {rows} rows: take fewer")]
+    Nursery {
+        /// Grants.
+        nursery: u32,
+        /// Rows.
+        rows: u32,
+    },
+    /// The number of names is out of range.
+    #[error("{0} names: take at most {MAX_NAMES}")]
+    Names(u32),
     /// The arena is too large.
     #[error("a state arena of {0} bytes: take at most {MAX_ARENA_BYTES}")]
     Arena(u64),
@@ -117,7 +137,7 @@ pub enum RegionError {
 impl Geometry {
     /// Where everything lies, if the numbers are in range. No sum below can overflow in the ranges checked.
     fn layout(&self) -> Result<Shape, RegionError> {
-        let Geometry { shards, capacity, rows, reply_lines, arena_bytes } = *self;
+        let Geometry { shards, capacity, rows, reply_lines, arena_bytes, names, nursery } = *self;
         if !(1..=MAX_SHARDS).contains(&shards) {
             return Err(RegionError::Shards(shards));
         }
@@ -133,9 +153,18 @@ impl Geometry {
         if arena_bytes > MAX_ARENA_BYTES {
             return Err(RegionError::Arena(arena_bytes));
         }
+        if names > MAX_NAMES {
+            return Err(RegionError::Names(names));
+        }
+        if nursery > rows.min(MAX_NURSERY) {
+            return Err(RegionError::Nursery { nursery, rows });
+        }
+        // Three of four entries stay free.
+        let names_log2 = (names.max(NAME_WINDOW as u32 / 4) * 4).next_power_of_two().ilog2();
         let ring_stride = capacity as u64 * SLOT_BYTES as u64 + LINE_STRIDE as u64;
         let (lines, rings) = (shards as u64 * LINE_STRIDE as u64, shards as u64 * ring_stride);
-        let parts = [lines, lines, rings, rings, reply_lines as u64 * SLOT_BYTES as u64];
+        let names = size_of::<NameEntry>() as u64 * (1 << names_log2);
+        let parts = [lines, lines, rings, rings, reply_lines as u64 * SLOT_BYTES as u64, names];
         let mut end = PAGE;
         let offsets = parts.map(|part| {
             let begin = end;
@@ -153,6 +182,8 @@ impl Geometry {
             arena_bytes,
             offsets,
             ring_stride,
+            names_log2,
+            nursery,
         })
     }
 }
@@ -174,6 +205,7 @@ enum Memory {
 /// Bits of `Region::taken`.
 const HOST: u8 = 1;
 const ENGINE: u8 = 2;
+const NAMES: u8 = 4;
 
 // SAFETY: (region) every view of the memory is of atomics, and the mapping lives until the last handle is gone.
 unsafe impl Send for Region {}
@@ -257,8 +289,8 @@ impl Region {
 
     /// How large it is, as checked when it was made or opened.
     pub fn geometry(&self) -> Geometry {
-        let Shape { shards, capacity_log2, rows, reply_lines, arena_bytes, .. } = self.shape;
-        Geometry { shards, capacity: 1 << capacity_log2, rows, reply_lines, arena_bytes }
+        let Shape { shards, capacity_log2, rows, reply_lines, arena_bytes, names_log2, nursery, .. } = self.shape;
+        Geometry { shards, capacity: 1 << capacity_log2, rows, reply_lines, arena_bytes, names: 1 << (names_log2 - 2), nursery }
     }
 
     /// The words of its first page.
@@ -366,6 +398,15 @@ impl Region {
         )
     }
 
+    /// The table of names, once for a mapping.
+    pub fn names(self: &Arc<Self>) -> Option<Names> {
+        self.mark(self.shape.shards, NAMES)?;
+        // SAFETY: (region) the table lies there.
+        let entries = unsafe { self.base.add(self.shape.offsets[5] as usize) }.cast();
+        // SAFETY: (names) the layout has that many entries there, the region stays mapped for the `Arc`, and this is the only writer.
+        Some(unsafe { names::at(entries, self.shape.names_log2, self.clone()) })
+    }
+
     fn reply_lines(self: &Arc<Self>) -> (Arc<ReplyLines>, Answers) {
         // SAFETY: (region) the reply lines lie there.
         let lines = unsafe { self.base.add(self.shape.offsets[4] as usize) }.cast::<Slot>();
@@ -394,14 +435,17 @@ fn check(shape: &Shape, bytes: u64) -> Result<(), RegionError> {
         return Err(RegionError::Fingerprint { theirs: shape.fingerprint, ours: wire::FINGERPRINT });
     }
     let capacity = 1u32.checked_shl(shape.capacity_log2).unwrap_or(u32::MAX);
-    let Shape { shards, rows, reply_lines, arena_bytes, .. } = *shape;
-    let expected = Geometry { shards, capacity, rows, reply_lines, arena_bytes }.layout()?;
+    let names = shape.names_log2.checked_sub(2).and_then(|log2| 1u32.checked_shl(log2)).unwrap_or(u32::MAX);
+    let Shape { shards, rows, reply_lines, arena_bytes, nursery, .. } = *shape;
+    let expected = Geometry { shards, capacity, rows, reply_lines, arena_bytes, names, nursery }.layout()?;
     let words = [
         ("control", shape.offsets[0], expected.offsets[0]),
         ("progress", shape.offsets[1], expected.offsets[1]),
         ("ingress", shape.offsets[2], expected.offsets[2]),
         ("egress", shape.offsets[3], expected.offsets[3]),
         ("replies", shape.offsets[4], expected.offsets[4]),
+        ("names", shape.offsets[5], expected.offsets[5]),
+        ("names_log2", shape.names_log2.into(), expected.names_log2.into()),
         ("ring_stride", shape.ring_stride, expected.ring_stride),
         ("bytes", shape.bytes, expected.bytes),
         ("bytes", shape.bytes, bytes),

@@ -410,8 +410,8 @@ impl Copied {
         Copied { slots: bytes.as_chunks().0.iter().map(Slot::of).collect(), first, capacity_log2, ops: Ops::SHARDS }
     }
 
-    /// Shows every whole frame; where the next one begins.
-    pub(crate) fn read(&self, mut each: impl FnMut(Frame<'_>)) -> Result<u64, Corrupt> {
+    /// Shows where each whole frame begins, and the frame; where the next one begins.
+    pub(crate) fn read(&self, mut each: impl FnMut(u64, Frame<'_>)) -> Result<u64, Corrupt> {
         let mut buffer = Buffer::new();
         let capacity = 1 << self.capacity_log2;
         let (mut at, nothing) = (self.first, Slot::new());
@@ -419,7 +419,7 @@ impl Copied {
             let slot = |i: u64| (self.slots.get((at + i - self.first) as usize).unwrap_or(&nothing), lap(at + i, self.capacity_log2));
             match frame::read(&mut buffer, at, capacity, self.ops, Sync::SlotReady, slot) {
                 Ok((frame, slots)) => {
-                    each(frame);
+                    each(at, frame);
                     at += slots;
                 }
                 Err(Unread::Corrupt(corrupt)) => return Err(corrupt),

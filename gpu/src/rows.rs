@@ -15,6 +15,8 @@
 //! assert_eq!((third.row, rows.free()), (second.row, 0));
 //! ```
 
+use std::collections::VecDeque;
+
 /// An actor's place in its shard: a row, and which of the row's actors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RowId {
@@ -28,7 +30,7 @@ pub struct RowId {
 #[derive(Debug)]
 pub struct Rows {
     /// Rows free, the next one last.
-    free: Vec<u32>,
+    free: VecDeque<u32>,
     /// Each row's generation, 0 before its first, and whether it is live.
     rows: Vec<(u32, bool)>,
 }
@@ -41,11 +43,21 @@ impl Rows {
 
     /// Takes a free row at its next generation; `None` while there is none.
     pub fn claim(&mut self) -> Option<RowId> {
-        let row = self.free.pop()?;
+        let row = self.free.pop_back()?;
+        Some(self.begin(row))
+    }
+
+    /// The same, of those that [`claim`](Self::claim) would come to last.
+    pub fn claim_last(&mut self) -> Option<RowId> {
+        let row = self.free.pop_front()?;
+        Some(self.begin(row))
+    }
+
+    fn begin(&mut self, row: u32) -> RowId {
         let (generation, live) = &mut self.rows[row as usize];
         *generation = generation.checked_add(1).unwrap_or(1);
         *live = true;
-        Some(RowId { row, generation: *generation })
+        RowId { row, generation: *generation }
     }
 
     /// Takes the row of `id` at its next generation, which ends this one; `None`, and nothing changed, if `id` is not live.
@@ -64,7 +76,7 @@ impl Rows {
             return false;
         }
         self.rows[id.row as usize].1 = false;
-        self.free.push(id.row);
+        self.free.push_back(id.row);
         true
     }
 

@@ -63,6 +63,10 @@ syncs! {
     Noted = "noted",
     /// The device has answered what its clock says: `RegionHeader.clock_answer`, behind `clock_nanos`.
     Clock = "clock",
+    /// An entry of the table of names is somebody's: both its versions, behind its low words.
+    NameReady = "name-ready",
+    /// An entry of the table of names is being written: its low words, behind the versions that say that it is nobody's.
+    NameBusy = "name-busy",
 }
 
 impl Sync {

@@ -2,8 +2,9 @@
 //!
 //! | words | written by | read by |
 //! | --- | --- | --- |
-//! | [`HeaderWords`]: `launches`, `clock_offset`, `nest_bytes`, `stood` | worker | application, engine |
+//! | [`HeaderWords`]: `launches`, `clock_offset`, `stood` | worker | application, engine |
 //! | [`HeaderWords`]: `noted` | application | worker |
+//! | [`NameWords`](crate::names::NameWords) | application | the engine |
 //! | [`HeaderWords`]: `system` | who makes the region | application, engine |
 //! | [`ControlWords`]: `command` | worker, application | the shard's engine |
 //! | [`ControlWords`]: `loss` | worker | the shard's engine, the next worker |
@@ -16,7 +17,7 @@
 use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Sync};
 #[cfg(not(loom))]
 use resident_kernels::wire::ShardControl;
-use resident_kernels::wire::{BUSY_KIND_BITS, RegionHeader, ShardProgress};
+use resident_kernels::wire::{BUSY_KIND_BITS, RegionHeader, ShardProgress, WORK_WARPS};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// A region's first page. Where things lie is not told here: [`Region`](crate::region::Region) has checked and kept it.
@@ -37,7 +38,6 @@ pub struct HeaderWords {
     ring_stride: AtomicU64,
     replies: AtomicU64,
     clock_offset: AtomicI64,
-    nest_bytes: AtomicU32,
     launches: AtomicU64,
     clock_ask: AtomicU64,
     clock_answer: AtomicU64,
@@ -45,6 +45,9 @@ pub struct HeaderWords {
     stood: AtomicU64,
     noted: AtomicU64,
     system: AtomicU32,
+    names_log2: AtomicU32,
+    names: AtomicU64,
+    nursery: AtomicU32,
 }
 
 /// What the host tells one shard. One thread at a time asks for kills.
@@ -75,14 +78,15 @@ pub struct ProgressWords {
     handled: AtomicU64,
     refused: AtomicU64,
     faults: AtomicU64,
-    queued: AtomicU32,
     swap: AtomicU32,
     kill_done: AtomicU32,
     running: AtomicU32,
+    warps: AtomicU32,
     hlc: AtomicU64,
     beat: AtomicU64,
     settled: AtomicU32,
     busy: AtomicU64,
+    passed: [AtomicU64; WORK_WARPS],
 }
 
 macro_rules! same_layout {
@@ -97,10 +101,10 @@ macro_rules! same_layout {
     };
 }
 same_layout!(HeaderWords, RegionHeader, magic fingerprint bytes shards capacity_log2 rows reply_lines arena_bytes control
-    progress ingress egress ring_stride replies clock_offset nest_bytes launches clock_ask clock_answer
-    clock_nanos stood noted system);
+    progress ingress egress ring_stride replies clock_offset launches clock_ask clock_answer
+    clock_nanos stood noted system names_log2 names nursery);
 same_layout!(ControlWords, ShardControl, egress_head command kill kill_row kill_generation loss mended);
-same_layout!(ProgressWords, ShardProgress, ingress_head handled refused faults queued swap kill_done running hlc beat settled busy);
+same_layout!(ProgressWords, ShardProgress, ingress_head handled refused faults swap kill_done running warps hlc beat settled busy passed);
 
 /// What the header says of the region's shape, as read: not yet checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,10 +117,14 @@ pub(crate) struct Shape {
     pub(crate) rows: u32,
     pub(crate) reply_lines: u32,
     pub(crate) arena_bytes: u64,
-    /// Offsets of control, progress, ingress, egress and replies.
-    pub(crate) offsets: [u64; 5],
+    /// Offsets of control, progress, ingress, egress, replies and names.
+    pub(crate) offsets: [u64; 6],
     /// Bytes from one ring to the next.
     pub(crate) ring_stride: u64,
+    /// Entries of the table of names, as a power of two.
+    pub(crate) names_log2: u32,
+    /// Grants of each nursery.
+    pub(crate) nursery: u32,
 }
 
 impl Default for HeaderWords {
@@ -137,7 +145,6 @@ impl Default for HeaderWords {
             ring_stride: AtomicU64::new(0),
             replies: AtomicU64::new(0),
             clock_offset: AtomicI64::new(0),
-            nest_bytes: AtomicU32::new(0),
             launches: AtomicU64::new(0),
             clock_ask: AtomicU64::new(0),
             clock_answer: AtomicU64::new(0),
@@ -145,6 +152,9 @@ impl Default for HeaderWords {
             stood: AtomicU64::new(0),
             noted: AtomicU64::new(0),
             system: AtomicU32::new(0),
+            names_log2: AtomicU32::new(0),
+            names: AtomicU64::new(0),
+            nursery: AtomicU32::new(0),
         }
     }
 }
@@ -161,7 +171,9 @@ impl HeaderWords {
         self.reply_lines.store(shape.reply_lines, Relaxed);
         self.arena_bytes.store(shape.arena_bytes, Relaxed);
         self.ring_stride.store(shape.ring_stride, Relaxed);
-        let offsets = [&self.control, &self.progress, &self.ingress, &self.egress, &self.replies];
+        self.names_log2.store(shape.names_log2, Relaxed);
+        self.nursery.store(shape.nursery, Relaxed);
+        let offsets = [&self.control, &self.progress, &self.ingress, &self.egress, &self.replies, &self.names];
         for (word, offset) in offsets.into_iter().zip(shape.offsets) {
             word.store(offset, Relaxed);
         }
@@ -178,7 +190,10 @@ impl HeaderWords {
             rows: self.rows.load(Relaxed),
             reply_lines: self.reply_lines.load(Relaxed),
             arena_bytes: self.arena_bytes.load(Relaxed),
-            offsets: [&self.control, &self.progress, &self.ingress, &self.egress, &self.replies].map(|word| word.load(Relaxed)),
+            offsets: [&self.control, &self.progress, &self.ingress, &self.egress, &self.replies, &self.names]
+                .map(|word| word.load(Relaxed)),
+            names_log2: self.names_log2.load(Relaxed),
+            nursery: self.nursery.load(Relaxed),
             ring_stride: self.ring_stride.load(Relaxed),
         }
     }
@@ -257,16 +272,6 @@ impl HeaderWords {
     pub(crate) fn set_system(&self, system: u32) {
         self.system.store(system, Relaxed);
     }
-
-    /// Stack bytes that nested panics may use.
-    pub fn nest_bytes(&self) -> u32 {
-        self.nest_bytes.load(Relaxed)
-    }
-
-    /// For the worker, before a launch: the launch itself orders it for the engine.
-    pub fn set_nest_bytes(&self, bytes: u32) {
-        self.nest_bytes.store(bytes, Relaxed);
-    }
 }
 
 impl ControlWords {
@@ -340,14 +345,15 @@ impl ProgressWords {
             handled: self.handled.load(Relaxed),
             refused: self.refused.load(Relaxed),
             faults: self.faults.load(Relaxed),
-            queued: self.queued.load(Relaxed),
             swap: self.swap.load(Relaxed),
             kill_done: self.kill_done.load(Relaxed),
             running,
+            warps: self.warps.load(Relaxed),
             hlc: self.hlc.load(Relaxed),
             beat: self.beat.load(Relaxed),
             settled: self.settled.load(Relaxed),
             busy: self.busy.load(Relaxed),
+            passed: self.passed.each_ref().map(|passed| passed.load(Relaxed)),
         }
     }
 
@@ -357,17 +363,21 @@ impl ProgressWords {
         self.running.load(Sync::Running.load()) != 0
     }
 
-    /// The launch in which the shard has left because its stack is nearly used; 0 for none.
+    /// The launch in which the shard has left because too many of its lanes have ended; 0 for none.
     pub fn swap(&self) -> u32 {
         self.swap.load(Relaxed)
     }
 
-    /// The message that the shard has been at, its place among all that it has handled and its kind; `None` if it is at none, as far as
-    /// it says.
+    /// Frames handled, refused and failed at, in all.
+    pub fn done(&self) -> u64 {
+        let counts = [&self.handled, &self.refused, &self.faults];
+        counts.into_iter().fold(0, |done, count| done.wrapping_add(count.load(Relaxed)))
+    }
+
+    /// The messages that the shard has been at: a number of theirs and their kind; `None` if it is at none, as far as it says.
     pub fn busy(&self) -> Option<(u64, u32)> {
         let busy = self.busy.load(Relaxed);
-        let place = (busy >> BUSY_KIND_BITS).checked_sub(1)?;
-        (place >= self.handled.load(Relaxed)).then_some((place, busy as u32 & ((1 << BUSY_KIND_BITS) - 1)))
+        (busy != 0).then_some((busy >> BUSY_KIND_BITS, busy as u32 & ((1 << BUSY_KIND_BITS) - 1)))
     }
 
     /// The shard's last sign of life, a number that changes.

@@ -16,6 +16,7 @@
 mod inquest;
 mod jobs;
 pub(crate) mod link;
+mod pace;
 mod process;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -31,7 +32,9 @@ use self::inquest::Inquest;
 use self::jobs::Jobs;
 pub(crate) use self::jobs::{Done, Job};
 use self::link::Link;
+use self::pace::Pace;
 pub(crate) use self::process::Hand;
+use crate::arena::room_for;
 use crate::engine::{Engine, Plan};
 use crate::fault::{Class, WorkerError, described};
 use crate::options::{DeviceInfo, DeviceKind, Options};
@@ -95,7 +98,7 @@ fn work(link: &Link, orphaned: fn()) -> Result<(), WorkerError> {
     let mut opened = open(&options, descriptors, link)?;
     let Some((Order::Launch(loss), _)) = next(link)? else { return Ok(()) };
     let inquest = match loss {
-        Some(loss) => Inquest::open(&opened.region, &opened.engine.states()?, &loss),
+        Some(loss) => Inquest::open(&opened.region, &opened.engine.left()?, &loss),
         None => Inquest::default(),
     };
     launch(&opened.region, &mut *opened.engine)?;
@@ -132,9 +135,11 @@ fn open(options: &Options, descriptors: Vec<OwnedFd>, link: &Link) -> Result<Ope
         None => Region::create(&Geometry {
             shards: info.shards,
             capacity: options.capacity,
-            rows: options.rows,
+            rows: options.rows.saturating_add(options.nursery),
             reply_lines: options.reply_lines,
-            arena_bytes: options.arena_bytes,
+            arena_bytes: options.arena_bytes + room_for(options.nursery_bytes, u64::from(info.shards) * u64::from(options.nursery)),
+            nursery: options.nursery,
+            names: options.names,
         }),
     };
     let region = region.map_err(|error| WorkerError::new(Class::Memory, error.to_string()))?;
@@ -172,19 +177,22 @@ fn asks_anew(region: &Region) -> bool {
     (0..region.geometry().shards).any(|shard| region.progress(shard).swap() == launch)
 }
 
+/// Frames that the shards have come past.
+fn done(region: &Region) -> u64 {
+    (0..region.geometry().shards).fold(0, |done, shard| done.wrapping_add(region.progress(shard).done()))
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Running,
-    /// A shard's stack is nearly used: the others leave too, and a new generation goes on.
+    /// Too many of a shard's lanes have ended: the others leave too, and a new generation goes on.
     Swapping,
     /// A job is done while no shard runs; then a new generation goes on.
     Standing,
     Stopping,
 }
 
-/// How often a worker looks when nothing presses.
-const GLANCE: Duration = Duration::from_micros(200);
-/// The same for a device whose shards never ask for a new generation and whose faults end the process.
+/// How often a worker looks at a device whose shards never ask for a new generation and whose faults end the process; for others see `Pace`.
 const REST: Duration = Duration::from_millis(20);
 
 fn watch(link: &Link, opened: Opened, mut inquest: Inquest, orphaned: fn()) -> Result<(), WorkerError> {
@@ -192,6 +200,7 @@ fn watch(link: &Link, opened: Opened, mut inquest: Inquest, orphaned: fn()) -> R
     let swaps = info.kind == DeviceKind::Cuda;
     let mut phase = Phase::Running;
     let mut jobs = Jobs::default();
+    let mut pace = Pace::new(Instant::now());
     // Told to stop, or by nobody any more.
     let mut stop = false;
     loop {
@@ -206,13 +215,18 @@ fn watch(link: &Link, opened: Opened, mut inquest: Inquest, orphaned: fn()) -> R
                 order(&region, wire::STOP);
                 Phase::Swapping
             }
-            Phase::Running if !ended && jobs.wants_a_stand(&mut *engine, link)? => {
+            Phase::Running if !ended && settled && jobs.wants_a_stand(&mut *engine, link)? => {
                 order(&region, wire::STOP);
                 Phase::Standing
             }
-            // On a GPU what comes next waits in the stream for the kernel's very end.
+            // On a GPU what comes next waits in the stream for the kernel's very end. A shard that asks for a new generation may have left
+            // without all its warps having come equally far: then it comes to the stand another time.
             Phase::Standing if (ended || swaps && none_runs(&region)) && !stop => {
-                jobs.stand(&region, &mut *engine)?;
+                if swaps && asks_anew(&region) {
+                    jobs.postpone()
+                } else {
+                    jobs.stand(&region, &mut *engine)?
+                }
                 launch(&region, &mut *engine)?;
                 Phase::Running
             }
@@ -229,7 +243,7 @@ fn watch(link: &Link, opened: Opened, mut inquest: Inquest, orphaned: fn()) -> R
         }
         let rest = match phase {
             Phase::Running if stop || !settled || jobs.are_pressing() => Duration::ZERO,
-            Phase::Running if swaps => GLANCE,
+            Phase::Running if swaps => pace.rest(done(&region), Instant::now()),
             Phase::Running => REST,
             Phase::Swapping | Phase::Standing | Phase::Stopping => Duration::ZERO,
         };

@@ -3,13 +3,15 @@
 //!
 //! No thread here waits: each tries a few times, and after both have ended the rest is checked.
 //!
-//! Coverage: R-1 R-2 R-3 R-6 (`ring_*`), L-1 L-2 L-3 L-4 (`reply_*`), the words beside the rings.
+//! Coverage: R-1 R-2 R-3 R-6 (`ring_*`), L-1 L-2 L-3 L-4 (`reply_*`), the words beside the rings, NM-1 (`names`).
 #![cfg(loom)]
 
 use loom::sync::Arc;
 use loom::thread;
+use resident_gpu::names::NameWords;
 use resident_gpu::replies;
 use resident_gpu::ring::{self, Consumer, Frame, Producer, PushError};
+use resident_gpu::rows::RowId;
 use resident_gpu::words::{ControlWords, HeaderWords, ProgressWords};
 use resident_kernels::wire::OP_BLAMED;
 
@@ -291,12 +293,12 @@ fn command() {
         let application = {
             let words = words.clone();
             thread::spawn(move || {
-                words.0.set_nest_bytes(8);
+                words.0.set_clock_offset(8);
                 words.1.set_command(1);
             })
         };
         if words.1.command() == 1 {
-            assert_eq!(words.0.nest_bytes(), 8);
+            assert_eq!(words.0.clock_offset(), 8);
         }
         application.join().unwrap();
     });
@@ -431,5 +433,25 @@ fn stood_and_noted() {
             header.set_noted(1);
         }
         worker.join().unwrap();
+    });
+}
+
+/// Whoever reads an entry of the table of names has one that was written, whole, or none.
+#[test]
+fn names() {
+    model(|| {
+        let (old, new) = ((11, 1, 1, RowId { row: 1, generation: 1 }), (22, 2, 2, RowId { row: 2, generation: 2 }));
+        let set = |entry: &NameWords, (hash, kind, shard, id)| entry.set(hash, kind, shard, id);
+        let entry = Arc::new(NameWords::default());
+        set(&entry, old);
+        let shard = {
+            let entry = entry.clone();
+            thread::spawn(move || entry.get())
+        };
+        entry.clear(true);
+        set(&entry, new);
+        let got = shard.join().unwrap();
+        assert!([None, Some(old), Some(new)].contains(&got));
+        assert_eq!(entry.get(), Some(new));
     });
 }

@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-const GEOMETRY: Geometry = Geometry { shards: 3, capacity: 64, rows: 10, reply_lines: 100, arena_bytes: 1 << 20 };
+const GEOMETRY: Geometry = Geometry { shards: 3, capacity: 64, rows: 10, reply_lines: 100, arena_bytes: 1 << 20, names: 32, nursery: 0 };
 
 fn fd(region: &Region) -> OwnedFd {
     region.fd().unwrap().try_clone_to_owned().unwrap()
@@ -60,9 +60,8 @@ fn the_worker_tells_the_engine() {
     let worker = Region::open(fd(&application)).unwrap();
     worker.header().set_launches(2);
     worker.header().set_clock_offset(-9);
-    worker.header().set_nest_bytes(4096);
     let header = application.header();
-    assert_eq!((header.launches(), header.clock_offset(), header.nest_bytes()), (2, -9, 4096));
+    assert_eq!((header.launches(), header.clock_offset()), (2, -9));
 }
 
 #[test]
@@ -97,6 +96,7 @@ fn geometries_out_of_range_are_named() {
         assert!(matches!(error(Geometry { rows, ..GEOMETRY }), RegionError::Rows(n) if n == rows));
     }
     assert!(matches!(error(Geometry { reply_lines: u32::MAX, ..GEOMETRY }), RegionError::ReplyLines(_)));
+    assert!(matches!(error(Geometry { names: u32::MAX, ..GEOMETRY }), RegionError::Names(_)));
     let arena_bytes = MAX_ARENA_BYTES + 1;
     assert!(matches!(error(Geometry { arena_bytes, ..GEOMETRY }), RegionError::Arena(_)));
     assert!(error(Geometry { capacity: 33, ..GEOMETRY }).to_string().contains("power of two"));

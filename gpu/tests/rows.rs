@@ -2,7 +2,7 @@
 #![cfg(not(loom))]
 
 use proptest::prelude::*;
-use resident_gpu::arena::{Arena, ArenaError, Cell, SLAB_BYTES};
+use resident_gpu::arena::{Arena, ArenaError, Cell, SLAB_BYTES, room_for};
 use resident_gpu::rows::{RowId, Rows};
 use resident_kernels::wire::MAX_STATE;
 use std::collections::{BTreeMap, HashSet};
@@ -124,4 +124,29 @@ fn errors_say_what_to_do() {
     let error = arena.allocate(1000).unwrap_err();
     assert_eq!(error, ArenaError::Exhausted { bytes: 1000, used: 16, capacity: SLAB_BYTES });
     assert!(error.to_string().contains("larger arena"));
+}
+
+/// Those that are set aside are not the ones that come next.
+#[test]
+fn the_last_ones_are_set_aside() {
+    let mut rows = Rows::new(4);
+    let (aside, next) = (rows.claim_last().unwrap(), rows.claim().unwrap());
+    assert_eq!((aside.row, next.row, rows.free()), (3, 0, 2));
+    assert!(rows.release(next) && rows.release(aside));
+    assert_eq!((rows.claim().unwrap().row, rows.claim_last().unwrap().row), (3, 2), "what came back last comes next");
+    assert!(rows.claim().is_some() && rows.claim().is_some());
+    assert!(rows.claim().is_none() && rows.claim_last().is_none());
+}
+
+/// Room for so many states is as much as they take, whatever their size.
+#[test]
+fn room_is_as_much_as_it_takes() {
+    for bytes in [0, 1, 16, 100, 256, 5000, MAX_STATE as u32] {
+        for count in [0, 1, 7, 300] {
+            let room = room_for(bytes, count);
+            let mut arena = Arena::new(0, room);
+            assert_eq!(arena.allocate_many(bytes, count as usize).map(|cells| cells.len()), Ok(count as usize));
+            assert!(arena.used() + SLAB_BYTES > room || bytes > 100, "{bytes} {count}");
+        }
+    }
 }

@@ -1,24 +1,26 @@
 // What a shard holds while it runs, and how a slot is taken apart. Part of engine.h.
 #pragma once
 #include "wire.h"
+#include "names.h"
 
 constexpr u32 CHUNKS = 4;
-constexpr u32 STAGE = 64;               // slots staged at most; a power of two, more than the largest frame and a burst
-constexpr u32 BURST = 7;                // slots a poller reads at once while messages flow; with the control line, a warp's worth
+constexpr u32 REACH = LANES > 1 ? 4 : 1; // slots that a lane looks at to find one that is for its warp
+constexpr u32 STAGE = 256;              // slots staged at most; a power of two, more than the largest frame and a burst
 constexpr u32 LOOK_EVERY = 8;           // polls between looks at the control line and the clock
-constexpr u32 GIVE_BACK = 8;            // staged slots handled before the poller may use them again
 constexpr u32 NO_CORRELATION = ~0u;
-// Of a message that was begun when a launch was lost (`Block::begun`), beside the lowest bit:
-constexpr u32 SEEN = 2;                 // it has emitted, or sent to another actor
-constexpr u32 ANSWERED = 4;             // its answer is on the egress ring
 constexpr u64 SLOW_US = 1000;           // a message that takes longer is told to the host, which knows how long it may
 constexpr u64 BEAT_US = 1000;           // between two signs of life
-static_assert(STAGE >= MAX_FRAME_SLOTS + BURST + GIVE_BACK, "a frame must fit the stage");
+constexpr u64 IDLE_US = 10000;          // when the host has sent nothing for so long, its ring is looked at less often
+constexpr u32 NAP_NS = 8000;            // between two looks then: of 132 shards, less than a gigabyte a second over the bus
+constexpr u32 FAN_OUTS = 256;           // kinds of message told apart by what they send, a power of two
+constexpr u32 INGRESS = 0, INBOX = 1;   // a shard's queues: from the host, from the shards
 
 // From the handler crate (Rust), see resident-kernels.
 extern "C" {
 using Dispatch = u32 (*)(u32 message, void* state, const void* payload, u32 length, CtxRaw* ctx, void* reply);
 ENGINE_EXTERN Dispatch resident_kind(u32 kind);      // null beyond the last kind
+ENGINE_EXTERN u32 resident_kind_of(u64 fingerprint); // ~0 if there is none
+ENGINE_EXTERN u32 resident_kind_width(u32 kind);     // a WIDTH_*
 ENGINE_EXTERN u64 resident_hlc_merge(u64 last, u64 remote, u64 now);
 }
 
@@ -30,16 +32,51 @@ struct Head {
 
 // A ring that a shard reads, by a poller and a stage of its own.
 struct Queue {
-    // Set once before the poller starts.
     const Chunk* ring;
     u32 log2;
-    // Between poller and handler.
-    u64 staged;                         // next slot the poller has not staged
-    u64 done;                           // next slot whose place on the stage may not be used again
-    // The handler's.
-    u64 cursor, published;              // next slot to handle; those that the ring's writers know to be handled
-    Chunk stage[STAGE][CHUNKS];         // slots on their way to the handler; a chunk's tag says whether it is there
+    u64 published;                      // the poller's: slots that the ring's writers know to be handled
+    Chunk stage[CHUNKS][STAGE];         // slots on their way to the work warps, chunk by chunk, as lanes read them side by side; a chunk's
+                                        // tag says whether it is there
 };
+
+// Does items `begin` to `end` of a job, those of lane `lane` of `lanes`; the bytes of a panic's text, which is written to `text`.
+// On the GPU a panic does not return.
+using Work = u32 (*)(u8* room, u64 begin, u64 end, u32 lane, u32 lanes, u8* text);
+
+// What the lanes of a warp do together, and those of others that help (lanes.h).
+struct Job {
+    u32 number;                         // of the warp's jobs
+    u32 leader;                         // the lane that has begun it, plus one; 0 when none is going on
+    u32 helpers;                        // other warps that are at it; with OPEN set, more may come
+    u32 failed;                         // a lane has panicked
+    u32 text_bytes;
+    u32 step;                           // items that a warp takes at once
+    u64 next, count;                    // items given out, and how many there are
+    Work work;
+    alignas(16) u8 room[MAX_PAYLOAD];   // the job's own
+    u8 text[MAX_FAULT_TEXT];
+};
+
+// What a work warp shows of itself.
+struct Worker {
+    u64 cursor[2];                      // of each queue, the next slot that it has not come past
+    u64 resumed;                        // the ingress slot at which it began in this launch
+    u64 busy;                           // what it is handling, as ShardProgress has it
+    u64 rounds;                         // its own: numbers those
+    u64 hlc;                            // its own: behind every stamp that one of its lanes has received or given out
+    u64 seen, since;                    // the poller's: what it last saw in `busy`, and since when
+    u32 alive;                          // lanes that have not ended
+    u32 helps;                          // its own: the warp whose job it is at, plus one; 0 if it is at none but its own
+    Job job;
+    u8 dealt[LANES];                    // its own: of a batch, where each lane's frame is
+};
+
+// What a shard knows of another one's inbox.
+struct Peer {
+    u32 allowance;                      // slots it may write there without looking again, and TAKING for each lane that is about to; or LOOKING
+    u32 waiting;                        // frames in its own outbox that are for that inbox
+};
+constexpr u32 TAKING = 1 << 16, MAX_ALLOWANCE = TAKING - 1, LOOKING = ~0u;
 
 // Where the mailboxes of all shards are (mail.h).
 struct Mail {
@@ -48,9 +85,12 @@ struct Mail {
     u32 shards, inbox_log2, outbox_log2;
 };
 
+// The places for actors that its handlers spawn (nursery.h).
+struct Nursery { Grant* slots; u32 count; };
+
 // One shard's working memory: shared memory on the GPU.
 struct Block {
-    // Where things are; set once before the poller starts.
+    // Where things are; set once before anybody starts.
     Chunk* egress;
     Chunk* replies;
     const ShardControl* control;
@@ -58,52 +98,114 @@ struct Block {
     Row* rows;
     u64* counts;
     ShardState* saved;
+    LaneState* lanes;
+    struct LaneRest* rests;
+    Peer* peers;
     u8* arena;
     u64 arena_bytes;
     i64 clock_offset;
-    u64 stack_base;
-    u32 shard, launch, row_count, capacity_log2, reply_lines, nest_bytes;
-    u32 unsettled;                      // what the launch before has begun was not looked at
-    u32 begun;                          // the message there was being handled when that launch was lost
-    u32 loss;                           // what the worker says of that
-    u64 resumed;                        // the ingress slot at which this launch begins
+    u32 shard, launch, row_count, capacity_log2, reply_lines, system;
+    u32 warps;                          // that handle messages, a power of two
+    u32 apart;                          // pollers that run beside the work warps
     Mail mail;
+    Names names;
+    Nursery nursery;
     Dispatch dispatch[MAX_KINDS];
+    u8 width[MAX_KINDS];
 
-    // Between poller and handler.
-    Queue ingress;                      // from the host
-    Queue inbox;                        // from the shards
+    // The pollers'.
+    Queue queues[2];
     u64 now;                            // host microseconds
     u64 egress_head;                    // egress slots the host has consumed, as far as known
     u32 leaving;                        // leave at the next message boundary
     u32 kill;                           // last kill carried out
-    u64 busy;                           // the message being handled, as ShardProgress has it
-    u64 seen, since;                    // the poller's: what it last saw there, and since when
-    u64 beat;                           // the poller's: its last sign of life
-    u32 told;                           // the poller's: the host was told of it
+    u64 beat;                           // the last sign of life
+    u64 told;                           // what the host was told that takes long
 
-    // The handler's own. It may never return from a message (a panic on the GPU), so what must survive stands here.
-    u64 at;                             // first slot of the frame being handled
-    Queue* from;                        // where that is
-    u64 id;                             // of the message being handled, as ShardState has it in `sent`
-    u64 sent;                           // the last one that has sent something to another actor
-    u64 handling;                       // what `busy` says but while it waits for room
-    u64 egress_tail, outbox_head, outbox_tail, hlc, handled, refused, faults;
-    u32 depth;
-    Head head;
-    Row* row;
-    CtxRaw ctx;
+    // Whoever handles messages.
+    Worker workers[WORK_WARPS];
+    u64 handled, refused, faults;       // added to by all
+    u64 hlc;                            // the last stamp on the egress ring; under its lock
+    u32 loss;                           // what the worker says of the launch that was lost
+    u64 tried;                          // the lane that was alone then, plus one
+    u32 settled;                        // warps that have come past what it has begun
+    u32 waits;                          // lanes that wait for the host
+    u32 swap;                           // another launch is to follow
+    u32 jobs;                           // that are open to other warps
+    u32 left;                           // warps and pollers that have left
+    u32 egress_lock, outbox_lock;
+    u64 egress_tail;                    // under the lock
+    u64 outbox_head, outbox_tail;       // written under the lock
+    u64 next_grant;                     // where the next one looks for a grant first
+    u32 fan_out[FAN_OUTS];              // of messages, the most slots that one has sent, plus one; 0 for what is not known
+};
+
+// What of a lane's does not fit shared memory, in device memory: in local memory a line would hold one word of it.
+struct LaneRest {
+    alignas(16) u8 room[MAX_PAYLOAD + MAX_FAULT_TEXT];   // CtxRaw's
     alignas(16) u8 payload[MAX_PAYLOAD];
-    alignas(16) u8 reply[MAX_PAYLOAD];
     alignas(16) u8 outgoing[MAX_PAYLOAD];
 };
 
+static_assert(sizeof(LaneRest) == REST_BYTES, "LaneRest");
+
+// What a lane needs to handle a message, in shared memory: one lane alone would wait long for each word of local memory, where a line
+// holds one word of each lane. It also survives a handler that panics, which on the GPU does not return.
+struct Lane {
+    LaneState* saved;
+    LaneRest* rest;
+    Row* row;
+    u64 at;                             // first slot of the frame being handled
+    u64 id;                             // as LaneState has it in `at`
+    u64 hlc;                            // the last stamp received or given out
+    u8* payload;
+    u8* outgoing;
+    u32 warp, index;                    // its warp in the shard, itself among all lanes of those
+    u32 queue;                          // that the frame being handled is from
+    u32 seen;                           // noted that it was seen outside
+    u32 slots;                          // that it has sent to other actors
+    u32 leads;                          // the other lanes of its warp stand by for its jobs
+    struct { u32 op, to, row, generation, message, bytes; } last;   // what it has sent last and is in `outgoing` still, if `op` is not 0
+    Head head;
+    CtxRaw ctx;
+    alignas(16) u8 short_payload[32];   // where `payload` and `outgoing` are as long as they fit
+    alignas(16) u8 short_outgoing[32];
+    alignas(16) u8 reply[SHORT_REPLY + 16];  // a slot is written whole, whatever stands behind its end
+};
+// Lanes side by side reach different banks.
+static_assert(sizeof(Lane) == LANE_BYTES && sizeof(Lane) / 16 % 2 == 1, "Lane");
+
+// Where a payload of `bytes` bytes is.
+ENGINE_FN u8* payload_for(Lane& l, u32 bytes) { return bytes <= INLINE_BYTES ? l.short_payload : l.rest->payload; }
+ENGINE_FN u8* outgoing_for(Lane& l, u32 bytes) { return bytes <= INLINE_BYTES ? l.short_outgoing : l.rest->outgoing; }
+
 ENGINE_FN Block& block();               // this shard's
-ENGINE_FN void while_waiting(Block&);   // what the handler does while it waits for a slot or for room
+ENGINE_FN void while_waiting(Block&);   // what a lane does while it waits for a slot or for room
 
 ENGINE_FN u32 lap(u64 index, u32 capacity_log2) { return (u32)((index >> capacity_log2) + 1) & 0xffffu; }
+// The tag of a staged chunk: the stage's lap, so that a place need not be cleared when it is taken.
+ENGINE_FN u32 stage_tag(u64 index) { return (u32)(index / STAGE + 1) & 0xffffu; }
 ENGINE_FN u32 slots_for(u32 bytes) { return bytes <= INLINE_BYTES ? 1 : 1 + (bytes - INLINE_BYTES + MORE_BYTES - 1) / MORE_BYTES; }
+ENGINE_FN u32 max_of(u32 a, u32 b) { return a > b ? a : b; }
 ENGINE_FN u32 low(u64 v) { return (u32)v; }
 ENGINE_FN u32 high(u64 v) { return (u32)(v >> 32); }
 ENGINE_FN u64 pair(u32 low, u32 high) { return (u64)high << 32 | low; }
-ENGINE_FN bool is_staged(Chunk c, u32 tag) { return high(c.hi) >> 16 == tag; }
+ENGINE_FN u32 tag_of(Chunk c) { return high(c.hi) >> 16; }
+ENGINE_FN Chunk with_tag(Chunk c, u32 tag) { return {c.lo, (c.hi & 0xffffffffffffull) | (u64)tag << 48}; }
+
+// Of a shard that does not run, the slot of a queue that every work warp had come past.
+ENGINE_FN u64 passed_by_all(const ShardState& s, u32 warps, u32 queue) {
+    u64 least = s.cursors[queue];
+    for (u32 w = 1; w < warps; ++w) least = s.cursors[2 * w + queue] < least ? s.cursors[2 * w + queue] : least;
+    return least;
+}
+
+// Of one that runs. SYNC stage-free: pairs with each warp's `pass` of its cursor.
+ENGINE_FN u64 passed_by_all(const Block& b, u32 queue) {
+    u64 least = receive(&b.workers[0].cursor[queue]);
+    for (u32 w = 1; w < b.warps; ++w) {
+        const u64 cursor = receive(&b.workers[w].cursor[queue]);
+        least = cursor < least ? cursor : least;
+    }
+    return least;
+}

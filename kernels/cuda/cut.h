@@ -28,7 +28,7 @@ ENGINE_FN void cut_mail(const CutParams& p, Crew crew) {
         u64 head = 0, tail = 0;
         if (at < 2 * p.shard_count) {
             const ShardState& s = ((const ShardState*)p.shards)[shard];
-            head = is_inbox ? s.inbox : s.outbox_head;
+            head = is_inbox ? passed_by_all(s, p.warps, INBOX) : s.outbox_head;
             tail = is_inbox ? mailbox(m, shard).tail : s.outbox_tail;
         }
         const u64 slots = tail - head, pieces = slots ? (tail - 1) / PIECE - head / PIECE + 1 : 0;

@@ -5,12 +5,14 @@
 #include "engine.h"
 #include "cut.h"
 
-// Two warps poll, the host's ring and the inbox; the handler is the first thread of the third.
-constexpr u32 INBOX_THREAD = LANES;
-constexpr u32 HANDLER_THREAD = 2 * LANES;
-constexpr u32 BLOCK_THREADS = 3 * LANES;
+// Two warps poll, the host's ring and the inbox; the others work.
+constexpr u32 POLLERS = 2;
+constexpr u32 BLOCK_THREADS = (POLLERS + WORK_WARPS) * LANES;
 
 __shared__ Block shared_block;
+// Given at the launch: the lanes, and behind them a peer for each shard.
+extern __shared__ Lane shared_lanes[];
+ENGINE_FN Peer* shared_peers() { return (Peer*)(shared_lanes + WORK_LANES); }
 // Its address is worked out once and then kept, since that is a matter of many cycles.
 ENGINE_FN Block& block() {
     Block* b = &shared_block;
@@ -20,61 +22,99 @@ ENGINE_FN Block& block() {
 }
 ENGINE_FN void while_waiting(Block&) {}
 
-__device__ __noinline__ void handle_until_told_to_leave() {
-    struct {
-        ENGINE_FN bool operator()(Block& b) const {
-            const Chunk *const host = b.ingress.stage[b.ingress.cursor % STAGE] + 3, *const shards = b.inbox.stage[b.inbox.cursor % STAGE] + 3;
-            const u32 host_tag = lap(b.ingress.cursor, b.ingress.log2), shards_tag = lap(b.inbox.cursor, b.inbox.log2);
-            for (;;) {
-                for (u32 turn = 0; turn < 8; ++turn)
-                    if (is_staged(load_staged(host), host_tag) || is_staged(load_staged(shards), shards_tag)) return true;
-                if (peek(&b.leaving)) return false;
+// Until something is staged: of which queues, a bit each. 0 if the shard is to leave first.
+struct Spin {
+    ENGINE_FN u32 operator()(Block& b, Lane& l) const {
+        const Worker& w = b.workers[l.warp];
+        const u64 host = peek(&w.cursor[INGRESS]), shards = peek(&w.cursor[INBOX]);
+        const Chunk *const from_host = b.queues[INGRESS].stage[3] + host % STAGE, *const from_shards = b.queues[INBOX].stage[3] + shards % STAGE;
+        const u32 host_tag = stage_tag(host), shards_tag = stage_tag(shards);
+        for (;;) {
+            for (u32 turn = 0; turn < 8; ++turn) {
+                const bool of_host = tag_of(load_staged(from_host)) == host_tag, of_shards = tag_of(load_staged(from_shards)) == shards_tag;
+                const u32 found = any_lane(of_host) << INGRESS | any_lane(of_shards) << INBOX;
+                if (found) return found;
             }
+            if (any_lane(peek(&b.jobs))) help(b, l);
+            if (any_lane(peek(&b.leaving))) return 0;
         }
-    } spin;
-    handle(block(), spin);
+    }
+};
+
+__device__ __noinline__ void work_until_told_to_leave(u32 warp) {
+    Block& b = block();
+    Lane& l = shared_lanes[warp * LANES + lane()];
+    enter_lane(b, l, warp);
+    Spin spin;
+    if (settle(b, l)) {
+        Course course = resume(b, l);
+        work(b, l, course, spin);
+    }
+    if (is_first(live_lanes())) part(b);
 }
 
-extern "C" __device__ __noinline__ void resident_emit(CtxRaw*, u32 type, const u8* payload, u32 length) { emit(block(), type, payload, length); }
+ENGINE_FN Lane& lane_of(CtxRaw* ctx) { return *(Lane*)((u8*)ctx - __builtin_offsetof(Lane, ctx)); }
 
-extern "C" __device__ __noinline__ void resident_send(CtxRaw*, const RawAddress* to, u32 message, const u8* payload, u32 length, const ReplyTo* reply) {
-    send_message(block(), *to, message, payload, length, reply);
+extern "C" __device__ __noinline__ void resident_emit(CtxRaw* ctx, u32 type, const u8* payload, u32 length) { emit(block(), lane_of(ctx), type, payload, length); }
+
+extern "C" __device__ __noinline__ void resident_send(CtxRaw* ctx, const RawAddress* to, u32 message, const u8* payload, u32 length, const ReplyTo* reply) {
+    send_message(block(), lane_of(ctx), *to, message, payload, length, reply);
 }
 
-// A handler panicked. There is no way back to the frame that called it, so the actor fails and the shard goes on from here,
-// nested on the stack; before the stack runs out the shard asks for a new generation.
+extern "C" __device__ __noinline__ u32 resident_spawn(CtxRaw* ctx, u64 fingerprint, const u8* state, u32 bytes, RawAddress* child) {
+    return bear(block(), lane_of(ctx), fingerprint, state, bytes, *child);
+}
+
+extern "C" __device__ __noinline__ u32 resident_lookup(CtxRaw* ctx, u64 hash, u32 kind, RawAddress* found) {
+    return find_name(block().names, ctx->system, hash, kind, *found);
+}
+
+extern "C" __device__ __noinline__ u8* resident_job_room(CtxRaw* ctx) { return job_room(block(), lane_of(ctx)); }
+
+extern "C" __device__ __noinline__ u32 resident_job(CtxRaw* ctx, Work work, const RawJob* job) { return run_job(block(), lane_of(ctx), work, *job); }
+
+// A handler panicked. There is no way back to the frame that called it, so its lane ends here, and the others of its warp go on.
 extern "C" __device__ __noinline__ void resident_panic(const u8* text, u32 length) {
     Block& b = block();
-    ++b.depth;
-    fail(b, FAULT_PANIC, text, length);
-    finish(b);
-    const bool full = b.stack_base - stack_mark() > b.nest_bytes;
-    if (!full) handle_until_told_to_leave();
-    leave(b, full);
+    Lane& l = shared_lanes[threadIdx.x - POLLERS * LANES];
+    if (was_at_job(b, l, text, length)) {
+        end_lane(b, l);
+        asm volatile("exit;");
+    }
+    if (l.last.op) send_last(b, l, false);
+    fail(b, l, FAULT_PANIC, text, length);
+    keep_done(l);
+    end_lane(b, l);
     asm volatile("exit;");
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1) resident_engine(EngineParams params) {
     Block& b = block();
-    if (threadIdx.x == 0) enter(b, params, blockIdx.x);
+    if (threadIdx.x == 0) enter(b, params, blockIdx.x, shared_peers(), POLLERS);
     __syncthreads();
-    const u32 thread = threadIdx.x;
-    if (thread < INBOX_THREAD) {
-        Poller poller = start_polling(b, b.ingress);
-        for (u32 turn = 0; !poller.leaving; ++turn) poll(b, poller, turn % LOOK_EVERY == 0);
-    } else if (thread < HANDLER_THREAD) {
-        Poller poller = start_polling(b, b.inbox);
+    const u32 warp = threadIdx.x / LANES;
+    if (warp == 0) {
+        auto poller = start_polling<INGRESS>(b);
+        bool idle = false;
+        for (u32 turn = 0; !poller.leaving; ++turn) {
+            const u32 staged = poll(b, poller, idle || turn % LOOK_EVERY == 0);
+            idle = is_idle(b, poller, staged);
+            if (idle) pause_ns(NAP_NS);
+        }
+        if (lane() == 0) part(b);
+    } else if (warp == 1) {
+        auto poller = start_polling<INBOX>(b);
         while (!poller.leaving) poll(b, poller, false);
-    } else if (thread == HANDLER_THREAD) {
-        b.stack_base = stack_mark();
-        handle_until_told_to_leave();
-        leave(b, 0);
+        if (lane() == 0) part(b);
+    } else {
+        work_until_told_to_leave(warp - POLLERS);
     }
 }
 
 // Mends the mailboxes after a loss. One block, since no inbox is mended before every outbox is.
 extern "C" __global__ void resident_mend(EngineParams p) {
     const u32 shards = ((const RegionHeader*)p.region)->shards;
+    for (u32 lane = threadIdx.x; lane < shards * WORK_LANES; lane += blockDim.x) mend_lane(p, lane / WORK_LANES, lane % WORK_LANES);
     for (u32 shard = threadIdx.x; shard < shards; shard += blockDim.x) mend_outbox(p, shard);
     __syncthreads();
     for (u32 shard = threadIdx.x; shard < shards; shard += blockDim.x) mend_inbox(p, shard);

@@ -1,101 +1,345 @@
-// The engine of one shard: what its poller and its handler do. The same text for the GPU (gpu.h) and the CPU (host.h).
+// The engine of one shard: what its pollers and its work warps do. The same text for the GPU (gpu.h) and the CPU (host.h).
 //
 // A shard is one thread block. A *poller* watches the next slots of the ingress ring, which the host writes, and another those of the
-// inbox, which the shards write; they stage complete ones in shared memory. A *handler* takes staged slots in the order of their queue,
-// runs the message's handler, and writes replies and emitted messages to the host and messages to other shards. On the GPU a poller
-// is a warp and the handler a thread of its own; on the CPU one thread does all in turn, or two threads do, one for both queues. One
-// poller to a queue, since loads of one line of host memory are served one after another, however many wait: two pollers see each
-// other's line no more often than one does (docs/design.md, what the bus does).
+// inbox, which the shards write; they stage complete ones in shared memory. *Work warps* handle what is staged, a message to a lane: each
+// looks at all of it and takes what is for its own rows, so a row's messages are handled in order and nobody has to lock it. On the
+// GPU a poller is a warp too; on the CPU a warp has one lane, and one thread does all in turn, or the pollers are one thread and each
+// work warp another. One poller to a queue, since loads of one line of host memory are served one after another, however many wait:
+// two pollers see each other's line no more often than one does (docs/design.md, what the bus does).
 //
-// block.h is what a shard holds, poll.h the poller; answer.h, mail.h, frame.h and loss.h are the handler's, and its loop is here.
+// block.h is what a shard holds, poll.h the pollers; answer.h, mail.h, frame.h and loss.h are a lane's, lanes.h is what several do together,
+// and the work warps are here.
 //
-//   E-1 (order)    Frames of a shard are handled one at a time, those of the ring and those of the inbox each in their order.
+//   E-1 (order)    Frames for one row are handled one at a time, those of the ring and those of the inbox each in their order. A fence
+//                  comes behind all that is ahead of it in the ring.
 //   E-2 (answers)  Every call is answered exactly once: a reply, a fault, a refusal. Spawn, stop and fence are acknowledged.
 //   E-3 (fault)    A handler that fails marks its row and nothing else; the shard goes on with the next frame.
 //   E-4 (bounds)   No frame makes the engine write outside its row's state, whatever it holds.
-//   E-5 (leave)    A shard leaves at a message boundary and resumes at the next frame, in another launch.
-//   E-6 (loss)     A launch may end anywhere. The next one resumes at the last frame begun. A message that was being handled is
-//                  blamed, and its actor fails; or, if the worker says so and nothing of it was seen outside, the actor's state is
+//   E-5 (leave)    A shard leaves when each warp is at a message boundary, and resumes there in another launch.
+//   E-6 (loss)     A launch may end anywhere. The next one resumes at the frames that were not done. A message that was being handled
+//                  is blamed, and its actor fails; or, if the worker says so and nothing of it was seen outside, the actor's state is
 //                  put back and the message is handled as if for the first time. Any other frame is carried out once more and
 //                  says so (AGAIN).
 #pragma once
 #include "poll.h"
 #include "loss.h"
 
-// ---- handler ---------------------------------------------------------------------------------------------------------
-
-// The frame at the head of a queue, if there is one.
-struct Next { Chunk c0, c1, c2, c3; bool there; };
-ENGINE_FN Next look_at(const Queue& q) {
-    const Chunk* const at = q.stage[q.cursor % STAGE];
-    const u32 tag = lap(q.cursor, q.log2);
-    // SYNC staged: pairs with the poller's stores.
-    const Chunk c3 = load_staged(at + 3), c0 = load_staged(at), c1 = load_staged(at + 1), c2 = load_staged(at + 2);
-    return {c0, c1, c2, c3, is_staged(c0, tag) && is_staged(c1, tag) && is_staged(c2, tag) && is_staged(c3, tag)};
+// The shard leaves, and runs on in another launch.
+ENGINE_FN void ask_for_a_launch(Block& b) {
+    note(&b.swap, 1u);
+    pass(&b.leaving, 1u);
 }
 
-// Handles the frame that is at the head of a queue; false if the shard is to leave before it is all there.
-ENGINE_FN bool handle_next(Block& b, Queue& q, const Next& next) {
-    const u64 cursor = q.cursor;
-    const Head h = unpack(b, next.c0, next.c1, next.c2, next.c3);
-    const u32 length = h.length;
-    u64 after = cursor + 1;
-    if (length > INLINE_BYTES && length <= MAX_PAYLOAD) {
-        if (!fetch_more(b, q, cursor, length)) return false;
-        after = cursor + slots_for(length);
+// ---- work warps ------------------------------------------------------------------------------------------------------
+
+// As many bits as a warp reaches slots.
+struct Bits {
+    u64 low, high;
+    ENGINE_FN bool has(u32 i) const { return (i < 64 ? low >> i : high >> (i - 64)) & 1; }
+    ENGINE_FN bool empty() const { return !(low | high); }
+    ENGINE_FN Bits behind(u32 n) const {
+        if (n == 0) return *this;
+        if (n >= 128) return {0, 0};
+        return n < 64 ? Bits{low >> n | high << (64 - n), high >> n} : Bits{high >> (n - 64), 0};
     }
-    b.head = h;
-    b.at = cursor;
-    b.from = &q;
-    clear(q, cursor, lap(cursor, q.log2));
-    q.cursor = after;
-    const bool from_inbox = is_from_inbox(b);
-    const u32 first = from_inbox ? OP_TELL : OP_CAST, last = from_inbox ? OP_ASK : OP_CALL_DIRECT;
-    if (h.op - first <= last - first && h.row < b.row_count && length <= MAX_PAYLOAD) message(b, h, b.rows + h.row);
-    else if (!from_inbox) control_frame(b);
-    else if (h.op != OP_VOID) refuse(b, REFUSED_PROTOCOL);
-    finish(b);
-    return true;
+};
+static_assert(REACH * LANES <= 128, "Bits");
+
+// A warp's own, the same in all its lanes.
+struct Course {
+    // E-6: of each queue, slots from the warp's cursor on whose frames are done.
+    Bits done[2];
+    u32 jobs;                           // that its lanes have done together
+};
+
+// Behind a frame that lane `led` has handled, or several: what its lanes do until all of those are handled.
+ENGINE_FN void stand_by(Block& b, Lane& l, Course& course, bool led) {
+    Worker& w = b.workers[l.warp];
+    if (led) course.jobs = peek(&w.job.number);
+    while (together(w.job, l, course.jobs)) ++course.jobs;
 }
 
-// Handles frames, those of each queue in their order. With nothing staged it calls `wait`; it returns when that says so, or between
-// two frames when the shard is to leave.
-template <class Wait> ENGINE_FN void handle(Block& b, Wait& wait) {
-    if (b.unsettled && !settle(b)) return;
-    for (Queue* last = &b.ingress;;) {
-        // The queues take turns while both have something.
-        const bool from_shards = peek(&b.inbox.staged) != b.inbox.cursor;
-        const bool waiting = b.outbox_head != b.outbox_tail;
-        if (waiting) drain(b);
-        Queue& q = from_shards && (last == &b.ingress || is_congested(b)) ? b.inbox : b.ingress;
-        last = &q;
-        const u32 leaving = peek(&b.leaving);
-        const Next next = look_at(q);
-        if (leaving) return;
-        if (next.there && (&q == &b.inbox || !is_congested(b))) {
-            if (!handle_next(b, q, next)) return;
-            continue;
+// Whose row it is: a frame that is for none is somebody's, too.
+ENGINE_FN u32 owner(const Block& b, u32 row, u32 op, u32 queue) { return queue == INGRESS && op == OP_FENCE ? 0 : (row & (b.warps - 1)); }
+
+// Waits at a fence until every other warp has come as far; false if the shard is to leave first.
+ENGINE_FN bool wait_at_fence(Block& b, u64 at) {
+    for (;;) {
+        bool others = true;
+        for (u32 w = 1; w < b.warps; ++w) others = others && receive(&b.workers[w].cursor[INGRESS]) >= at;
+        if (others) return true;
+        if (peek(&b.leaving)) return false;
+        while_waiting(b);
+    }
+}
+
+// Behind a batch of a queue: `end` slots, of which `handled` frames were this warp's; `hlc` is the last stamp that they had to do with.
+ENGINE_FN void come_past(Block& b, Lane& l, Course& course, u32 queue, u32 end, u32 handled, u64 hlc) {
+    Worker& w = b.workers[l.warp];
+    course.done[queue] = course.done[queue].behind(end);
+    if (is_first(live_lanes())) {
+        if (handled) set_busy(b, w, 0);
+        const u64 next = peek(&w.cursor[queue]) + end, other = peek(&w.cursor[queue ^ 1]);
+        keep((Chunk*)(b.saved->cursors + 2 * l.warp), queue == INGRESS ? Chunk{next, other} : Chunk{other, next});
+        if (handled) {
+            bump(&b.handled, (u64)handled);
+            count_up(&b.saved->handled, handled);
+            if (hlc > peek(&w.hlc)) note(&w.hlc, hlc);
+            raise_kept(&b.saved->hlc, hlc);
         }
-        if (from_shards) continue;
-        if (b.ingress.published != b.ingress.cursor || b.inbox.published != b.inbox.cursor) progress(b);
-        if (waiting) while_waiting(b);
-        else if (!wait(b)) return;
+        // SYNC stage-free: pairs with the poller's `passed_by_all`. What was staged there has been received.
+        give_back(&w.cursor[queue], next);
+    }
+    // All lanes go on from there.
+    sync_lanes();
+}
+
+// What a warp takes of a queue at once.
+struct Batch {
+    u32 end;                            // slots that it comes past; 0 if there is nothing
+    u32 handled;                        // frames of its rows among them
+    u64 at;                             // the frame that this lane takes,
+    bool mine;                          // if it takes one
+};
+
+struct Staged { Chunk c0, c1, c2, c3; bool there; };
+ENGINE_FN Staged staged(const Queue& q, u64 at) {
+    const u32 tag = stage_tag(at), place = (u32)at % STAGE;
+    // SYNC staged: pairs with the poller's stores.
+    const Chunk c3 = load_staged(&q.stage[3][place]), c0 = load_staged(&q.stage[0][place]);
+    const Chunk c1 = load_staged(&q.stage[1][place]), c2 = load_staged(&q.stage[2][place]);
+    return {c0, c1, c2, c3, tag_of(c0) == tag && tag_of(c1) == tag && tag_of(c2) == tag && tag_of(c3) == tag};
+}
+ENGINE_FN u32 row_of(const Staged& s) { return low(s.c0.lo); }
+
+// A lane takes up a frame.
+ENGINE_FN Head take_up(const Block& b, Lane& l, u32 queue, u64 at, const Staged& s) {
+    const Head h = l.head = unpack(l, s.c0, s.c1, s.c2, s.c3);
+    l.hlc = peek(&b.workers[l.warp].hlc);
+    l.queue = queue;
+    l.at = at;
+    l.id = at << 1 | queue;
+    l.seen = 0;
+    return h;
+}
+
+// The next frame of a queue if it is alone, as it is where somebody waits for each: that is done without asking the lanes what each of them
+// could do. Returns how many slots the warp has come past, or MORE.
+constexpr u32 MORE = ~0u;
+ENGINE_FN u32 handle_one(Block& b, Lane& l, Course& course, u32 queue, u32 leader) {
+    Worker& w = b.workers[l.warp];
+    const Queue& q = b.queues[queue];
+    const u64 at = peek(&w.cursor[queue]);
+    const Staged s = staged(q, at);
+    const u32 row = row_of(s), length = length_of(s.c1), slots = length <= MAX_PAYLOAD ? slots_for(length) : 1;
+    const auto is_here = [&](u64 slot) { return tag_of(load_staged(&q.stage[3][slot % STAGE])) == stage_tag(slot); };
+    const bool more = is_here(at + slots), lone = slots == 1 ? LANES == 1 || !more : !more && is_here(at + slots - 1);
+    enum { NOTHING, ONE, MINE, SEVERAL };
+    u32 found = SEVERAL;
+    if (!s.there) found = NOTHING;
+    else if (lone && op_of(s.c3) != OP_FENCE && course.done[queue].empty()) found = (row & (b.warps - 1)) == l.warp ? MINE : ONE;
+    found = from_lane(found, leader);
+    if (found == NOTHING) return 0;
+    if (found == SEVERAL) return MORE;
+    if (lane() == leader) {
+        for (u32 i = 0; i < CHUNKS; ++i) chunk_is_read(&q.stage[i][at % STAGE]);
+        if (found == MINE) {
+            const Head h = take_up(b, l, queue, at, s);
+            if (slots > 1) unpack_rest(l, q, at, slots);
+            l.leads = true;
+            frame(b, l, h, true);
+        }
+    }
+    stand_by(b, l, course, lane() == leader);
+    come_past(b, l, course, queue, slots, found == MINE, lane() == leader ? l.hlc : 0);
+    return slots;
+}
+
+// Frames of one slot, one after another, as most are: each lane looks at several, and those of this warp's rows are dealt out to the
+// lanes. Nothing if the first is no such frame.
+ENGINE_FN Batch deal(Block& b, const Lane& l, const Course& course, u32 queue, u32 live, u32 rank) {
+    Worker& w = b.workers[l.warp];
+    const u64 base = peek(&w.cursor[queue]);
+    const u32 lanes = ones(live);
+    Batch batch{0, 0, 0, false};
+    u32 dealt = 0;
+    for (u32 k = 0; k < REACH; ++k) {
+        const u32 offset = k * lanes + rank;
+        const Staged s = staged(b.queues[queue], base + offset);
+        const bool one = s.there && length_of(s.c1) <= INLINE_BYTES && !(queue == INGRESS && op_of(s.c3) == OP_FENCE);
+        const u32 stop = live & ~which_lanes(one);
+        u32 end = stop ? ones(live & lanes_below(first_one(stop))) : lanes;
+        const bool own = rank < end && (row_of(s) & (b.warps - 1)) == l.warp, open = own && !course.done[queue].has(offset);
+        const u32 all = which_lanes(open), number = dealt + ones(all & lanes_below());
+        // The first that finds no lane is left for the next turn, with all behind it.
+        const u32 over = which_lanes(open && number >= lanes);
+        if (over) end = ones(live & lanes_below(first_one(over)));
+        if (open && rank < end) w.dealt[number] = (u8)offset;
+        dealt += ones(which_lanes(open && rank < end));
+        batch.handled += ones(which_lanes(own && rank < end));
+        batch.end += end;
+        if (end < lanes) break;
+    }
+    sync_lanes();
+    batch.mine = rank < dealt;
+    if (batch.mine) batch.at = base + w.dealt[rank];
+    return batch;
+}
+
+// The same for frames of any length, a slot to a lane: a fence has its turn for itself, and so has a frame that reaches beyond the lanes.
+ENGINE_FN Batch pick(Block& b, const Lane& l, const Course& course, u32 queue, u32 live, u32 rank) {
+    const Queue& q = b.queues[queue];
+    const u64 base = peek(&b.workers[l.warp].cursor[queue]);
+    const Batch nothing{0, 0, 0, false};
+    const Staged s = staged(q, base + rank);
+    const u32 missing = live & ~which_lanes(s.there);
+    // Slots that are there one after another.
+    u32 end = missing ? ones(live & lanes_below(first_one(missing))) : ones(live);
+    if (end == 0) return nothing;
+    const u32 op = op_of(s.c3), length = length_of(s.c1), slots = length <= MAX_PAYLOAD ? slots_for(length) : 1;
+    // Which slots begin a frame that is whole. One that is not all here waits for the next turn, or has this one for itself.
+    bool begins = rank < end, single = false;
+    for (u32 longs = which_lanes(begins && slots > 1); longs; longs = which_lanes(begins && slots > 1) & longs & (longs - 1)) {
+        const u32 first = first_one(longs), before = ones(live & lanes_below(first)), n = from_lane(slots, first);
+        if (before + n > end) {
+            single = before == 0;
+            if (single && !which_lanes(staged(q, base + n - 1).there)) return nothing;
+            end = single ? n : before;
+            begins = begins && (single ? rank == 0 : rank < before);
+            break;
+        }
+        if (rank > before && rank < before + n) begins = false;
+    }
+    if (const u32 fences = queue == INGRESS ? which_lanes(begins && op == OP_FENCE) : 0) {
+        const u32 before = ones(live & lanes_below(first_one(fences)));
+        if (before == 0) {
+            if (l.warp == 0 && !any_lane(wait_at_fence(b, base))) return nothing;
+            end = from_lane(slots, first_one(live));
+            begins = rank == 0;
+        } else if (!single) {
+            end = before;
+            begins = begins && rank < before;
+        }
+    }
+    const bool own = begins && owner(b, row_of(s), op, queue) == l.warp;
+    return {end, ones(which_lanes(own)), base + rank, own && !course.done[queue].has(rank)};
+}
+
+// Of the frames of a batch, leaves as many as may be handled without a look how full the outbox is: by what their like have sent, it holds
+// what all warps send, if no inbox has room. What is not known of any message of its kind is tried by one alone, and of one whose kind
+// sends much there is one for each actor, since it may send more than the others. Which lanes are left.
+ENGINE_FN u32 trim(Block& b, Lane& l, u32 queue, u64 base, u32 kind, Batch& batch) {
+    const u32 taken = which_lanes(batch.mine);
+    if (!(taken & (taken - 1))) return taken;
+    const bool sends = batch.mine && kind < MAX_KINDS && is_message(b, queue, l.head);
+    const u32 known = sends ? peek(&fan_out(b, kind, l.head.message)) : 1;
+    const u32 much = most_of_lanes(known), most = any_lane(known == 0) ? 1 : max_of(1u, side_by_side(b, much));
+    bool over = batch.mine && ones(taken & lanes_below()) >= most;
+    if (much > 2) over = (same_lanes(batch.mine ? l.head.row : 1ull << 32 | lane()) & lanes_below() & taken) != 0 || over;
+    const u32 overs = which_lanes(batch.mine && over);
+    if (!overs) return taken;
+    const u32 first = first_one(overs), left = taken & lanes_below(first);
+    batch.end = from_lane((u32)(batch.at - base), first);
+    batch.handled = ones(left);
+    return left;
+}
+
+// Hands the next staged frames of a queue to the lanes of this warp and handles those that are for its rows.
+// Returns how many slots it has come past. Called by all lanes that have not ended.
+ENGINE_FN u32 handle_batch(Block& b, Lane& l, Course& course, u32 queue) {
+    const u32 live = live_lanes(), rank = ones(live & lanes_below());
+    const u32 one = handle_one(b, l, course, queue, first_one(live));
+    if (one != MORE) return one;
+    Batch batch = deal(b, l, course, queue, live, rank);
+    if (batch.end == 0) batch = pick(b, l, course, queue, live, rank);
+    if (batch.end == 0) return 0;
+    Worker& w = b.workers[l.warp];
+    const Queue& q = b.queues[queue];
+    const u64 base = peek(&w.cursor[queue]);
+    bool mine = batch.mine;
+    u32 row = ~0u, kind = MAX_KINDS;
+    if (mine) {
+        const Staged s = staged(q, batch.at);
+        for (u32 i = 0; i < CHUNKS; ++i) chunk_is_read(&q.stage[i][batch.at % STAGE]);
+        row = row_of(s);
+        // Meanwhile: it may become another by what is ahead.
+        if (row < b.row_count) kind = look(&b.rows[row].kind);
+        take_up(b, l, queue, batch.at, s);
+        if (l.head.length > INLINE_BYTES && l.head.length <= MAX_PAYLOAD) unpack_rest(l, q, batch.at, slots_for(l.head.length));
+    }
+    const u32 taken = trim(b, l, queue, base, kind, batch), handled = batch.handled;
+    mine = mine && taken >> lane() & 1;
+    // Of its row, the frames ahead of this lane's.
+    const u32 ahead = taken & (taken - 1) ? same_lanes(mine ? row : 1ull << 32 | lane()) & lanes_below() : 0;
+    for (u32 rest = taken; rest;) {
+        const bool ready = mine && rest >> lane() & 1 && !(ahead & rest);
+        // A round is of one kind, whose handlers run side by side.
+        if (ready && ahead && row < b.row_count) kind = look(&b.rows[row].kind);
+        if (!ready || !is_message(b, queue, l.head)) kind = MAX_KINDS;
+        const u32 leader = first_one(which_lanes(ready)), of_round = from_lane(kind, leader);
+        // One that asks for the other lanes has them to itself.
+        const bool wide = of_round < MAX_KINDS && b.width[of_round] != WIDTH_LANE;
+        const bool now = wide ? lane() == leader : ready && kind == of_round;
+        rest &= ~which_lanes(now);
+        if (lane() == leader && of_round < MAX_KINDS) set_busy(b, w, next_round(w, l.warp, of_round));
+        if (now) frame_of_batch(b, l, wide);
+        // Whoever is ready next sees what these have done.
+        stand_by(b, l, course, now);
+    }
+    come_past(b, l, course, queue, batch.end, handled, taken ? latest_of_lanes(l.hlc) : 0);
+    return batch.end;
+}
+
+// What others may change meanwhile: asked by one lane, for all.
+enum { LEAVING = 1, CONGESTED = 2, WAITING = 4 };
+ENGINE_FN u32 look_around(const Block& b) {
+    const u32 here = (peek(&b.leaving) ? LEAVING : 0) | (is_congested(b) ? CONGESTED : 0) | (outbox_is_empty(b) ? 0 : WAITING);
+    return from_lane(here, first_one(live_lanes()));
+}
+
+// Handles what is staged. With nothing there it calls `wait`, which says of which queues there is something, a bit each, and 0 when there
+// will be nothing; then it returns, or when the shard is to leave.
+template <class Wait> ENGINE_FN void work(Block& b, Lane& l, Course& course, Wait& wait) {
+    constexpr u32 BOTH = 1 << INGRESS | 1 << INBOX;
+    u32 state = look_around(b), there = BOTH;
+    for (u32 turn = 0; !(state & LEAVING); ++turn) {
+        // The queues take turns while both have something.
+        u32 came = 0;
+        for (u32 k = 0; k < 2 && !came; ++k) {
+            const u32 queue = (turn + k) & 1;
+            if (there >> queue & 1 && (queue == INBOX || !(state & CONGESTED))) came = handle_batch(b, l, course, queue);
+        }
+        there = BOTH;
+        // Those that are left would take what all have taken.
+        if (came && ones(live_lanes()) < (LANES + 1) / 2 && is_first(live_lanes())) ask_for_a_launch(b);
+        state = look_around(b);
+        if (state & WAITING) {
+            drain_together(b);
+            if (!came) while_waiting(b);
+        } else if (!came && !(state & LEAVING)) {
+            there = wait(b, l);
+            if (!there) return;
+        }
     }
 }
 
 // ---- begin and end of a launch ---------------------------------------------------------------------------------------
 
-ENGINE_FN void enter_queue(Queue& q, const Chunk* ring, u32 log2, u64 cursor) {
+ENGINE_FN void empty_stage(Queue& q, u64 cursor) {
+    for (u32 i = 0; i < STAGE; ++i)
+        for (u32 c = 0; c < CHUNKS; ++c) q.stage[c][(cursor + i) % STAGE] = with_tag({0, 0}, stage_tag(cursor + i) ^ 0x8000);
+}
+
+ENGINE_FN void enter_queue(Block& b, u32 queue, const Chunk* ring, u32 log2) {
+    Queue& q = b.queues[queue];
     q.ring = ring;
     q.log2 = log2;
-    q.staged = q.done = q.cursor = q.published = cursor;
+    for (u32 w = 0; w < b.warps; ++w) b.workers[w].cursor[queue] = b.saved->cursors[2 * w + queue];
+    q.published = passed_by_all(b, queue);
+    empty_stage(q, q.published);
 }
 
-ENGINE_FN void empty_stage(Queue& q) {
-    for (u32 i = 0; i < STAGE; ++i) clear(q, q.cursor + i, lap(q.cursor + i, q.log2));
-}
-
-ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
+ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard, Peer* peers, u32 apart) {
     const RegionHeader& h = *(const RegionHeader*)p.region;
     b.egress = (Chunk*)(p.region + h.egress + shard * h.ring_stride);
     b.replies = (Chunk*)(p.region + h.replies);
@@ -104,6 +348,9 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     b.rows = (Row*)p.rows + (u64)shard * h.rows;
     b.counts = (u64*)p.counts + (u64)shard * h.rows;
     b.saved = (ShardState*)p.shards + shard;
+    b.lanes = (LaneState*)p.lanes + (u64)shard * WORK_LANES;
+    b.rests = (LaneRest*)p.rests + (u64)shard * WORK_LANES;
+    b.peers = peers;
     b.arena = (u8*)p.arena;
     b.arena_bytes = h.arena_bytes;
     b.clock_offset = h.clock_offset;
@@ -112,56 +359,114 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard) {
     b.row_count = h.rows;
     b.capacity_log2 = h.capacity_log2;
     b.reply_lines = h.reply_lines;
-    b.nest_bytes = h.nest_bytes;
+    b.system = h.system;
+    b.warps = p.warps;
+    b.apart = apart;
     const ShardState& s = *b.saved;
+    b.names = names_of(p);
+    b.nursery = nursery_of(p, shard);
+    b.next_grant = 0;
     enter_mail(b, p, h.shards);
-    enter_queue(b.ingress, (const Chunk*)(p.region + h.ingress + shard * h.ring_stride), h.capacity_log2, s.ingress & ~HANDLING);
-    enter_queue(b.inbox, inbox(b.mail, shard), p.inbox_log2, s.inbox & ~HANDLING);
-    b.resumed = b.ingress.cursor;
-    b.unsettled = 1;
-    b.begun = ((s.ingress | s.inbox) & HANDLING) != 0;
-    b.from = s.inbox & HANDLING ? &b.inbox : &b.ingress;
+    enter_queue(b, INGRESS, (const Chunk*)(p.region + h.ingress + shard * h.ring_stride), h.capacity_log2);
+    enter_queue(b, INBOX, inbox(b.mail, shard), p.inbox_log2);
+    for (u32 i = 0; i < b.warps; ++i) {
+        Worker& w = b.workers[i];
+        w.resumed = w.cursor[INGRESS];
+        w.busy = w.rounds = w.seen = w.since = 0;
+        w.alive = LANES;
+        w.helps = w.job.number = w.job.leader = w.job.helpers = 0;
+        w.job.next = w.job.count = 0;
+    }
     b.egress_tail = s.egress;
     b.egress_head = take(&b.control->egress_head);
+    b.egress_lock = 0;
     b.hlc = s.hlc;
     b.handled = s.handled;
     b.refused = s.refused;
     b.faults = s.faults;
     b.kill = s.kill;
-    b.busy = b.seen = b.since = b.handling = b.beat = 0;
-    b.told = 0;
-    b.leaving = 0;
-    b.depth = 0;
-    b.ctx.system = h.system;
-    // Whole: this shard has read it before.
-    Queue& q = *b.from;
-    const Chunk* const begun = q.ring + (q.cursor & ((1ull << q.log2) - 1)) * CHUNKS;
-    find_tail(b, is_from_inbox(b) ? NO_CORRELATION : low(load_chunk(begun).hi));
-    b.at = q.cursor;
-    if (b.begun) {
-        if (s.sent == (b.at << 1 | is_from_inbox(b)) + 1) b.begun |= SEEN;
-        q.staged = q.done = q.cursor += slots_for(high(load_chunk(begun + 1).hi) & 0xffff);
-    }
+    b.tried = s.trying;
+    b.beat = b.told = 0;
+    b.leaving = b.swap = b.loss = b.settled = b.waits = b.left = b.jobs = 0;
+    find_tail(b);
+    mend_nursery(b);
+    for (u32 i = 0; i < b.warps; ++i) b.workers[i].hlc = b.hlc;
     b.now = clock_micros() + (u64)h.clock_offset;
     publish(&b.progress->busy, (u64)0);
-    empty_stage(b.ingress);
-    empty_stage(b.inbox);
-    for (u32 kind = 0; kind < MAX_KINDS; ++kind) b.dispatch[kind] = kind == 0 || b.dispatch[kind - 1] ? resident_kind(kind) : nullptr;
+    publish(&b.progress->warps, b.warps);
+    for (u32 kind = 0; kind < MAX_KINDS; ++kind) {
+        b.dispatch[kind] = kind == 0 || b.dispatch[kind - 1] ? resident_kind(kind) : nullptr;
+        b.width[kind] = b.dispatch[kind] ? (u8)resident_kind_width(kind) : WIDTH_LANE;
+    }
     publish(&b.progress->running, 1u);
 }
 
-// E-5: everything a next launch needs. `swap` asks the worker for that launch.
-ENGINE_CALL void leave(Block& b, u32 swap) {
+ENGINE_FN void enter_lane(Block& b, Lane& l, u32 warp) {
+    l.warp = warp;
+    l.index = warp * LANES + lane();
+    l.saved = b.lanes + l.index;
+    l.leads = false;
+    l.ctx.system = b.system;
+    l.ctx.shard = b.shard;
+    l.rest = b.rests + l.index;
+    l.ctx.room = (u64)l.rest->room;
+}
+
+// E-6: where a warp goes on, and which of the frames ahead are done.
+ENGINE_FN Course resume(const Block& b, const Lane& l) {
+    Course course;
+    course.jobs = 0;
+    const u64 at = l.saved->at, slot = (at & ~(HANDLING | DONE)) >> 1;
+    for (u32 queue = INGRESS; queue <= INBOX; ++queue) {
+        const u64 ahead = slot - peek(&b.workers[l.warp].cursor[queue]);
+        u32 words[4];
+        for (u32 i = 0; i < 4; ++i) words[i] = any_bits(at & DONE && (at & 1) == queue && ahead / 32 == i ? 1u << ahead % 32 : 0);
+        course.done[queue] = {pair(words[0], words[1]), pair(words[2], words[3])};
+    }
+    return course;
+}
+
+// What is not handled of the inbox is what a cut finds there: of what some warps have come past, not all, their own frames are made void.
+ENGINE_CALL void void_what_is_done(Block& b) {
+    const Queue& q = b.queues[INBOX];
+    u64 furthest = 0;
+    for (u32 w = 0; w < b.warps; ++w) furthest = peek(&b.workers[w].cursor[INBOX]) > furthest ? peek(&b.workers[w].cursor[INBOX]) : furthest;
+    for (u64 at = passed_by_all(b, INBOX); at < furthest;) {
+        Chunk* const first = (Chunk*)slot((Chunk*)q.ring, q.log2, at);
+        const u32 length = length_of(load_chunk(first + 1)), row = low(load_chunk(first).lo);
+        if (peek(&b.workers[(row & (b.warps - 1))].cursor[INBOX]) > at) {
+            store_chunk(first + 3, as_void(load_chunk(first + 3)));
+        }
+        at += length <= MAX_PAYLOAD ? slots_for(length) : 1;
+    }
+}
+
+// E-5: everything a next launch needs is kept; the last warp tells the host.
+ENGINE_CALL void leave(Block& b) {
     // Unsettled, it leaves what the launch before has left.
-    if (!b.unsettled) {
-        progress(b);
-        b.from = &b.inbox;
-        keep_done(b);
-        keep_counts(b);
+    if (peek(&b.settled) == b.warps) {
+        tell_progress(b, passed_by_all(b, INGRESS));
+        for (u32 w = 0; w < b.warps; ++w) publish(&b.progress->passed[w], peek(&b.workers[w].cursor[INGRESS]));
+        void_what_is_done(b);
+        tell_inbox_head(b, passed_by_all(b, INBOX));
         b.saved->kill = peek(&b.kill);
     }
-    publish(&b.progress->swap, swap ? b.launch : 0u);
+    publish(&b.progress->swap, peek(&b.swap) ? b.launch : 0u);
     // SYNC running: pairs with the host's load.
     publish_last(&b.progress->running, 0u);
-    pass(&b.leaving, 1u);
+}
+
+// E-5: a warp leaves, or a poller, which tells nothing any more; the last one tells the host, with what all have written.
+ENGINE_FN void part(Block& b) {
+    // SYNC parting: each pairs with those before it.
+    if (bump_in_order(&b.left, 1u) + 1 == b.warps + b.apart) leave(b);
+}
+
+// A lane has ended in the middle of a handler. Its warp goes on without it; if there is nobody left, the shard goes on in another launch.
+ENGINE_CALL void end_lane(Block& b, Lane& l) {
+    Worker& w = b.workers[l.warp];
+    if (bump(&w.alive, ~0u) != 1) return;
+    leave_job(b, w);
+    ask_for_a_launch(b);
+    part(b);
 }

@@ -1,7 +1,8 @@
-// The engine as the CPU device runs it: a shard is a thread that polls and handles in turn, or, as on the GPU, one
-// thread that polls and one that handles.
+// The engine as the CPU device runs it: a shard is a thread that polls and handles in turn, or, as on the GPU, one thread that polls
+// and several that handle.
 #include <memory>
 #include <thread>
+#include <vector>
 #include "host.h"
 #include "engine.h"
 #include "cut.h"
@@ -9,13 +10,14 @@
 namespace {
 
 struct HostBlock : Block {
+    std::vector<Peer> all_peers;
 #ifdef ENGINE_WATCH
     u8 bytes[2][STAGE * CHUNKS];        // one for each staged chunk of both queues (watch.h)
 #endif
 };
 
 thread_local HostBlock* current = nullptr;
-struct Pollers { Poller host, shards; };
+struct Pollers { Poller<INGRESS> host; Poller<INBOX> shards; };
 thread_local Pollers* fused = nullptr;      // set while this thread polls and handles in turn
 
 // With nothing to do, first stay close, then let others run, then sleep: the CPU device shares its cores with the application.
@@ -41,39 +43,56 @@ u32 poll_both(Block& b, Pollers& p, bool look) { return poll(b, p.host, look) + 
 void poll_until_leaving(HostBlock& b) {
     Idle idle;
     current = &b;
-    Pollers pollers{start_polling(b, b.ingress), start_polling(b, b.inbox)};
+    Pollers pollers{start_polling<INGRESS>(b), start_polling<INBOX>(b)};
     while (!pollers.host.leaving) {
         if (poll_both(b, pollers, true)) idle.reset();
         else idle.wait();
     }
+    part(b);
 }
 
-void handle_until_leaving(Block& b) {
+// A work warp with a thread of its own.
+void work_until_leaving(HostBlock& b, u32 warp) {
     struct {
         Idle idle;
-        u64 handled = 0;
-        bool operator()(Block& b) {
-            if (handled != b.handled) { handled = b.handled; idle.reset(); }
+        u64 rounds = 0;
+        u32 operator()(Block& b, Lane& l) {
+            if (peek(&b.jobs) && help(b, l)) idle.reset();
+            const u64 now = b.workers[l.warp].rounds;
+            if (rounds != now) { rounds = now; idle.reset(); }
             idle.wait();
-            return true;
+            return 1 << INGRESS | 1 << INBOX;
         }
     } until_told;
-    handle(b, until_told);
+    current = &b;
+    const auto lane = std::make_unique<Lane>();
+    enter_lane(b, *lane, warp);
+    if (settle(b, *lane)) {
+        Course course = resume(b, *lane);
+        work(b, *lane, course, until_told);
+    }
+    part(b);
 }
 
-void poll_and_handle_until_leaving(Block& b) {
-    struct { bool operator()(Block&) const { return false; } } not_at_all;
+void poll_and_work_until_leaving(Block& b) {
+    struct { u32 operator()(Block&, const Lane&) const { return 0; } } not_at_all;
     Idle idle;
     bool look = true;
-    Pollers pollers{start_polling(b, b.ingress), start_polling(b, b.inbox)};
+    Pollers pollers{start_polling<INGRESS>(b), start_polling<INBOX>(b)};
     fused = &pollers;
-    for (u32 turn = 0; !pollers.host.leaving; ++turn) {
-        const u32 slots = poll_both(b, pollers, look || turn % LOOK_EVERY == 0);
-        handle(b, not_at_all);
-        look = !slots;
-        if (look) idle.wait();
-        else idle.reset();
+    const auto lane = std::make_unique<Lane>();
+    enter_lane(b, *lane, 0);
+    if (settle(b, *lane)) {
+        Course course = resume(b, *lane);
+        for (u32 turn = 0; !pollers.host.leaving; ++turn) {
+            const u32 slots = poll_both(b, pollers, look || turn % LOOK_EVERY == 0);
+            work(b, *lane, course, not_at_all);
+            look = !slots;
+            if (look) idle.wait();
+            else idle.reset();
+        }
     }
+    part(b);
     fused = nullptr;
 }
 
@@ -86,8 +105,9 @@ u64 mail_words[MAIL_WORDS];
 u64& word_for_mail(const Chunk* slot) { return mail_words[(u64)slot / SLOT_BYTES % MAIL_WORDS]; }
 u8& byte_for(const Chunk* staged) {
     HostBlock& b = *current;
-    const bool inbox = staged >= b.inbox.stage[0] && staged < b.inbox.stage[STAGE];
-    return b.bytes[inbox][staged - (inbox ? b.inbox : b.ingress).stage[0]];
+    const Chunk* const inbox = b.queues[INBOX].stage[0];
+    const bool is_inbox = staged >= inbox && staged < inbox + STAGE * CHUNKS;
+    return b.bytes[is_inbox][staged - b.queues[is_inbox].stage[0]];
 }
 #endif
 inline void while_waiting(Block& b) {
@@ -95,15 +115,30 @@ inline void while_waiting(Block& b) {
     sched_yield();
 }
 
-extern "C" void resident_emit(CtxRaw*, u32 type, const u8* payload, u32 length) { emit(block(), type, payload, length); }
+inline Lane& lane_of(CtxRaw* ctx) { return *(Lane*)((u8*)ctx - __builtin_offsetof(Lane, ctx)); }
 
-extern "C" void resident_send(CtxRaw*, const RawAddress* to, u32 message, const u8* payload, u32 length, const ReplyTo* reply) {
-    send_message(block(), *to, message, payload, length, reply);
+extern "C" void resident_emit(CtxRaw* ctx, u32 type, const u8* payload, u32 length) { emit(block(), lane_of(ctx), type, payload, length); }
+
+extern "C" void resident_send(CtxRaw* ctx, const RawAddress* to, u32 message, const u8* payload, u32 length, const ReplyTo* reply) {
+    send_message(block(), lane_of(ctx), *to, message, payload, length, reply);
 }
+
+extern "C" u32 resident_spawn(CtxRaw* ctx, u64 fingerprint, const u8* state, u32 bytes, RawAddress* child) {
+    return bear(block(), lane_of(ctx), fingerprint, state, bytes, *child);
+}
+
+extern "C" u32 resident_lookup(CtxRaw* ctx, u64 hash, u32 kind, RawAddress* found) {
+    return find_name(block().names, ctx->system, hash, kind, *found);
+}
+
+extern "C" u8* resident_job_room(CtxRaw* ctx) { return job_room(block(), lane_of(ctx)); }
+
+extern "C" u32 resident_job(CtxRaw* ctx, Work work, const RawJob* job) { return run_job(block(), lane_of(ctx), work, *job); }
 
 // Mends the mailboxes of all shards after a loss.
 extern "C" void resident_host_mend(const EngineParams* p) {
     const u32 shards = ((const RegionHeader*)p->region)->shards;
+    for (u32 lane = 0; lane < shards * WORK_LANES; ++lane) mend_lane(*p, lane / WORK_LANES, lane % WORK_LANES);
     for (u32 shard = 0; shard < shards; ++shard) mend_outbox(*p, shard);
     for (u32 shard = 0; shard < shards; ++shard) mend_inbox(*p, shard);
 }
@@ -114,19 +149,21 @@ extern "C" void resident_host_cut_copy(const CutParams* p) { cut_copy(*p, {0, 1}
 extern "C" void resident_host_cut_changed(const CutParams* p) { cut_changed(*p, {0, 1}); }
 extern "C" void resident_host_load(const CutParams* p) { load(*p, {0, 1}); }
 
-// Runs shard `shard` until it is told to leave; with `threads` its poller is a thread of its own.
+// Runs shard `shard` until it is told to leave; with `threads` its pollers are a thread of their own, and each work warp is.
 extern "C" void resident_host_shard(const EngineParams* params, u32 shard, u32 threads) {
     const auto b = std::make_unique<HostBlock>();
     current = b.get();
     fused = nullptr;
-    enter(*b, *params, shard);
+    b->all_peers.resize(((const RegionHeader*)params->region)->shards);
+    enter(*b, *params, shard, b->all_peers.data(), threads);
     if (threads) {
-        std::thread poller(poll_until_leaving, std::ref(*b));
-        handle_until_leaving(*b);
-        poller.join();
+        std::vector<std::thread> others;
+        others.emplace_back(poll_until_leaving, std::ref(*b));
+        for (u32 warp = 1; warp < params->warps; ++warp) others.emplace_back(work_until_leaving, std::ref(*b), warp);
+        work_until_leaving(*b, 0);
+        for (std::thread& other : others) other.join();
     } else {
-        poll_and_handle_until_leaving(*b);
+        poll_and_work_until_leaving(*b);
     }
-    leave(*b, 0);
     current = nullptr;
 }

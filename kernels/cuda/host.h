@@ -7,6 +7,7 @@
 
 #define ENGINE_FN inline
 #define ENGINE_CALL inline
+#define ENGINE_ROLLED
 #define ENGINE_EXTERN
 constexpr u32 LANES = 1;
 
@@ -49,9 +50,22 @@ inline void store_staged(Chunk* to, Chunk c) {
     note(&to->lo, c.lo);
     note(&to->hi, c.hi);
 }
-inline void unstage(Chunk* at, u64 mark) {
-    chunk_is_read(at);
-    note(&at->hi, mark);
+
+inline u32 bump_in_order(u32* word, u32 n) { return __atomic_fetch_add(word, n, __ATOMIC_ACQ_REL); }
+inline u32 bump(u32* word, u32 n) { return __atomic_fetch_add(word, n, __ATOMIC_RELAXED); }
+inline u64 bump(u64* word, u64 n) { return __atomic_fetch_add(word, n, __ATOMIC_RELAXED); }
+inline void give_back(u64* word, u64 v) { pass(word, v); }
+inline void raise_kept(u64* word, u64 to) {
+    u64 was = peek(word);
+    while (was < to && !__atomic_compare_exchange_n(word, &was, to, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+}
+inline bool swap_if(u32* word, u32 was, u32 becomes) { return __atomic_compare_exchange_n(word, &was, becomes, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED); }
+// SYNC lock: each pairs with the one before.
+template <class F> bool if_free(u32* lock, F what) {
+    if (!swap_if(lock, 0, 1)) return false;
+    what();
+    pass(lock, 0u);
+    return true;
 }
 template <class T> T look(const T* word) { return peek(word); }
 inline void touch(const u8* memory) { __builtin_prefetch(memory); }
@@ -64,19 +78,44 @@ inline void keep(Chunk* to, Chunk c) {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-inline void count_one(u64* count) { ++*count; }
+inline void keep_word(u64* to, u64 v) {
+    note(to, v);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+inline void count_up(u64* to, u64 n) { bump(to, n); }
+
 inline void count_from(u64* count, u64 value) { *count = value; }
 inline u64 counted(const u64* count) { return *count; }
+
+template <class T> T& known(T& it) { return it; }
 
 inline u32 lane() { return 0; }
 inline u32 which_lanes(bool yes) { return yes; }
 template <class T> T first_lane(T value) { return value; }
+template <class T> T from_lane(T value, u32) { return value; }
+inline u32 live_lanes() { return 1; }
+inline bool any_lane(bool yes) { return yes; }
+inline u32 most_of_lanes(u32 value) { return value; }
+inline u32 any_bits(u32 bits) { return bits; }
+inline u32 same_lanes(u64) { return 1; }
+inline u32 lanes_here() { return 1; }
+inline u32 which_of(u32, bool yes) { return yes; }
+inline u32 same_of(u32, u32) { return 1; }
+inline void sync_of(u32) {}
+template <class T> T from_lane_of(u32, T value, u32) { return value; }
+inline u64 latest_of_lanes(u64 value) { return value; }
+inline void sync_lanes() {}
+inline u32 lanes_below(u32 = 0) { return 0; }
+inline u32 ones(u32 bits) { return (u32)__builtin_popcount(bits); }
+inline u32 first_one(u32 bits) { return (u32)__builtin_ctz(bits); }
+inline bool is_first(u32) { return true; }
 inline u32 first_zero(u32 bits) { return (u32)__builtin_ctz(~bits); }
 
 // SYNC inbox-ticket: each pairs with those before it: who writes behind others' slots has what they have seen of the head.
 inline u64 take_ticket(u64* tail, u64 n) { return __atomic_fetch_add(tail, n, weakened("inbox-ticket") ? __ATOMIC_RELAXED : __ATOMIC_ACQ_REL); }
 // SYNC inbox-room: a shard's word of how far it has come pairs with the loads of those who look for room.
 inline u64 look_for_room(const u64* head) { return weakened("inbox-room/load") ? peek(head) : take(head); }
+inline u64 look_at_tail(const u64* tail) { return take(tail); }
 inline void give_room(u64* head, u64 v) {
     if (weakened("inbox-room/store")) return note(head, v);
     publish(head, v);

@@ -13,7 +13,7 @@ ENGINE_FN Answered answered(const Block& b, const Head& h) {
     for (u32 k = 0; k < lines; ++k)
         for (u32 i = 0; i < CHUNKS; ++i) {
             const Chunk c = load_chunk(line + k * CHUNKS + i);
-            const bool there = is_staged(c, h.reply_tag);
+            const bool there = tag_of(c) == h.reply_tag;
             is.whole = is.whole && there;
             is.some = is.some || there;
             if (there && k == 0 && i == 1) lines = slots_for(high(c.hi) & 0xffff);
@@ -24,72 +24,108 @@ ENGINE_FN Answered answered(const Block& b, const Head& h) {
 
 // E-6: blames the message that was being handled. Its actor's state may be half of one and half of another, so it fails; the
 // message goes back to the host.
-ENGINE_FN void blame(Block& b, const Head& h, Row& row) {
+ENGINE_FN void blame(Block& b, Lane& l, const Head& h, Row& row) {
     const bool failed = row.generation == h.generation && look(&row.status) == ROW_LIVE;
     const u32 ahead = h.op == OP_ASK ? (u32)sizeof(ReplyTo) : 0;
     if (failed) {
-        put(&row.status, (u32)ROW_FAILED);
-        ++b.faults;
-        keep_counts(b);
-        send(b, OP_RETURN, h.message, NO_CORRELATION, b.payload + ahead, h.length - ahead);
+        mark_failed(b, row);
+        send(b, l, OP_RETURN, h.message, NO_CORRELATION, l.payload + ahead, h.length - ahead);
     }
-    tell_blamed(b, failed);
+    tell_blamed(b, l, failed);
 }
 
-// E-6: comes past what the launch before has begun; false if the shard is to leave before the worker lets it.
-ENGINE_CALL bool settle(Block& b) {
-    for (;; pause_ns(200)) {
-        b.loss = take(&b.control->loss);
-        if (!(b.loss & HOLD)) break;
-        if (peek(&b.leaving)) return false;
-        while_waiting(b);
+// E-6: comes past the message that this lane was at when the launch before was lost.
+ENGINE_CALL void settle_lane(Block& b, Lane& l, bool blamed) {
+    known(b), known(l);
+    const LaneState& was = *l.saved;
+    l.id = was.at & ~(HANDLING | DONE);
+    l.queue = l.id & 1;
+    l.at = l.id >> 1;
+    l.hlc = peek(&b.workers[l.warp].hlc);
+    const Queue& q = b.queues[l.queue];
+    const u64 mask = (1ull << q.log2) - 1;
+    const Chunk* const first = q.ring + (l.at & mask) * CHUNKS;
+    const Head h = l.head = unpack(l, load_chunk(first), load_chunk(first + 1), load_chunk(first + 2), load_chunk(first + 3));
+    for (u32 k = 1; k < slots_for(h.length); ++k)
+        for (u32 i = 0; i < CHUNKS; ++i) unpack_more(l, k, i, load_chunk(q.ring + ((l.at + k) & mask) * CHUNKS + i));
+    Row& row = b.rows[h.row];
+    // What was written whole before the loss stands ahead of the tail; the host has taken back what was not.
+    const bool told = was.answered == l.id + 1 && was.answered_at < b.egress_tail;
+    const bool seen = was.seen == l.id + 1 && was.seen_at <= b.egress_tail;
+    // All was done but for the answer, if it has one (mail.h, `mend_lane`).
+    const bool sent = was.sending == l.id + 1 && was.ticket == SENT;
+    const Answered is = answered(b, h);
+    // As it was before the message, or behind it if that was handled and its actor has not failed by it.
+    const bool lives = row.generation == h.generation && look(&row.status) == ROW_LIVE;
+    const u64 one = is_from_inbox(l) ? FROM_ACTOR : 1;
+    if (row.generation == h.generation) count_from(b.counts + h.row, was.count + ((told || sent || is.some) && lives ? one : 0));
+    if (told || is.whole || (sent && !is_call(h.op))) {
+        // It was handled, and that was told.
+    } else if (is.some || sent) {
+        // It was handled, and what its caller may have read of the answer can not be written anew.
+        tell_blamed(b, l, 0);
+    } else if (!blamed && !seen && row.state_bytes <= UNDO_BYTES) {
+        const u32 status = look(&row.status);
+        copy(b.arena + row.state_offset, was.undo, row.state_bytes);
+        // A failure that nobody has heard of has not been.
+        if (row.generation == h.generation && status == ROW_FAILED) put(&row.status, (u32)ROW_LIVE);
+        keep_word(&b.saved->trying, l.index + 1);
+        message(b, l, h, &row, true);
+    } else {
+        blame(b, l, h, row);
     }
-    b.unsettled = 0;
-    if (b.begun) {
-        Queue& q = *b.from;
-        const u64 at = b.at, mask = (1ull << q.log2) - 1;
-        const Chunk* const first = q.ring + (at & mask) * CHUNKS;
-        const Head h = b.head = unpack(b, load_chunk(first), load_chunk(first + 1), load_chunk(first + 2), load_chunk(first + 3));
-        for (u32 k = 1; k < slots_for(h.length); ++k)
-            for (u32 i = 0; i < CHUNKS; ++i) unpack_more(b, k, i, load_chunk(q.ring + ((at + k) & mask) * CHUNKS + i));
-        Row& row = b.rows[h.row];
-        const Answered is = answered(b, h);
-        // As it was before the message, or behind it if that was handled and its actor has not failed by it.
-        const bool was = b.begun & ANSWERED || is.some;
-        const bool lives = row.generation == h.generation && look(&row.status) == ROW_LIVE;
-        if (row.generation == h.generation) count_from(b.counts + h.row, b.saved->count + (was && lives ? is_from_inbox(b) ? FROM_ACTOR : 1 : 0));
-        if (b.begun & ANSWERED || is.whole) {
-            // It was handled, and that was told.
-        } else if (is.some) {
-            // It was handled, and what its caller may have read of the answer can not be written anew.
-            tell_blamed(b, 0);
-        } else if (b.loss & RETRY && !(b.begun & SEEN) && row.state_bytes <= UNDO_BYTES) {
-            const u32 status = look(&row.status);
-            copy(b.arena + row.state_offset, b.saved->undo, row.state_bytes);
-            // A failure that nobody has heard of has not been.
-            if (row.generation == h.generation && status == ROW_FAILED) put(&row.status, (u32)ROW_LIVE);
-            message(b, h, &row);
-        } else {
-            blame(b, h, row);
+    keep_done(l);
+    Worker& w = b.workers[l.warp];
+    if (l.hlc > peek(&w.hlc)) note(&w.hlc, l.hlc);
+}
+
+// E-6: comes past what this warp had begun when the launch before was lost, one message after another, and one warp after another, since
+// who is alone is known to be the one that does it again. False if the shard is to leave before all are.
+ENGINE_CALL bool settle(Block& b, Lane& l) {
+    known(b), known(l);
+    enum { WAIT, GO, LEAVE };
+    u32 next = WAIT;
+    for (; next == WAIT; next = first_lane(next)) {
+        if (lane() != 0) continue;
+        const u32 loss = take(&b.control->loss);
+        if (peek(&b.leaving)) next = LEAVE;
+        else if (!(loss & HOLD) && receive(&b.settled) == l.warp) { note(&b.loss, loss); next = GO; }
+        else { while_waiting(b); pause_ns(200); }
+    }
+    if (next == LEAVE) return false;
+    const u64 trying = b.tried;
+    for (u32 begun = which_lanes((l.saved->at & HANDLING) != 0); begun; begun &= begun - 1) {
+        // Blamed is the one that was alone when it happened, or else the only one.
+        if (lane() == first_one(begun)) settle_lane(b, l, !(b.loss & RETRY) && (!trying || trying == l.index + 1));
+        if (is_first(live_lanes())) {
+            set_busy(b, b.workers[l.warp], 0);
+            keep_word(&b.saved->trying, 0);
         }
-        finish(b);
     }
-    publish(&b.progress->settled, b.launch);
-    return true;
+    if (is_first(live_lanes())) {
+        // SYNC settled: what this warp has written of the loss, the next one has.
+        pass(&b.settled, l.warp + 1);
+        if (l.warp + 1 == b.warps) publish(&b.progress->settled, b.launch);
+    }
+    // Nothing else is handled meanwhile.
+    for (next = WAIT; next == WAIT; next = from_lane(next, first_one(live_lanes()))) {
+        if (!is_first(live_lanes())) continue;
+        if (receive(&b.settled) == b.warps) next = GO;
+        else if (peek(&b.leaving)) next = LEAVE;
+        else while_waiting(b);
+    }
+    return next == GO;
 }
 
 // E-6: what was written whole before a loss is the host's, which has taken away what was not; this launch writes behind it.
-ENGINE_FN void find_tail(Block& b, u32 correlation) {
+ENGINE_FN void find_tail(Block& b) {
     const u32 log2 = b.capacity_log2;
     for (;;) {
         const Chunk* const slot = b.egress + (b.egress_tail & ((1ull << log2) - 1)) * CHUNKS;
         const u32 tag = lap(b.egress_tail, log2);
         const Chunk c1 = load_chunk(slot + 1);
-        if (!is_staged(load_chunk(slot), tag) || !is_staged(c1, tag) || !is_staged(load_chunk(slot + 2), tag) || !is_staged(load_chunk(slot + 3), tag)) return;
+        if (tag_of(load_chunk(slot)) != tag || tag_of(c1) != tag || tag_of(load_chunk(slot + 2)) != tag || tag_of(load_chunk(slot + 3)) != tag) return;
         if (c1.lo > b.hlc) b.hlc = c1.lo;
-        // What was being handled was seen outside: it has emitted, or been answered.
-        const Chunk c0 = load_chunk(slot), c3 = load_chunk(slot + 3);
-        if (b.begun) b.begun |= (high(c3.hi) & 0xffff) == OP_EMIT || low(c0.hi) != correlation ? SEEN : ANSWERED;
         b.egress_tail += slots_for(high(c1.hi) & 0xffff);
     }
 }

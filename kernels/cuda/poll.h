@@ -1,4 +1,5 @@
-// The poller: watches a ring and the host's control line, and stages what has come. Part of engine.h.
+// The pollers: each watches a ring and stages what has come; the host's watches the control line too, and tells the host how far the
+// shard is. Part of engine.h.
 #pragma once
 #include "block.h"
 
@@ -14,33 +15,62 @@ ENGINE_CALL void revoke(Block& b, u32 kill) {
     publish_last(&b.progress->kill_done, kill);
 }
 
-// A sign of life; and a message that takes long is told to the host, once, and that it is done.
-ENGINE_FN void watch_handler(Block& b, u64 now) {
-    const u64 busy = peek(&b.busy);
+// A sign of life; and what takes long is told to the host, once, and that it is done. Of several, one after another.
+ENGINE_FN void watch_workers(Block& b, u64 now) {
     if (now - b.beat > BEAT_US) {
         b.beat = now;
         publish(&b.progress->beat, now);
     }
-    if (busy != b.seen) {
-        b.seen = busy;
-        b.since = now;
-        if (b.told) publish(&b.progress->busy, (u64)0);
-        b.told = 0;
-    } else if (busy && !b.told && now - b.since > SLOW_US) {
-        b.told = 1;
-        publish(&b.progress->busy, busy);
+    // Whoever waits for the host holds up others, too.
+    const bool waits = peek(&b.waits) != 0;
+    u64 slow = 0;
+    for (u32 i = 0; i < b.warps; ++i) {
+        Worker& w = b.workers[i];
+        const u64 busy = peek(&w.busy);
+        if (busy != w.seen || waits) {
+            w.seen = busy;
+            w.since = now;
+        } else if (busy && now - w.since > SLOW_US && (!slow || busy == b.told)) {
+            slow = busy;
+        }
     }
+    if (slow != b.told) {
+        b.told = slow;
+        publish(&b.progress->busy, slow);
+    }
+}
+
+// Tells the host how far this shard has come.
+ENGINE_CALL void tell_progress(Block& b, u64 passed) {
+    ShardProgress* const p = b.progress;
+    Queue& q = b.queues[INGRESS];
+    publish(&p->handled, peek(&b.handled));
+    publish(&p->refused, peek(&b.refused));
+    publish(&p->faults, peek(&b.faults));
+    u64 hlc = peek(&b.hlc);
+    for (u32 w = 0; w < b.warps; ++w) hlc = peek(&b.workers[w].hlc) > hlc ? peek(&b.workers[w].hlc) : hlc;
+    publish(&p->hlc, hlc);
+    // SYNC slot-free (ingress): pairs with the host producer's load.
+    publish(&p->ingress_head, passed);
+    q.published = passed;
 }
 
 // What the host's first 16 control bytes say. SYNC command: pairs with the host's release store.
 ENGINE_FN void obey(Block& b, Chunk control) {
     const u64 now = clock_micros() + (u64)b.clock_offset;
     note(&b.now, now);
-    if (LANES > 1) watch_handler(b, now);
+    if (b.apart) watch_workers(b, now);
     // SYNC slot-free (egress): pairs with the host consumer's head store.
     note(&b.egress_head, control.lo);
     if (low(control.hi) == STOP) pass(&b.leaving, 1u);
     if (high(control.hi) != peek(&b.kill)) revoke(b, high(control.hi));
+}
+
+// MB-2: what was handled of the inbox may be written again.
+ENGINE_FN void tell_inbox_head(Block& b, u64 passed) {
+    // SYNC inbox-room: pairs with the senders' loads in `reserve`. The frames' contents have been received, their tags were checked.
+    give_room(&((Mailbox*)(b.mail.base + b.shard * b.mail.bytes))->head, passed);
+    b.queues[INBOX].published = passed;
 }
 
 // The actor of a staged message will be asked for soon: its row and the beginning of its state come closer meanwhile.
@@ -48,76 +78,106 @@ ENGINE_FN void fetch_ahead(Block& b, u32 row) {
     if (row < b.row_count) touch(b.arena + look(&b.rows[row].state_offset));
 }
 
-// The poller, in registers: all that can be known before a load from the host is on its way.
-struct Poller {
-    Queue* queue;
+// The poller of one queue, in registers: all that can be known before a load from memory is on its way.
+template <u32 QUEUE> struct Poller {
+    // Slots read at once while messages flow: what comes over the bus is a warp's worth with the control line; what is in device memory
+    // is for all work warps.
+    static constexpr u32 BURST = QUEUE == INGRESS ? 7 : 31;
+    static_assert(STAGE >= MAX_FRAME_SLOTS + BURST, "a frame must fit the stage");
     const Chunk* ring;
     const Chunk* control;
     u64 mask, base;                     // `base`: the first slot not staged
     u64 early;                          // the slot of which this lane has staged its chunk ahead of the others
     u32 log2, want;                     // `want`: how many slots to look at, as far as the stage has room
     u32 leaving;                        // the shard was to leave, at the last look
+    u32 turn, staged;                   // polls; slots staged by the last one
+    u64 last;                           // when something came, in host microseconds
+    u64 told;                           // of what the host was told: frames handled, refused and failed at
 };
 
-ENGINE_FN Poller start_polling(const Block& b, Queue& q) {
-    return {&q, q.ring, (const Chunk*)b.control, (1ull << q.log2) - 1, q.staged, ~0ull, q.log2, 1, 0};
+template <u32 QUEUE> ENGINE_FN Poller<QUEUE> start_polling(const Block& b) {
+    const Queue& q = b.queues[QUEUE];
+    return {q.ring, (const Chunk*)b.control, (1ull << q.log2) - 1, passed_by_all(b, QUEUE), ~0ull, q.log2, 1, 0, 0, 0, b.now, 0};
+}
+
+// Whether nothing has come for so long that the bus is spared.
+template <u32 QUEUE> ENGINE_FN bool is_idle(const Block& b, Poller<QUEUE>& p, u32 staged) {
+    const u64 now = peek(&b.now);
+    if (staged) p.last = now;
+    return now - p.last > IDLE_US;
+}
+
+// Tells who writes the ring, when there is time and now and then.
+template <u32 QUEUE> ENGINE_FN void tell(Block& b, Poller<QUEUE>& p, u64 passed) {
+    const u64 ahead = passed - b.queues[QUEUE].published;
+    if ((p.staged && ahead < (p.mask + 1) / 4) || ++p.turn % LOOK_EVERY) return;
+    const u64 counted = QUEUE == INGRESS ? peek(&b.handled) + peek(&b.refused) + peek(&b.faults) : 0;
+    if (!ahead && counted == p.told) return;
+    p.told = counted;
+    if (lane() != 0) return;
+    if (QUEUE == INBOX) tell_inbox_head(b, passed);
+    else tell_progress(b, passed);
 }
 
 // Looks at the next slots and stages those that are complete; with `look`, at the control line too, in the same breath. Called
 // by all lanes of the poller; returns how many slots were staged.
-ENGINE_FN u32 poll(Block& b, Poller& p, bool look) {
-    Queue& q = *p.queue;
+template <u32 QUEUE> ENGINE_FN u32 poll(Block& b, Poller<QUEUE>& p, bool look) {
+    constexpr u32 BURST = Poller<QUEUE>::BURST;
     constexpr u32 ITEMS = (BURST * CHUNKS + LANES - 1) / LANES;     // chunks that one lane holds
+    constexpr u32 EACH = LANES / CHUNKS;                            // slots whose chunks are held side by side
+    Queue& q = b.queues[QUEUE];
     const u32 want = p.want;
     Chunk held[ITEMS];
-    const bool looks = look && lane() == LANES - 1;
+    const bool looks = look && QUEUE == INGRESS && lane() == LANES - 1;
     if (looks && LANES == 1) obey(b, load_chunk(p.control));
-    u32 complete = 0;
+    u32 alone = 0;                      // on a CPU: chunks that are there, one after another
     for (u32 i = 0; i < ITEMS; ++i) {
         const u32 item = i * LANES + lane(), slot = item / CHUNKS;
         if (slot < want || (LANES > 1 && looks))
             held[i] = load_chunk(slot < want ? p.ring + ((p.base + slot) & p.mask) * CHUNKS + item % CHUNKS : p.control);
         if (LANES > 1) continue;
-        if (slot >= want || high(held[i].hi) >> 16 != lap(p.base + slot, p.log2)) break;
-        complete |= 1u << item;
+        if (slot >= want || tag_of(held[i]) != lap(p.base + slot, p.log2)) break;
+        alone = item + 1;
     }
-    // SYNC stage-free: pairs with the handler's `pass(&q.done)`.
-    const u64 free_to = receive(&q.done) + STAGE;
-    p.leaving = peek(&b.leaving);
+    // While those are on their way: how far the shard is, for the ring's writers.
+    const u64 passed = passed_by_all(b, QUEUE);
+    p.leaving = any_lane(peek(&b.leaving));
+    if (!p.leaving) tell(b, p, passed);
+    u32 n = LANES == 1 ? alone / CHUNKS : 0;
     if (LANES > 1) {
-        const u32 slot = lane() / CHUNKS;
-        const bool there = slot < want && high(held[0].hi) >> 16 == lap(p.base + slot, p.log2);
-        // The first slot is what somebody may wait for: its chunks go to the handler, which asks for all four itself, before it
-        // is known here whether they are all there. Once for each: the handler may have taken them when the next look is done.
-        if (there && slot == 0 && p.early != p.base) {
-            store_staged(&q.stage[p.base % STAGE][lane()], held[0]);
+        // The first slot is what somebody may wait for: its chunks go to the work warps, which ask for all four themselves, before it
+        // is known here whether they are all there. Once for each.
+        if (want && lane() < CHUNKS && p.early != p.base && tag_of(held[0]) == lap(p.base, p.log2)) {
+            store_staged(&q.stage[lane()][p.base % STAGE], with_tag(held[0], stage_tag(p.base)));
             p.early = p.base;
         }
-        complete = which_lanes(there);
         if (looks) obey(b, held[0]);
-        if (complete == 0) {
-            p.want = free_to != p.base;
-            return 0;
+        for (u32 i = 0; i < ITEMS; ++i) {
+            const u32 slot = i * EACH + lane() / CHUNKS;
+            const u32 complete = which_lanes(slot < want && tag_of(held[i]) == lap(p.base + slot, p.log2));
+            // One bit a slot, where all four chunks are there; then the run of ones from slot 0.
+            u32 whole = complete & complete >> 1;
+            whole = whole & whole >> 2 & 0x11111111u;
+            const u32 run = whole == 0x11111111u ? EACH : first_zero(whole | ~0x11111111u) / CHUNKS;
+            n += run;
+            if (run < EACH) break;
         }
     }
-    // One bit a slot, where all four chunks are there; then the run of ones from slot 0.
-    u32 whole = complete & complete >> 1;
-    whole = whole & whole >> 2 & 0x11111111u;
-    const u32 n = first_zero(whole | ~0x11111111u) / CHUNKS;
     for (u32 i = 0; i < ITEMS; ++i) {
         const u32 item = i * LANES + lane(), slot = item / CHUNKS;
-        if (slot >= n) continue;
-        // SYNC staged: pairs with the handler's loads.
-        if (LANES == 1 || slot > 0) store_staged(&q.stage[(p.base + slot) % STAGE][item % CHUNKS], held[i]);
+        if (slot >= n) break;
+        const Chunk* const from = p.ring + ((p.base + slot) & p.mask) * CHUNKS;
+        // SYNC staged: pairs with the work warps' loads.
+        if (LANES == 1 || slot > 0) store_staged(&q.stage[item % CHUNKS][(p.base + slot) % STAGE], with_tag(held[i], stage_tag(p.base + slot)));
         if (item % CHUNKS == 0) {
             fetch_ahead(b, low(held[i].lo));
-            if (&q == &b.inbox) mail_is_read(p.ring + ((p.base + slot) & p.mask) * CHUNKS);
+            if (QUEUE == INBOX) mail_is_read(from);
         }
     }
     p.base += n;
-    if (n && lane() == 0) note(&q.staged, p.base);
-    const u64 room = free_to - p.base;
+    const u64 room = passed + STAGE - p.base;
     const u32 most = n ? BURST : 1;
     p.want = first_lane(room < most ? (u32)room : most);
+    p.staged = n;
     return n;
 }

@@ -10,6 +10,9 @@ constexpr u32 MAX_PAYLOAD = 960;
 constexpr u32 MAX_FRAME_SLOTS = 21;
 constexpr u32 MAX_STATE = 65536;
 constexpr u32 MAX_FAULT_TEXT = 240;
+constexpr u32 SHORT_REPLY = 64;
+constexpr u32 LANE_BYTES = 368;
+constexpr u32 REST_BYTES = 3120;
 constexpr u32 MAX_KINDS = 64;
 constexpr u32 LINE_STRIDE = 4096;
 constexpr u32 UNDO_BYTES = 256;
@@ -21,14 +24,23 @@ constexpr u32 AGAIN = 32768;
 constexpr u32 LOSS = 65536;
 constexpr u32 RETRY = 131072;
 constexpr u32 HOLD = 262144;
-constexpr u32 ALLOWANCE = 24;
+constexpr u32 ALLOWANCE = 32;
+constexpr u32 NAME_WINDOW = 32;
+constexpr u32 NAME_END = 1;
 constexpr u32 BUSY_KIND_BITS = 8;
+constexpr u32 TICKET_BITS = 48;
+constexpr u32 WORK_WARPS = 4;
+constexpr u32 WORK_LANES = 128;
 constexpr u32 DISPATCH_UNKNOWN = 4294967295u;
 constexpr u32 DISPATCH_FAILED = 4294967294u;
+constexpr u32 JOB_OUTSIDE = 4294967295u;
 constexpr u64 HANDLING = 0x8000000000000000ull;
+constexpr u64 BY_OUTBOX = 0xffff000000000000ull;
+constexpr u64 SENT = 0xffffffffffffffffull;
+constexpr u64 DONE = 0x4000000000000000ull;
 constexpr u64 FROM_ACTOR = 0x0000010000000000ull;
 constexpr u64 REGION_MAGIC = 0x746e656469736572ull;
-constexpr u64 WIRE_FINGERPRINT = 0x042694c5e59e278aull;
+constexpr u64 WIRE_FINGERPRINT = 0x2a9ed477337445e1ull;
 
 constexpr u32 OP_CAST = 1;
 constexpr u32 OP_CALL = 2;
@@ -38,6 +50,7 @@ constexpr u32 OP_INIT = 5;
 constexpr u32 OP_STOP = 6;
 constexpr u32 OP_READ = 7;
 constexpr u32 OP_FENCE = 8;
+constexpr u32 OP_GRANT = 9;
 constexpr u32 OP_REPLY = 16;
 constexpr u32 OP_ACK = 17;
 constexpr u32 OP_FAULT = 18;
@@ -46,6 +59,7 @@ constexpr u32 OP_REFUSED = 20;
 constexpr u32 OP_RETURN = 21;
 constexpr u32 OP_BLAMED = 22;
 constexpr u32 OP_ENDED = 23;
+constexpr u32 OP_BORN = 24;
 constexpr u32 OP_TELL = 32;
 constexpr u32 OP_ASK = 33;
 constexpr u32 OP_VOID = 34;
@@ -58,6 +72,7 @@ constexpr u32 FAULT_ADDRESS = 5;
 constexpr u32 FAULT_HANG = 6;
 constexpr u32 FAULT_WORKER = 7;
 constexpr u32 FAULT_OUTBOX = 8;
+constexpr u32 FAULT_NURSERY = 9;
 
 constexpr u32 REFUSED_STALE = 1;
 constexpr u32 REFUSED_FAILED = 2;
@@ -70,6 +85,20 @@ constexpr u32 ROW_FAILED = 2;
 constexpr u32 ROW_KILLED = 3;
 constexpr u32 ROW_INBOX = 4;
 constexpr u32 ROW_OUTBOX = 5;
+
+constexpr u32 GRANT_FREE = 0;
+constexpr u32 GRANT_READY = 1;
+constexpr u32 GRANT_TAKEN = 2;
+constexpr u32 GRANT_FILLED = 3;
+
+constexpr u32 BIRTH_NONE = 1;
+constexpr u32 BIRTH_LARGE = 2;
+constexpr u32 BIRTH_KIND = 3;
+constexpr u32 BIRTH_FAILED = 4;
+
+constexpr u32 WIDTH_LANE = 0;
+constexpr u32 WIDTH_WARP = 1;
+constexpr u32 WIDTH_BLOCK = 2;
 
 constexpr u32 RUN = 0;
 constexpr u32 STOP = 1;
@@ -90,7 +119,6 @@ struct alignas(64) RegionHeader {
     u64 ring_stride;
     u64 replies;
     i64 clock_offset;
-    u32 nest_bytes;
     u64 launches;
     u64 clock_ask;
     u64 clock_answer;
@@ -98,6 +126,9 @@ struct alignas(64) RegionHeader {
     u64 stood;
     u64 noted;
     u32 system;
+    u32 names_log2;
+    u64 names;
+    u32 nursery;
 };
 static_assert(sizeof(RegionHeader) == 192, "RegionHeader");
 static_assert(__builtin_offsetof(RegionHeader, magic) == 0, "RegionHeader.magic");
@@ -115,14 +146,76 @@ static_assert(__builtin_offsetof(RegionHeader, egress) == 72, "RegionHeader.egre
 static_assert(__builtin_offsetof(RegionHeader, ring_stride) == 80, "RegionHeader.ring_stride");
 static_assert(__builtin_offsetof(RegionHeader, replies) == 88, "RegionHeader.replies");
 static_assert(__builtin_offsetof(RegionHeader, clock_offset) == 96, "RegionHeader.clock_offset");
-static_assert(__builtin_offsetof(RegionHeader, nest_bytes) == 104, "RegionHeader.nest_bytes");
-static_assert(__builtin_offsetof(RegionHeader, launches) == 112, "RegionHeader.launches");
-static_assert(__builtin_offsetof(RegionHeader, clock_ask) == 120, "RegionHeader.clock_ask");
-static_assert(__builtin_offsetof(RegionHeader, clock_answer) == 128, "RegionHeader.clock_answer");
-static_assert(__builtin_offsetof(RegionHeader, clock_nanos) == 136, "RegionHeader.clock_nanos");
-static_assert(__builtin_offsetof(RegionHeader, stood) == 144, "RegionHeader.stood");
-static_assert(__builtin_offsetof(RegionHeader, noted) == 152, "RegionHeader.noted");
-static_assert(__builtin_offsetof(RegionHeader, system) == 160, "RegionHeader.system");
+static_assert(__builtin_offsetof(RegionHeader, launches) == 104, "RegionHeader.launches");
+static_assert(__builtin_offsetof(RegionHeader, clock_ask) == 112, "RegionHeader.clock_ask");
+static_assert(__builtin_offsetof(RegionHeader, clock_answer) == 120, "RegionHeader.clock_answer");
+static_assert(__builtin_offsetof(RegionHeader, clock_nanos) == 128, "RegionHeader.clock_nanos");
+static_assert(__builtin_offsetof(RegionHeader, stood) == 136, "RegionHeader.stood");
+static_assert(__builtin_offsetof(RegionHeader, noted) == 144, "RegionHeader.noted");
+static_assert(__builtin_offsetof(RegionHeader, system) == 152, "RegionHeader.system");
+static_assert(__builtin_offsetof(RegionHeader, names_log2) == 156, "RegionHeader.names_log2");
+static_assert(__builtin_offsetof(RegionHeader, names) == 160, "RegionHeader.names");
+static_assert(__builtin_offsetof(RegionHeader, nursery) == 168, "RegionHeader.nursery");
+
+struct alignas(32) Grant {
+    u32 row;
+    u32 generation;
+    u64 state_offset;
+    u32 bytes;
+    u32 status;
+    u64 told;
+};
+static_assert(sizeof(Grant) == 32, "Grant");
+static_assert(__builtin_offsetof(Grant, row) == 0, "Grant.row");
+static_assert(__builtin_offsetof(Grant, generation) == 4, "Grant.generation");
+static_assert(__builtin_offsetof(Grant, state_offset) == 8, "Grant.state_offset");
+static_assert(__builtin_offsetof(Grant, bytes) == 16, "Grant.bytes");
+static_assert(__builtin_offsetof(Grant, status) == 20, "Grant.status");
+static_assert(__builtin_offsetof(Grant, told) == 24, "Grant.told");
+
+struct alignas(8) GrantRow {
+    u64 state_offset;
+    u32 bytes;
+    u32 pad;
+};
+static_assert(sizeof(GrantRow) == 16, "GrantRow");
+static_assert(__builtin_offsetof(GrantRow, state_offset) == 0, "GrantRow.state_offset");
+static_assert(__builtin_offsetof(GrantRow, bytes) == 8, "GrantRow.bytes");
+static_assert(__builtin_offsetof(GrantRow, pad) == 12, "GrantRow.pad");
+
+struct alignas(8) Born {
+    u32 row;
+    u32 generation;
+    u32 kind;
+    u32 bytes;
+    u64 state_offset;
+};
+static_assert(sizeof(Born) == 24, "Born");
+static_assert(__builtin_offsetof(Born, row) == 0, "Born.row");
+static_assert(__builtin_offsetof(Born, generation) == 4, "Born.generation");
+static_assert(__builtin_offsetof(Born, kind) == 8, "Born.kind");
+static_assert(__builtin_offsetof(Born, bytes) == 12, "Born.bytes");
+static_assert(__builtin_offsetof(Born, state_offset) == 16, "Born.state_offset");
+
+struct alignas(32) NameEntry {
+    u64 hash;
+    u16 shard;
+    u16 kind;
+    u32 version;
+    u32 row;
+    u32 generation;
+    u32 pad;
+    u32 version_again;
+};
+static_assert(sizeof(NameEntry) == 32, "NameEntry");
+static_assert(__builtin_offsetof(NameEntry, hash) == 0, "NameEntry.hash");
+static_assert(__builtin_offsetof(NameEntry, shard) == 8, "NameEntry.shard");
+static_assert(__builtin_offsetof(NameEntry, kind) == 10, "NameEntry.kind");
+static_assert(__builtin_offsetof(NameEntry, version) == 12, "NameEntry.version");
+static_assert(__builtin_offsetof(NameEntry, row) == 16, "NameEntry.row");
+static_assert(__builtin_offsetof(NameEntry, generation) == 20, "NameEntry.generation");
+static_assert(__builtin_offsetof(NameEntry, pad) == 24, "NameEntry.pad");
+static_assert(__builtin_offsetof(NameEntry, version_again) == 28, "NameEntry.version_again");
 
 struct alignas(128) ShardControl {
     u64 egress_head;
@@ -147,28 +240,30 @@ struct alignas(128) ShardProgress {
     u64 handled;
     u64 refused;
     u64 faults;
-    u32 queued;
     u32 swap;
     u32 kill_done;
     u32 running;
+    u32 warps;
     u64 hlc;
     u64 beat;
     u32 settled;
     u64 busy;
+    u64 passed[4];
 };
 static_assert(sizeof(ShardProgress) == 128, "ShardProgress");
 static_assert(__builtin_offsetof(ShardProgress, ingress_head) == 0, "ShardProgress.ingress_head");
 static_assert(__builtin_offsetof(ShardProgress, handled) == 8, "ShardProgress.handled");
 static_assert(__builtin_offsetof(ShardProgress, refused) == 16, "ShardProgress.refused");
 static_assert(__builtin_offsetof(ShardProgress, faults) == 24, "ShardProgress.faults");
-static_assert(__builtin_offsetof(ShardProgress, queued) == 32, "ShardProgress.queued");
-static_assert(__builtin_offsetof(ShardProgress, swap) == 36, "ShardProgress.swap");
-static_assert(__builtin_offsetof(ShardProgress, kill_done) == 40, "ShardProgress.kill_done");
-static_assert(__builtin_offsetof(ShardProgress, running) == 44, "ShardProgress.running");
+static_assert(__builtin_offsetof(ShardProgress, swap) == 32, "ShardProgress.swap");
+static_assert(__builtin_offsetof(ShardProgress, kill_done) == 36, "ShardProgress.kill_done");
+static_assert(__builtin_offsetof(ShardProgress, running) == 40, "ShardProgress.running");
+static_assert(__builtin_offsetof(ShardProgress, warps) == 44, "ShardProgress.warps");
 static_assert(__builtin_offsetof(ShardProgress, hlc) == 48, "ShardProgress.hlc");
 static_assert(__builtin_offsetof(ShardProgress, beat) == 56, "ShardProgress.beat");
 static_assert(__builtin_offsetof(ShardProgress, settled) == 64, "ShardProgress.settled");
 static_assert(__builtin_offsetof(ShardProgress, busy) == 72, "ShardProgress.busy");
+static_assert(__builtin_offsetof(ShardProgress, passed) == 80, "ShardProgress.passed");
 
 struct alignas(32) Row {
     u32 kind;
@@ -185,40 +280,52 @@ static_assert(__builtin_offsetof(Row, state_bytes) == 16, "Row.state_bytes");
 static_assert(__builtin_offsetof(Row, status) == 20, "Row.status");
 
 struct alignas(64) ShardState {
-    u64 ingress;
     u64 egress;
     u64 hlc;
     u64 handled;
     u64 refused;
     u64 faults;
-    u64 count;
-    u64 inbox;
-    u64 sent;
-    u64 pad;
+    u64 trying;
     u64 outbox_head;
     u64 outbox_tail;
-    u64 ticket;
-    u64 ticket_of;
-    u8 undo[256];
+    u64 tickets[64];
+    u64 cursors[8];
     u32 kill;
 };
-static_assert(sizeof(ShardState) == 384, "ShardState");
-static_assert(__builtin_offsetof(ShardState, ingress) == 0, "ShardState.ingress");
-static_assert(__builtin_offsetof(ShardState, egress) == 8, "ShardState.egress");
-static_assert(__builtin_offsetof(ShardState, hlc) == 16, "ShardState.hlc");
-static_assert(__builtin_offsetof(ShardState, handled) == 24, "ShardState.handled");
-static_assert(__builtin_offsetof(ShardState, refused) == 32, "ShardState.refused");
-static_assert(__builtin_offsetof(ShardState, faults) == 40, "ShardState.faults");
-static_assert(__builtin_offsetof(ShardState, count) == 48, "ShardState.count");
-static_assert(__builtin_offsetof(ShardState, inbox) == 56, "ShardState.inbox");
-static_assert(__builtin_offsetof(ShardState, sent) == 64, "ShardState.sent");
-static_assert(__builtin_offsetof(ShardState, pad) == 72, "ShardState.pad");
-static_assert(__builtin_offsetof(ShardState, outbox_head) == 80, "ShardState.outbox_head");
-static_assert(__builtin_offsetof(ShardState, outbox_tail) == 88, "ShardState.outbox_tail");
-static_assert(__builtin_offsetof(ShardState, ticket) == 96, "ShardState.ticket");
-static_assert(__builtin_offsetof(ShardState, ticket_of) == 104, "ShardState.ticket_of");
-static_assert(__builtin_offsetof(ShardState, undo) == 112, "ShardState.undo");
-static_assert(__builtin_offsetof(ShardState, kill) == 368, "ShardState.kill");
+static_assert(sizeof(ShardState) == 704, "ShardState");
+static_assert(__builtin_offsetof(ShardState, egress) == 0, "ShardState.egress");
+static_assert(__builtin_offsetof(ShardState, hlc) == 8, "ShardState.hlc");
+static_assert(__builtin_offsetof(ShardState, handled) == 16, "ShardState.handled");
+static_assert(__builtin_offsetof(ShardState, refused) == 24, "ShardState.refused");
+static_assert(__builtin_offsetof(ShardState, faults) == 32, "ShardState.faults");
+static_assert(__builtin_offsetof(ShardState, trying) == 40, "ShardState.trying");
+static_assert(__builtin_offsetof(ShardState, outbox_head) == 48, "ShardState.outbox_head");
+static_assert(__builtin_offsetof(ShardState, outbox_tail) == 56, "ShardState.outbox_tail");
+static_assert(__builtin_offsetof(ShardState, tickets) == 64, "ShardState.tickets");
+static_assert(__builtin_offsetof(ShardState, cursors) == 576, "ShardState.cursors");
+static_assert(__builtin_offsetof(ShardState, kill) == 640, "ShardState.kill");
+
+struct alignas(64) LaneState {
+    u64 at;
+    u64 count;
+    u64 seen;
+    u64 seen_at;
+    u64 answered;
+    u64 answered_at;
+    u64 sending;
+    u64 ticket;
+    u8 undo[256];
+};
+static_assert(sizeof(LaneState) == 320, "LaneState");
+static_assert(__builtin_offsetof(LaneState, at) == 0, "LaneState.at");
+static_assert(__builtin_offsetof(LaneState, count) == 8, "LaneState.count");
+static_assert(__builtin_offsetof(LaneState, seen) == 16, "LaneState.seen");
+static_assert(__builtin_offsetof(LaneState, seen_at) == 24, "LaneState.seen_at");
+static_assert(__builtin_offsetof(LaneState, answered) == 32, "LaneState.answered");
+static_assert(__builtin_offsetof(LaneState, answered_at) == 40, "LaneState.answered_at");
+static_assert(__builtin_offsetof(LaneState, sending) == 48, "LaneState.sending");
+static_assert(__builtin_offsetof(LaneState, ticket) == 56, "LaneState.ticket");
+static_assert(__builtin_offsetof(LaneState, undo) == 64, "LaneState.undo");
 
 struct alignas(256) Mailbox {
     u64 tail;
@@ -231,14 +338,6 @@ static_assert(__builtin_offsetof(Mailbox, tail) == 0, "Mailbox.tail");
 static_assert(__builtin_offsetof(Mailbox, pad0) == 8, "Mailbox.pad0");
 static_assert(__builtin_offsetof(Mailbox, head) == 128, "Mailbox.head");
 static_assert(__builtin_offsetof(Mailbox, pad1) == 136, "Mailbox.pad1");
-
-struct alignas(8) Peer {
-    u32 allowance;
-    u32 waiting;
-};
-static_assert(sizeof(Peer) == 8, "Peer");
-static_assert(__builtin_offsetof(Peer, allowance) == 0, "Peer.allowance");
-static_assert(__builtin_offsetof(Peer, waiting) == 4, "Peer.waiting");
 
 struct alignas(4) RawAddress {
     u32 system;
@@ -282,6 +381,26 @@ static_assert(__builtin_offsetof(SendLater, micros) == 16, "SendLater.micros");
 static_assert(__builtin_offsetof(SendLater, message) == 24, "SendLater.message");
 static_assert(__builtin_offsetof(SendLater, pad) == 28, "SendLater.pad");
 
+struct alignas(4) LinkTo {
+    u32 system;
+    u32 row;
+    u32 generation;
+    u32 shard;
+    u32 own_row;
+    u32 own_generation;
+    u32 own_shard;
+    u32 link;
+};
+static_assert(sizeof(LinkTo) == 32, "LinkTo");
+static_assert(__builtin_offsetof(LinkTo, system) == 0, "LinkTo.system");
+static_assert(__builtin_offsetof(LinkTo, row) == 4, "LinkTo.row");
+static_assert(__builtin_offsetof(LinkTo, generation) == 8, "LinkTo.generation");
+static_assert(__builtin_offsetof(LinkTo, shard) == 12, "LinkTo.shard");
+static_assert(__builtin_offsetof(LinkTo, own_row) == 16, "LinkTo.own_row");
+static_assert(__builtin_offsetof(LinkTo, own_generation) == 20, "LinkTo.own_generation");
+static_assert(__builtin_offsetof(LinkTo, own_shard) == 24, "LinkTo.own_shard");
+static_assert(__builtin_offsetof(LinkTo, link) == 28, "LinkTo.link");
+
 struct alignas(8) SpawnRow {
     u32 kind;
     u32 state_bytes;
@@ -303,12 +422,12 @@ static_assert(__builtin_offsetof(ReadState, bytes) == 4, "ReadState.bytes");
 struct alignas(8) FaultInfo {
     u64 handled;
     u32 message;
-    u32 depth;
+    u32 pad;
 };
 static_assert(sizeof(FaultInfo) == 16, "FaultInfo");
 static_assert(__builtin_offsetof(FaultInfo, handled) == 0, "FaultInfo.handled");
 static_assert(__builtin_offsetof(FaultInfo, message) == 8, "FaultInfo.message");
-static_assert(__builtin_offsetof(FaultInfo, depth) == 12, "FaultInfo.depth");
+static_assert(__builtin_offsetof(FaultInfo, pad) == 12, "FaultInfo.pad");
 
 struct alignas(8) BlameInfo {
     u64 handled;
@@ -392,6 +511,8 @@ struct alignas(8) CutParams {
     u64 mailbox_bytes;
     u32 inbox_log2;
     u32 outbox_log2;
+    u32 warps;
+    u32 pad;
     u64 wanted;
     u64 base_rows;
     u64 base_counts;
@@ -405,7 +526,7 @@ struct alignas(8) CutParams {
     u64 changed;
     u64 changed_bytes;
 };
-static_assert(sizeof(CutParams) == 176, "CutParams");
+static_assert(sizeof(CutParams) == 184, "CutParams");
 static_assert(__builtin_offsetof(CutParams, rows) == 0, "CutParams.rows");
 static_assert(__builtin_offsetof(CutParams, counts) == 8, "CutParams.counts");
 static_assert(__builtin_offsetof(CutParams, arena) == 16, "CutParams.arena");
@@ -417,18 +538,20 @@ static_assert(__builtin_offsetof(CutParams, mailboxes) == 56, "CutParams.mailbox
 static_assert(__builtin_offsetof(CutParams, mailbox_bytes) == 64, "CutParams.mailbox_bytes");
 static_assert(__builtin_offsetof(CutParams, inbox_log2) == 72, "CutParams.inbox_log2");
 static_assert(__builtin_offsetof(CutParams, outbox_log2) == 76, "CutParams.outbox_log2");
-static_assert(__builtin_offsetof(CutParams, wanted) == 80, "CutParams.wanted");
-static_assert(__builtin_offsetof(CutParams, base_rows) == 88, "CutParams.base_rows");
-static_assert(__builtin_offsetof(CutParams, base_counts) == 96, "CutParams.base_counts");
-static_assert(__builtin_offsetof(CutParams, digests) == 104, "CutParams.digests");
-static_assert(__builtin_offsetof(CutParams, from_base) == 112, "CutParams.from_base");
-static_assert(__builtin_offsetof(CutParams, totals) == 120, "CutParams.totals");
-static_assert(__builtin_offsetof(CutParams, list) == 128, "CutParams.list");
-static_assert(__builtin_offsetof(CutParams, pages) == 136, "CutParams.pages");
-static_assert(__builtin_offsetof(CutParams, bytes) == 144, "CutParams.bytes");
-static_assert(__builtin_offsetof(CutParams, room) == 152, "CutParams.room");
-static_assert(__builtin_offsetof(CutParams, changed) == 160, "CutParams.changed");
-static_assert(__builtin_offsetof(CutParams, changed_bytes) == 168, "CutParams.changed_bytes");
+static_assert(__builtin_offsetof(CutParams, warps) == 80, "CutParams.warps");
+static_assert(__builtin_offsetof(CutParams, pad) == 84, "CutParams.pad");
+static_assert(__builtin_offsetof(CutParams, wanted) == 88, "CutParams.wanted");
+static_assert(__builtin_offsetof(CutParams, base_rows) == 96, "CutParams.base_rows");
+static_assert(__builtin_offsetof(CutParams, base_counts) == 104, "CutParams.base_counts");
+static_assert(__builtin_offsetof(CutParams, digests) == 112, "CutParams.digests");
+static_assert(__builtin_offsetof(CutParams, from_base) == 120, "CutParams.from_base");
+static_assert(__builtin_offsetof(CutParams, totals) == 128, "CutParams.totals");
+static_assert(__builtin_offsetof(CutParams, list) == 136, "CutParams.list");
+static_assert(__builtin_offsetof(CutParams, pages) == 144, "CutParams.pages");
+static_assert(__builtin_offsetof(CutParams, bytes) == 152, "CutParams.bytes");
+static_assert(__builtin_offsetof(CutParams, room) == 160, "CutParams.room");
+static_assert(__builtin_offsetof(CutParams, changed) == 168, "CutParams.changed");
+static_assert(__builtin_offsetof(CutParams, changed_bytes) == 176, "CutParams.changed_bytes");
 
 struct alignas(16) CtxRaw {
     u64 hlc;
@@ -441,9 +564,10 @@ struct alignas(16) CtxRaw {
     u32 system;
     u32 ended;
     u32 text_bytes;
-    u8 text[240];
+    u32 pad;
+    u64 room;
 };
-static_assert(sizeof(CtxRaw) == 304, "CtxRaw");
+static_assert(sizeof(CtxRaw) == 64, "CtxRaw");
 static_assert(__builtin_offsetof(CtxRaw, hlc) == 0, "CtxRaw.hlc");
 static_assert(__builtin_offsetof(CtxRaw, sent) == 8, "CtxRaw.sent");
 static_assert(__builtin_offsetof(CtxRaw, now) == 16, "CtxRaw.now");
@@ -454,26 +578,53 @@ static_assert(__builtin_offsetof(CtxRaw, fault) == 36, "CtxRaw.fault");
 static_assert(__builtin_offsetof(CtxRaw, system) == 40, "CtxRaw.system");
 static_assert(__builtin_offsetof(CtxRaw, ended) == 44, "CtxRaw.ended");
 static_assert(__builtin_offsetof(CtxRaw, text_bytes) == 48, "CtxRaw.text_bytes");
-static_assert(__builtin_offsetof(CtxRaw, text) == 52, "CtxRaw.text");
+static_assert(__builtin_offsetof(CtxRaw, pad) == 52, "CtxRaw.pad");
+static_assert(__builtin_offsetof(CtxRaw, room) == 56, "CtxRaw.room");
+
+struct alignas(8) RawJob {
+    u64 count;
+    u64 items;
+    u64 item_bytes;
+    u64 shared;
+    u64 shared_bytes;
+};
+static_assert(sizeof(RawJob) == 40, "RawJob");
+static_assert(__builtin_offsetof(RawJob, count) == 0, "RawJob.count");
+static_assert(__builtin_offsetof(RawJob, items) == 8, "RawJob.items");
+static_assert(__builtin_offsetof(RawJob, item_bytes) == 16, "RawJob.item_bytes");
+static_assert(__builtin_offsetof(RawJob, shared) == 24, "RawJob.shared");
+static_assert(__builtin_offsetof(RawJob, shared_bytes) == 32, "RawJob.shared_bytes");
 
 struct alignas(8) EngineParams {
     u64 region;
     u64 rows;
     u64 counts;
     u64 shards;
+    u64 lanes;
+    u64 rests;
     u64 arena;
     u64 mailboxes;
     u64 mailbox_bytes;
     u32 inbox_log2;
     u32 outbox_log2;
+    u32 warps;
+    u32 pad;
+    u64 nurseries;
+    u64 grant_slots;
 };
-static_assert(sizeof(EngineParams) == 64, "EngineParams");
+static_assert(sizeof(EngineParams) == 104, "EngineParams");
 static_assert(__builtin_offsetof(EngineParams, region) == 0, "EngineParams.region");
 static_assert(__builtin_offsetof(EngineParams, rows) == 8, "EngineParams.rows");
 static_assert(__builtin_offsetof(EngineParams, counts) == 16, "EngineParams.counts");
 static_assert(__builtin_offsetof(EngineParams, shards) == 24, "EngineParams.shards");
-static_assert(__builtin_offsetof(EngineParams, arena) == 32, "EngineParams.arena");
-static_assert(__builtin_offsetof(EngineParams, mailboxes) == 40, "EngineParams.mailboxes");
-static_assert(__builtin_offsetof(EngineParams, mailbox_bytes) == 48, "EngineParams.mailbox_bytes");
-static_assert(__builtin_offsetof(EngineParams, inbox_log2) == 56, "EngineParams.inbox_log2");
-static_assert(__builtin_offsetof(EngineParams, outbox_log2) == 60, "EngineParams.outbox_log2");
+static_assert(__builtin_offsetof(EngineParams, lanes) == 32, "EngineParams.lanes");
+static_assert(__builtin_offsetof(EngineParams, rests) == 40, "EngineParams.rests");
+static_assert(__builtin_offsetof(EngineParams, arena) == 48, "EngineParams.arena");
+static_assert(__builtin_offsetof(EngineParams, mailboxes) == 56, "EngineParams.mailboxes");
+static_assert(__builtin_offsetof(EngineParams, mailbox_bytes) == 64, "EngineParams.mailbox_bytes");
+static_assert(__builtin_offsetof(EngineParams, inbox_log2) == 72, "EngineParams.inbox_log2");
+static_assert(__builtin_offsetof(EngineParams, outbox_log2) == 76, "EngineParams.outbox_log2");
+static_assert(__builtin_offsetof(EngineParams, warps) == 80, "EngineParams.warps");
+static_assert(__builtin_offsetof(EngineParams, pad) == 84, "EngineParams.pad");
+static_assert(__builtin_offsetof(EngineParams, nurseries) == 88, "EngineParams.nurseries");
+static_assert(__builtin_offsetof(EngineParams, grant_slots) == 96, "EngineParams.grant_slots");

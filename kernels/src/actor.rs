@@ -99,6 +99,8 @@ pub struct Kind {
     pub migrate: Option<Migrate>,
     /// Alignment of the state, at most 16.
     pub state_align: u32,
+    /// How many lanes its handlers ask for, a [`WIDTHS`](wire::WIDTHS).
+    pub width: u32,
     /// Milliseconds that the handling of one message may take before the device counts as hung.
     pub budget_ms: u32,
     /// The messages it handles, in the order of its handlers.

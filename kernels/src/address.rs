@@ -5,7 +5,7 @@ use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
 
 use crate::plain::Plain;
-use crate::wire::{self, RawAddress, ReplyTo, SendLater};
+use crate::wire::{self, CtxRaw, LinkTo, RawAddress, ReplyTo, SendLater};
 
 /// Where an actor of kind `A` is: its row on a shard of a system, and which of the row's actors.
 ///
@@ -68,6 +68,12 @@ impl<A> Address<A> {
     pub(crate) fn later(&self, message: u32, micros: u64) -> SendLater {
         let RawAddress { system, row, generation, shard } = self.raw;
         SendLater { system, row, generation, shard, micros, message, pad: 0 }
+    }
+
+    #[inline]
+    pub(crate) fn link(&self, own: &CtxRaw, link: u32) -> LinkTo {
+        let RawAddress { system, row, generation, shard } = self.raw;
+        LinkTo { system, row, generation, shard, own_row: own.row, own_generation: own.generation, own_shard: own.shard, link }
     }
 
     fn words(&self) -> [u32; 4] {

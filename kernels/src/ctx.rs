@@ -8,8 +8,12 @@ use core::time::Duration;
 use crate::actor::{Actor, Emit, Handles, Message};
 use crate::address::Address;
 use crate::clock;
+use crate::lanes::Lanes;
 use crate::text::Text;
-use crate::wire::{CtxRaw, FAULT_FAILED, LATER, MAX_PAYLOAD, ReplyTo, SendLater};
+use crate::wire::{
+    self, BIRTH_KIND, BIRTH_LARGE, BIRTH_NONE, CtxRaw, FAULT_FAILED, FAULT_NURSERY, LATER, LINK, LinkTo, MAX_FAULT_TEXT, MAX_PAYLOAD,
+    RawAddress, ReplyTo, SendLater,
+};
 
 /// A handler's view of the engine while it handles one message.
 pub struct Ctx<'a> {
@@ -19,8 +23,12 @@ pub struct Ctx<'a> {
 
 impl<'a> Ctx<'a> {
     /// A context over what the engine, or a test of a handler, has filled in.
+    ///
+    /// # Safety
+    ///
+    /// The [`ROOM_BYTES`](wire::ROOM_BYTES) bytes at [`CtxRaw::room`], whose provenance is exposed, are this context's while it lives.
     #[inline]
-    pub fn new(raw: &'a mut CtxRaw) -> Self {
+    pub unsafe fn new(raw: &'a mut CtxRaw) -> Self {
         Ctx { raw, failed: false }
     }
 
@@ -40,6 +48,61 @@ impl<'a> Ctx<'a> {
     #[inline]
     pub fn address<A>(&self) -> Address<A> {
         Address::new(self.raw.system, self.raw.shard, self.raw.row, self.raw.generation)
+    }
+
+    /// The address of the actor called `name`, if there is one and it is an `A`: the name that it was spawned with, which is ractor's.
+    /// An actor that was restarted has another address; the old one leads nowhere, so look its name up anew. Members of groups have
+    /// no names.
+    ///
+    /// A name is found from when the device has the actor until it ends or fails. To look one up reads host memory, on a GPU for a
+    /// microsecond or two: keep the address.
+    ///
+    /// ```
+    /// use resident_kernels::prelude::*;
+    ///
+    /// #[derive(State, Default)]
+    /// #[repr(C)]
+    /// struct Tower {
+    ///     landings: u64,
+    /// }
+    ///
+    /// #[derive(State, Default)]
+    /// #[repr(C)]
+    /// struct Aircraft {
+    ///     tower: Address<Tower>,
+    /// }
+    ///
+    /// #[derive(Message)]
+    /// struct Land;
+    ///
+    /// #[actor]
+    /// impl Tower {
+    ///     fn land(&mut self, _: &Land, _ctx: &mut Ctx) {
+    ///         self.landings += 1;
+    ///     }
+    /// }
+    ///
+    /// #[actor]
+    /// impl Aircraft {
+    ///     fn land(&mut self, _: &Land, ctx: &mut Ctx) {
+    ///         if self.tower.is_nobody() {
+    ///             match ctx.lookup::<Tower>("JFK") {
+    ///                 Some(tower) => self.tower = tower,
+    ///                 None => return ctx.fail("nobody is in the tower"),
+    ///             }
+    ///         }
+    ///         ctx.send(&self.tower, Land);
+    ///     }
+    /// }
+    /// # resident_kernels::export!(Tower, Aircraft);
+    /// # fn main() {}
+    /// ```
+    #[inline]
+    pub fn lookup<A: Actor>(&mut self, name: &str) -> Option<Address<A>> {
+        let mut found = RawAddress { system: 0, row: 0, generation: 0, shard: 0 };
+        // SAFETY: `found` lives until the call returns, and `raw` is the context that the engine has handed out.
+        let is_there = unsafe { lookup(self.raw, wire::digest(name.as_bytes()), const { A::KIND.tag() as u32 }, &raw mut found) };
+        (is_there != 0).then(|| Address::new(found.system, found.shard, found.row, found.generation))
     }
 
     /// Sends `msg` to another actor of this device, or to this one: it is handled there some time later, after what this actor has
@@ -167,6 +230,210 @@ impl<'a> Ctx<'a> {
         unsafe { emit(self.raw, LATER, payload, (size_of::<SendLater>() + size_of::<M>()) as u32) }
     }
 
+    /// Links this actor and the one at `to`, as OTP does: when one of the two fails or is killed, the other fails too, with a fault of
+    /// class `Linked` that says whose failure it was. One that is stopped, or ends itself, takes nobody along. Whoever links to somebody
+    /// who is not there any more fails at once (`noproc`).
+    ///
+    /// The application keeps links and acts on them, some time after the handler, and as [`emit`](Self::emit) this waits while the host
+    /// takes its time. A link is of two incarnations: it does not come back with a restart. The second link of the same two is the first.
+    ///
+    /// ```
+    /// use resident_kernels::prelude::*;
+    ///
+    /// #[derive(State, Default)]
+    /// #[repr(C)]
+    /// struct Worker {
+    ///     jobs: u64,
+    /// }
+    ///
+    /// #[derive(Message)]
+    /// #[repr(C)]
+    /// struct Join {
+    ///     leader: Address<Worker>,
+    /// }
+    ///
+    /// #[derive(Message)]
+    /// #[repr(C)]
+    /// struct Part {
+    ///     leader: Address<Worker>,
+    /// }
+    ///
+    /// #[actor]
+    /// impl Worker {
+    ///     fn join(&mut self, msg: &Join, ctx: &mut Ctx) {
+    ///         ctx.link(&msg.leader); // from here on they live and die together
+    ///     }
+    ///
+    ///     fn part(&mut self, msg: &Part, ctx: &mut Ctx) {
+    ///         ctx.unlink(&msg.leader);
+    ///     }
+    /// }
+    /// # resident_kernels::export!(Worker);
+    /// # fn main() {}
+    /// ```
+    #[inline]
+    pub fn link<A: Actor>(&mut self, to: &Address<A>) {
+        self.emit_link(to.link(self.raw, const { 1 << 16 | A::KIND.tag() as u32 }));
+    }
+
+    /// Undoes a [`link`](Self::link), whoever of the two has made it. Nothing happens if there is none.
+    #[inline]
+    pub fn unlink<A: Actor>(&mut self, to: &Address<A>) {
+        self.emit_link(to.link(self.raw, const { A::KIND.tag() as u32 }));
+    }
+
+    #[inline]
+    fn emit_link(&mut self, link: LinkTo) {
+        let payload = (&raw const link).cast::<u8>();
+        // SAFETY: as in `emit`; so many bytes are the link.
+        unsafe { emit(self.raw, LINK, payload, size_of::<LinkTo>() as u32) }
+    }
+
+    /// Makes an actor with this state on this shard, at once and without the host: it may be sent to when this returns. Whoever has its
+    /// address may send to it, as to any actor; the application hears of it.
+    ///
+    /// It lives until it ends itself ([`stop_self`](Self::stop_self)), fails, is taken along by a [`link`](Self::link), or its system
+    /// ends. It is no ractor actor and nobody's child: who is to know of its failure links itself to it. The application can make it an
+    /// actor of its own, `System::adopt`.
+    ///
+    /// The place for it is one of a few that the application has filled ahead, the shard's *nursery*, and fills up again behind the
+    /// handlers. A handler that spawns when none is left fails, and so does one whose state is larger than the places are: start with a
+    /// larger `Config::nursery` or `Config::nursery_bytes`, or use [`try_spawn`](Self::try_spawn). As [`emit`](Self::emit) it waits while
+    /// the host takes its time.
+    ///
+    /// ```
+    /// use resident_kernels::prelude::*;
+    ///
+    /// #[derive(State, Default)]
+    /// #[repr(C)]
+    /// struct Gate {
+    ///     seen: u64,
+    /// }
+    ///
+    /// #[derive(State, Default)]
+    /// #[repr(C)]
+    /// struct Visit {
+    ///     steps: u64,
+    /// }
+    ///
+    /// #[derive(Message)]
+    /// #[repr(C)]
+    /// struct Enter {
+    ///     steps: u64,
+    /// }
+    ///
+    /// #[derive(Message)]
+    /// struct Step;
+    ///
+    /// #[actor]
+    /// impl Gate {
+    ///     fn enter(&mut self, msg: &Enter, ctx: &mut Ctx) {
+    ///         self.seen += 1;
+    ///         let visit = ctx.spawn(Visit { steps: msg.steps });
+    ///         ctx.send(&visit, Step);
+    ///     }
+    /// }
+    ///
+    /// #[actor]
+    /// impl Visit {
+    ///     fn step(&mut self, _: &Step, ctx: &mut Ctx) {
+    ///         match self.steps.checked_sub(1) {
+    ///             Some(steps) => self.steps = steps,
+    ///             None => return ctx.stop_self(), // its row is free again
+    ///         }
+    ///         let me = ctx.address::<Self>();
+    ///         ctx.send(&me, Step);
+    ///     }
+    /// }
+    /// # resident_kernels::export!(Gate, Visit);
+    /// # fn main() {}
+    /// ```
+    #[inline]
+    pub fn spawn<A: Actor>(&mut self, state: A) -> Address<A> {
+        self.bear(&state).unwrap_or_else(|why| {
+            self.not_born(why, A::NAME);
+            Address::NOBODY
+        })
+    }
+
+    /// The same, for who has something else to do where no place is left for now: the state comes back. One that is too large for any
+    /// place fails this actor, as with [`spawn`](Self::spawn).
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use resident_kernels::prelude::*;
+    ///
+    /// #[derive(State, Default)]
+    /// #[repr(C)]
+    /// struct Seed {
+    ///     sown: u64,
+    /// }
+    ///
+    /// #[derive(Message)]
+    /// #[repr(C)]
+    /// struct Sow {
+    ///     more: u64,
+    /// }
+    ///
+    /// #[actor]
+    /// impl Seed {
+    ///     fn sow(&mut self, msg: &Sow, ctx: &mut Ctx) {
+    ///         let mut more = msg.more;
+    ///         while more > 0 && ctx.try_spawn(Seed { sown: 0 }).is_ok() {
+    ///             more -= 1;
+    ///             self.sown += 1;
+    ///         }
+    ///         if more > 0 {
+    ///             let me = ctx.address::<Self>();
+    ///             ctx.send_after(Duration::from_millis(1), &me, Sow { more }); // the rest when there are places again
+    ///         }
+    ///     }
+    /// }
+    /// # resident_kernels::export!(Seed);
+    /// # fn main() {}
+    /// ```
+    #[inline]
+    pub fn try_spawn<A: Actor>(&mut self, state: A) -> Result<Address<A>, A> {
+        self.bear(&state).map_err(|why| {
+            if why != BIRTH_NONE {
+                self.not_born(why, A::NAME);
+            }
+            state
+        })
+    }
+
+    #[inline]
+    fn bear<A: Actor>(&mut self, state: &A) -> Result<Address<A>, u16> {
+        let mut child = RawAddress { system: 0, row: 0, generation: 0, shard: 0 };
+        let bytes = ptr::from_ref(state).cast::<u8>();
+        // SAFETY: so many bytes are the state, it and `child` live until the call returns, and `raw` is the context that the engine has
+        // handed out.
+        match unsafe { spawn(self.raw, const { A::KIND.fingerprint }, bytes, size_of::<A>() as u32, &raw mut child) } {
+            0 => Ok(Address::new(child.system, child.shard, child.row, child.generation)),
+            why => Err(why as u16),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn not_born(&mut self, why: u16, kind: &str) {
+        match why {
+            BIRTH_NONE => self.fault(
+                FAULT_NURSERY,
+                &format_args!(
+                    "no place is left in the nursery to spawn a `{kind}`: spawn fewer in one message, or start with a larger `nursery`"
+                ),
+            ),
+            BIRTH_LARGE => self.fault(
+                FAULT_NURSERY,
+                &format_args!("the state of a `{kind}` is larger than a place of the nursery: start with larger `nursery_bytes`"),
+            ),
+            BIRTH_KIND => self.fault(FAULT_NURSERY, &format_args!("kind `{kind}` is not exported: name it in its crate's `export!`")),
+            // It has failed already.
+            _ => {}
+        }
+    }
+
     /// Ends this actor once the handler returns: it handles nothing more, and its proxy stops as if the application had stopped it. What
     /// was sent to it and not handled is lost, as with a stop that overtakes.
     #[inline]
@@ -174,10 +441,16 @@ impl<'a> Ctx<'a> {
         self.raw.ended = 1;
     }
 
+    /// The lanes that work on this actor's state together, as many as its kind asks for; see [`Lanes`].
+    #[inline]
+    pub fn lanes(&mut self) -> Lanes<'_> {
+        Lanes::new(self.raw)
+    }
+
     /// Sends `msg` to the CPU actor that the application has named for its type.
     #[inline]
     pub fn emit<E: Emit>(&mut self, msg: E) {
-        const { assert!(E::TYPE != LATER, "this type's number on the wire is taken: rename it") };
+        const { assert!(E::TYPE != LATER && E::TYPE != LINK, "this type's number on the wire is taken: rename it") };
         let payload = (&raw const msg).cast::<u8>();
         // SAFETY: `payload` points to `size_of::<E>()` bytes that live until the call returns, and `raw` is the
         // context that the engine has handed out.
@@ -191,12 +464,17 @@ impl<'a> Ctx<'a> {
     #[cold]
     #[inline(never)]
     pub fn fail(&mut self, reason: impl fmt::Display) {
+        self.fault(FAULT_FAILED, &reason);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fault(&mut self, class: u16, reason: &dyn fmt::Display) {
         if !self.failed {
             self.failed = true;
-            self.raw.fault = u32::from(FAULT_FAILED);
-            let mut text = Text::new(&mut self.raw.text);
-            text.panic(None, &reason);
-            self.raw.text_bytes = text.len() as u32;
+            self.raw.fault = u32::from(class);
+            // SAFETY: who made this context has promised it.
+            unsafe { self.raw.fault_text(|text| text.panic(None, reason)) }
         }
     }
 
@@ -206,12 +484,37 @@ impl<'a> Ctx<'a> {
     }
 }
 
+impl CtxRaw {
+    /// Nobody's, and about no message: for who calls a kind's handlers without an engine, to fill in what they need.
+    pub const NONE: CtxRaw =
+        CtxRaw { hlc: 0, sent: 0, now: 0, row: 0, generation: 0, shard: 0, fault: 0, system: 0, ended: 0, text_bytes: 0, pad: 0, room: 0 };
+
+    /// Where a large reply goes, and behind it the text of a fault.
+    #[inline]
+    pub(crate) fn room_at(&self) -> *mut u8 {
+        ptr::with_exposed_provenance_mut(self.room as usize)
+    }
+
+    /// Has the text of a fault written.
+    ///
+    /// # Safety
+    ///
+    /// As [`Ctx::new`].
+    pub(crate) unsafe fn fault_text(&mut self, write: impl FnOnce(&mut Text<'_>)) {
+        // SAFETY: behind a reply's room there are so many bytes, and nobody else has them (the caller's promise).
+        let bytes = unsafe { &mut *self.room_at().add(MAX_PAYLOAD).cast::<[u8; MAX_FAULT_TEXT]>() };
+        let mut text = Text::new(bytes);
+        write(&mut text);
+        self.text_bytes = text.len() as u32;
+    }
+}
+
 /// A message's index and, above it, the tag of the kind that handles it.
 const fn tagged<A: Actor>(index: u16) -> u32 {
     index as u32 | (A::KIND.tag() as u32) << 16
 }
 
 #[cfg(target_arch = "nvptx64")]
-use crate::gpu::{resident_emit as emit, resident_send as send};
+use crate::gpu::{resident_emit as emit, resident_lookup as lookup, resident_send as send, resident_spawn as spawn};
 #[cfg(not(target_arch = "nvptx64"))]
-use crate::host::{emit, send};
+use crate::host::{emit, lookup, send, spawn};

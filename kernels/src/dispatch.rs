@@ -2,6 +2,7 @@
 
 use core::hint::assert_unchecked;
 use core::mem::{MaybeUninit, align_of, size_of};
+use core::ptr;
 
 use crate::actor::{Actor, Message, Reply};
 use crate::clock;
@@ -15,8 +16,8 @@ use crate::wire::{self, CtxRaw, DISPATCH_FAILED, DISPATCH_UNKNOWN};
 ///
 /// # Safety
 ///
-/// `state` is a live state of this kind. `payload` has `len` bytes, `reply` has room for
-/// [`MAX_PAYLOAD`](wire::MAX_PAYLOAD). All three and `ctx` are aligned to 16 bytes and belong to the callee
+/// `state` is a live state of this kind. `payload` has `len` bytes, `reply` has room for [`SHORT_REPLY`](wire::SHORT_REPLY), and
+/// [`ROOM_BYTES`](wire::ROOM_BYTES) bytes are where the context says. All four and `ctx` are aligned to 16 bytes and belong to the callee
 /// until it returns.
 pub type Dispatch =
     unsafe extern "C" fn(message: u32, state: *mut u8, payload: *const u8, len: u32, ctx: *mut CtxRaw, reply: *mut u8) -> u32;
@@ -35,37 +36,63 @@ impl<A: Actor> Call<'_, A> {
     /// Runs `handler` on the message and leaves its reply where the engine wants it.
     #[inline(always)]
     pub fn handle<M: Message, R: Reply>(self, handler: impl FnOnce(&mut A, &M, &mut Ctx<'_>) -> R) -> u32 {
-        if self.len as usize != size_of::<M>() {
+        let Call { state, payload, len, ctx, reply } = self;
+        if len as usize != size_of::<M>() {
             return DISPATCH_UNKNOWN;
         }
-        let mut ctx = Ctx::new(self.ctx);
         // SAFETY: who made the `Call` vouches for `len` initialised bytes aligned to 16; these are the bytes of
         // an `M`, any of which are a value (`Plain`), and nobody writes them meanwhile.
-        let message = unsafe { &*self.payload.cast::<M>() };
-        // SAFETY: the reply has room for MAX_PAYLOAD bytes aligned to 16, and an `R` needs no more (`fits`).
-        let reply = unsafe { &mut *self.reply.cast::<MaybeUninit<R>>() };
-        if size_of::<R>() <= IN_REGISTERS {
-            let value = handler(self.state, message, &mut ctx);
-            if ctx.failed() {
-                return DISPATCH_FAILED;
-            }
-            reply.write(value);
-        } else {
-            write_large(self.state, message, &mut ctx, reply, handler);
-            if ctx.failed() {
-                return DISPATCH_FAILED;
-            }
-        }
-        const { fits::<R>() };
-        size_of::<R>() as u32
+        let message = unsafe { &*payload.cast::<M>() };
+        // SAFETY: who made the `Call` vouches for the context, its room and the reply's.
+        unsafe { handle(state, message, ctx, reply, handler) }
     }
 }
 
-/// The largest reply that a handler returns in registers once it is inlined.
-const IN_REGISTERS: usize = 64;
+/// Runs a handler. On a GPU out of line: a message saves as many registers, and has as long a stack, as its own handler needs, not the one of
+/// its kind that needs most.
+///
+/// # Safety
+///
+/// The context is as [`Ctx::new`] says; `reply` has room for [`SHORT_REPLY`](wire::SHORT_REPLY) bytes, aligned to 16, as state and message are.
+#[cfg_attr(target_arch = "nvptx64", inline(never))]
+#[cfg_attr(not(target_arch = "nvptx64"), inline(always))]
+unsafe fn handle<A: Actor, M: Message, R: Reply>(
+    state: &mut A,
+    message: &M,
+    ctx: &mut CtxRaw,
+    reply: *mut u8,
+    handler: impl FnOnce(&mut A, &M, &mut Ctx<'_>) -> R,
+) -> u32 {
+    // SAFETY: the caller's promise, said to the compiler, which then moves 16 bytes at a time.
+    unsafe {
+        assert_unchecked(ptr::from_ref(state).addr().is_multiple_of(16));
+        assert_unchecked(ptr::from_ref(message).addr().is_multiple_of(16));
+        assert_unchecked(reply.addr().is_multiple_of(16));
+    }
+    let short = size_of::<R>() <= wire::SHORT_REPLY;
+    let reply = if short { reply } else { ctx.room_at() };
+    // SAFETY: the caller's promise.
+    let mut ctx = unsafe { Ctx::new(ctx) };
+    // SAFETY: there is room for SHORT_REPLY bytes, or in the context's room for MAX_PAYLOAD, aligned to 16, and an `R` needs no more
+    // (`fits`).
+    let reply = unsafe { &mut *reply.cast::<MaybeUninit<R>>() };
+    if short {
+        let value = handler(state, message, &mut ctx);
+        if ctx.failed() {
+            return DISPATCH_FAILED;
+        }
+        reply.write(value);
+    } else {
+        write_large(state, message, &mut ctx, reply, handler);
+        if ctx.failed() {
+            return DISPATCH_FAILED;
+        }
+    }
+    const { fits::<R>() };
+    size_of::<R>() as u32
+}
 
-/// Runs a handler with a large reply out of line, so that the reply's room on the stack is not every message's:
-/// a handler that panics keeps its stack until the shard's next generation.
+/// Runs a handler with a large reply out of line, so that the reply's room on the stack is not every message's.
 #[inline(never)]
 fn write_large<A, M, R>(
     state: &mut A,
@@ -96,13 +123,6 @@ pub unsafe extern "C" fn entry<A: Actor>(
     ctx: *mut CtxRaw,
     reply: *mut u8,
 ) -> u32 {
-    // SAFETY: the caller vouches for the alignment, see `Dispatch`; said once more to the compiler, which then moves
-    // 16 bytes at a time.
-    unsafe {
-        assert_unchecked(state.addr().is_multiple_of(16));
-        assert_unchecked(payload.addr().is_multiple_of(16));
-        assert_unchecked(reply.addr().is_multiple_of(16));
-    }
     // An address of another kind than the row's, made of another's bytes.
     let tag = message >> 16;
     if tag != 0 && tag != const { A::KIND.tag() as u32 } {
@@ -119,7 +139,8 @@ pub unsafe extern "C" fn entry<A: Actor>(
     // Here and not in the engine, where it would be a call of its own for every message.
     ctx.hlc = clock::merge(ctx.hlc, ctx.sent, ctx.now);
     #[cfg(all(feature = "host", not(target_arch = "nvptx64")))]
-    return crate::host::panics::guard(ctx, handle);
+    // SAFETY: the caller vouches for the context's room, see `Dispatch`.
+    return unsafe { crate::host::panics::guard(ctx, handle) };
     #[cfg(not(all(feature = "host", not(target_arch = "nvptx64"))))]
     handle(ctx)
 }

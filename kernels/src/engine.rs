@@ -5,8 +5,9 @@ use std::vec::Vec;
 
 use crate::actor::{Dispatch, Kind};
 use crate::clock;
-use crate::host::{modules, set_calls};
-use crate::wire::{CtxRaw, CutParams, EngineParams, RawAddress, ReplyTo};
+use crate::host::{Calls, modules, set_calls};
+use crate::lanes::Work;
+use crate::wire::{CtxRaw, CutParams, EngineParams, LANE_BYTES, RawAddress, RawJob, ReplyTo, WIDTH_LANE, WORK_LANES, WORK_WARPS};
 
 /// The engine as PTX, for compute capability 8.0 and up; it calls `resident_kind` and the clock in a handler crate's PTX.
 pub const PTX: &str = include_str!("../cuda/engine.ptx");
@@ -14,8 +15,15 @@ pub const PTX: &str = include_str!("../cuda/engine.ptx");
 pub const KERNEL: &str = "resident_engine";
 /// Name of the clock kernel in [`PTX`], by which a worker calibrates: parameters `ask` and `answer`.
 pub const CLOCK_KERNEL: &str = "resident_clock";
-/// Threads of a block of [`KERNEL`].
-pub const BLOCK_THREADS: u32 = 96;
+/// Threads of a block of [`KERNEL`]: two warps that poll, the others handle messages.
+pub const BLOCK_THREADS: u32 = (2 + WORK_WARPS as u32) * 32;
+
+/// Bytes of shared memory that a block of [`KERNEL`] is given at the launch, on a device with so many shards: for its lanes, and 8
+/// for each shard.
+pub const fn shared_bytes(shards: u32) -> u32 {
+    (WORK_LANES * LANE_BYTES) as u32 + shards * 8
+}
+
 /// Name of the kernel in [`PTX`] that mends the mailboxes after a loss, ahead of the launch that goes on: one block of any size,
 /// parameter [`EngineParams`].
 pub const MEND_KERNEL: &str = "resident_mend";
@@ -44,7 +52,7 @@ pub fn kinds() -> &'static [&'static Kind] {
 }
 
 mod native {
-    use super::{CtxRaw, CutParams, EngineParams, RawAddress, ReplyTo};
+    use super::{CtxRaw, CutParams, EngineParams, RawAddress, RawJob, ReplyTo, Work};
 
     unsafe extern "C" {
         pub fn resident_host_shard(params: *const EngineParams, shard: u32, threads: u32);
@@ -55,6 +63,10 @@ mod native {
         pub fn resident_host_mend(params: *const EngineParams);
         pub fn resident_emit(ctx: *mut CtxRaw, ty: u32, payload: *const u8, len: u32);
         pub fn resident_send(ctx: *mut CtxRaw, to: *const RawAddress, message: u32, payload: *const u8, len: u32, reply: *const ReplyTo);
+        pub fn resident_spawn(ctx: *mut CtxRaw, fingerprint: u64, state: *const u8, bytes: u32, child: *mut RawAddress) -> u32;
+        pub fn resident_job_room(ctx: *mut CtxRaw) -> *mut u8;
+        pub fn resident_job(ctx: *mut CtxRaw, work: Work, job: *const RawJob) -> u32;
+        pub fn resident_lookup(ctx: *mut CtxRaw, hash: u64, kind: u32, found: *mut RawAddress) -> u32;
     }
 }
 
@@ -66,7 +78,15 @@ mod native {
 /// Every address in `params` is valid for what the engine does with it (`cuda/engine.h`, `enter`) until this returns, the
 /// region's header is consistent, and no other thread runs the same shard.
 pub unsafe fn run_host_shard(params: &EngineParams, shard: u32, threads: bool) {
-    set_calls(native::resident_emit, native::resident_send);
+    static CALLS: Calls = Calls {
+        emit: native::resident_emit,
+        send: native::resident_send,
+        lookup: native::resident_lookup,
+        spawn: native::resident_spawn,
+        job_room: native::resident_job_room,
+        job: native::resident_job,
+    };
+    set_calls(&CALLS);
     // SAFETY: the caller's promise.
     unsafe { native::resident_host_shard(params, shard, u32::from(threads)) }
 }
@@ -102,6 +122,18 @@ pub unsafe fn host_step(step: Step, params: &CutParams) {
 #[unsafe(no_mangle)]
 extern "C" fn resident_kind(kind: u32) -> Option<Dispatch> {
     kinds().get(kind as usize).map(|kind| kind.dispatch)
+}
+
+/// The place of the kind with this fingerprint; `u32::MAX` if there is none.
+#[unsafe(no_mangle)]
+extern "C" fn resident_kind_of(fingerprint: u64) -> u32 {
+    kinds().iter().position(|kind| kind.fingerprint == fingerprint).map_or(u32::MAX, |kind| kind as u32)
+}
+
+/// The width that a kind asks for.
+#[unsafe(no_mangle)]
+extern "C" fn resident_kind_width(kind: u32) -> u32 {
+    kinds().get(kind as usize).map_or(u32::from(WIDTH_LANE), |kind| kind.width)
 }
 
 #[unsafe(no_mangle)]

@@ -3,14 +3,24 @@
 use core::panic::PanicInfo;
 
 use crate::clock;
+use crate::lanes::Work;
 use crate::text::Text;
-use crate::wire::{CtxRaw, MAX_FAULT_TEXT, RawAddress, ReplyTo};
+use crate::wire::{CtxRaw, MAX_FAULT_TEXT, RawAddress, RawJob, ReplyTo};
 
 unsafe extern "C" {
     /// The engine's: sends an emitted message.
     pub(crate) fn resident_emit(ctx: *mut CtxRaw, ty: u32, payload: *const u8, len: u32);
     /// The engine's: sends a message to another actor; `reply`, which may be null, names who gets its reply.
     pub(crate) fn resident_send(ctx: *mut CtxRaw, to: *const RawAddress, message: u32, payload: *const u8, len: u32, reply: *const ReplyTo);
+    /// The engine's: finds the actor of a name's hash and a kind's tag; 0 if there is none.
+    pub(crate) fn resident_lookup(ctx: *mut CtxRaw, hash: u64, kind: u32, found: *mut RawAddress) -> u32;
+    /// The engine's: makes an actor of the kind with this fingerprint, with a state of so many bytes; 0, or why not, a `wire::BIRTH_*`.
+    pub(crate) fn resident_spawn(ctx: *mut CtxRaw, fingerprint: u64, state: *const u8, bytes: u32, child: *mut RawAddress) -> u32;
+    /// The engine's: where a job stands, [`MAX_PAYLOAD`](crate::wire::MAX_PAYLOAD) bytes.
+    pub(crate) fn resident_job_room(ctx: *mut CtxRaw) -> *mut u8;
+    /// The engine's: does the job that stands there. The bytes of a panic's text, behind the payload in [`CtxRaw::room`]; 0 if there was none,
+    /// or `wire::JOB_OUTSIDE`.
+    pub(crate) fn resident_job(ctx: *mut CtxRaw, work: Work, job: *const RawJob) -> u32;
     /// The engine's: fails the actor being handled and goes on with the next message.
     fn resident_panic(text: *const u8, len: u32) -> !;
 }
@@ -47,6 +57,12 @@ unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
 unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
     // SAFETY: as the caller vouches.
     unsafe { memcmp(a, b, n) }
+}
+
+/// Panics with the text of a lane's panic.
+pub(crate) fn raise(text: &[u8]) -> ! {
+    // SAFETY: the text lives on, since the engine does not return here.
+    unsafe { resident_panic(text.as_ptr(), text.len() as u32) }
 }
 
 #[panic_handler]

@@ -72,6 +72,7 @@ pub mod engine;
 mod gpu;
 #[cfg(not(target_arch = "nvptx64"))]
 pub mod host;
+pub mod lanes;
 pub mod module;
 pub mod plain;
 mod text;
@@ -84,6 +85,7 @@ pub mod prelude {
     pub use crate::actor::{Actor, Emit, Handles, Message, Reply, State};
     pub use crate::address::Address;
     pub use crate::ctx::Ctx;
+    pub use crate::lanes::Lanes;
     pub use crate::plain::Plain;
     pub use resident_macros::{Emit, Message, Plain, Reply, State, actor};
 }

@@ -46,6 +46,14 @@ pub const SPAWN_STATE_BYTES: usize = MAX_PAYLOAD - size_of::<SpawnRow>();
 pub const INIT_STATE_BYTES: usize = MAX_PAYLOAD - 8;
 /// The largest text of a fault, in bytes; longer ones are cut.
 pub const MAX_FAULT_TEXT: usize = 240;
+/// The largest reply that a dispatch writes where it is told to; longer ones go to [`CtxRaw::room`].
+pub const SHORT_REPLY: usize = 64;
+/// Bytes at [`CtxRaw::room`].
+pub const ROOM_BYTES: usize = MAX_PAYLOAD + MAX_FAULT_TEXT;
+/// Bytes of a block's shared memory that each of its lanes takes.
+pub const LANE_BYTES: usize = 368;
+/// Bytes of device memory that each lane takes, for what is too long for shared memory.
+pub const REST_BYTES: usize = 2 * MAX_PAYLOAD + ROOM_BYTES;
 /// Bytes from one shard's control or progress line to the next, and between rings beyond their own: lines of many shards that
 /// lie close together, or a large power of two apart, are served one after another when a GPU reads them.
 pub const LINE_STRIDE: usize = 4096;
@@ -106,6 +114,8 @@ consts! {
         OP_READ = 7,
         /// Host to device: acknowledge, after everything before it.
         OP_FENCE = 8,
+        /// Host to device: row `row` at `generation` is for an actor that a handler spawns; payload is [`GrantRow`]. Not acknowledged.
+        OP_GRANT = 9,
         /// Device to host: the reply of call `correlation`.
         OP_REPLY = 16,
         /// Device to host: the frame `correlation` (spawn, stop, fence) is done.
@@ -125,6 +135,8 @@ consts! {
         OP_BLAMED = 22,
         /// Device to host: the actor in row `row` has asked for its end, `Ctx::stop_self`; its row is refused to everybody from here on.
         OP_ENDED = 23,
+        /// Device to host: row `row` has spawned an actor; payload is [`Born`].
+        OP_BORN = 24,
         /// Shard to shard: handle a message; `correlation` is the [tag](crate::actor::Kind::tag) of the kind that its sender takes the
         /// receiver for.
         OP_TELL = 32,
@@ -154,6 +166,8 @@ consts! {
         FAULT_WORKER = 7,
         /// The handler has sent more than its shard's outbox holds while the receivers' inboxes were full.
         FAULT_OUTBOX = 8,
+        /// The handler has spawned more than its shard's nursery had places for, or a state too large for one.
+        FAULT_NURSERY = 9,
     }
 }
 
@@ -190,6 +204,46 @@ consts! {
 }
 
 consts! {
+    /// What a slot of a nursery holds, by name, for the C header.
+    GRANTS {
+        /// Nothing.
+        GRANT_FREE = 0,
+        /// A grant.
+        GRANT_READY = 1,
+        /// A grant that becomes an actor.
+        GRANT_TAKEN = 2,
+        /// A grant that is being written.
+        GRANT_FILLED = 3,
+    }
+}
+
+consts! {
+    /// Why nobody was spawned, by name, for the C header.
+    BIRTHS {
+        /// No grant is there.
+        BIRTH_NONE = 1,
+        /// The state is longer than a grant's room.
+        BIRTH_LARGE = 2,
+        /// The kind is not exported.
+        BIRTH_KIND = 3,
+        /// The spawner has failed.
+        BIRTH_FAILED = 4,
+    }
+}
+
+consts! {
+    /// How many lanes a kind's handlers ask for, by name, for the C header.
+    WIDTHS {
+        /// One.
+        WIDTH_LANE = 0,
+        /// Those of its warp.
+        WIDTH_WARP = 1,
+        /// Those of its block that have nothing else to do, and all of its warp.
+        WIDTH_BLOCK = 2,
+    }
+}
+
+consts! {
     /// Every command to the shards by name, for the C header.
     COMMANDS {
         /// Handle messages.
@@ -212,13 +266,33 @@ pub const HOLD: u32 = 1 << 18;
 pub const FROM_ACTOR: u64 = 1 << 40;
 /// In place of an emitted message's type: a message to another actor that is sent later. [`SendLater`] stands ahead of it.
 pub const LATER: u32 = digest(b"resident: a message that is sent later") as u32;
+/// In place of an emitted message's type: a link that is made or undone, [`LinkTo`].
+pub const LINK: u32 = digest(b"resident: a link") as u32;
 /// Slots that a shard may write to an inbox before it looks again how full that is.
-pub const ALLOWANCE: usize = 24;
-/// In [`ShardState::ingress`] and [`ShardState::inbox`]: the frame there is a message that is being handled.
+pub const ALLOWANCE: usize = 32;
+/// Entries in which a name can be, from the one that its hash names on.
+pub const NAME_WINDOW: usize = 32;
+/// In [`NameEntry::shard`] of an entry that is nobody's: no name that could be here is in one further on.
+pub const NAME_END: u16 = 1;
+/// In [`LaneState::at`]: the message is being handled.
 pub const HANDLING: u64 = 1 << 63;
+/// In [`LaneState::at`]: the frame is handled.
+pub const DONE: u64 = 1 << 62;
+/// Bits of [`LaneState::ticket`] below the shard.
+pub const TICKET_BITS: u32 = 48;
+/// In [`LaneState::ticket`], in place of a shard: the frame goes to the outbox.
+pub const BY_OUTBOX: u64 = 0xffff << TICKET_BITS;
+/// In [`LaneState::ticket`]: the frame was sent.
+pub const SENT: u64 = u64::MAX;
+/// The most warps of a shard that handle messages: a GPU's.
+pub const WORK_WARPS: usize = 4;
+/// The most lanes of a shard that handle messages.
+pub const WORK_LANES: usize = WORK_WARPS * 32;
 
 /// A handler's dispatch returns this when the kind has no such message or the message another size.
 pub const DISPATCH_UNKNOWN: u32 = u32::MAX;
+/// What `resident_job` returns of a job about something else than state and message.
+pub const JOB_OUTSIDE: u32 = u32::MAX;
 /// A handler's dispatch returns this when the actor failed; the text is in its [`CtxRaw`]. (A panic on the GPU does not return.)
 pub const DISPATCH_FAILED: u32 = u32::MAX - 1;
 
@@ -295,8 +369,6 @@ layouts! {
         replies: u64,
         /// Microseconds to add to the device's clock for the host's; written by the worker before launch.
         clock_offset: i64,
-        /// Bytes of stack that nested panics may use before a shard asks for a new generation; written by the worker.
-        nest_bytes: u32,
         /// Launches so far; written by the worker.
         launches: u64,
         /// What the worker asks the device's clock while it calibrates: counts questions.
@@ -311,6 +383,73 @@ layouts! {
         noted: u64,
         /// Tells the actors of this system from those of others.
         system: u32,
+        /// Entries of the table of names, as a power of two.
+        names_log2: u32,
+        /// Offset of its first [`NameEntry`].
+        names: u64,
+        /// Grants that each shard's nursery has at most.
+        nursery: u32,
+    }
+
+    /// A place for an actor that a handler spawns, in device memory: a slot of its shard's nursery.
+    struct Grant : 32 {
+        /// The row.
+        row: u32,
+        /// The generation that it is to have.
+        generation: u32,
+        /// Where the state goes in the arena.
+        state_offset: u64,
+        /// Bytes of room there.
+        bytes: u32,
+        /// `GRANT_*`.
+        status: u32,
+        /// Of one that is taken, where on the egress ring the host is told of the actor, plus one.
+        told: u64,
+    }
+
+    /// Payload of a grant frame.
+    struct GrantRow : 8 {
+        /// Where the state goes in the arena; a multiple of 16.
+        state_offset: u64,
+        /// Bytes of room there.
+        bytes: u32,
+        /// Zero.
+        pad: u32,
+    }
+
+    /// Payload of a birth frame: who was spawned.
+    struct Born : 8 {
+        /// Its row.
+        row: u32,
+        /// Which of the row's actors.
+        generation: u32,
+        /// Index of its kind.
+        kind: u32,
+        /// Bytes of its state.
+        bytes: u32,
+        /// Where its state begins in the arena.
+        state_offset: u64,
+    }
+
+    /// A name that handlers can look up, in the region. Written by the application only. Two chunks, each of which says which version
+    /// of the entry it is of: who reads both of one version, and that an odd one, has the entry.
+    struct NameEntry : 32 {
+        /// [`digest`] of the name.
+        hash: u64,
+        /// The actor's shard; [`NAME_END`] or 0 while nobody has the entry.
+        shard: u16,
+        /// The [tag](crate::actor::Kind::tag) of its kind.
+        kind: u16,
+        /// Raised with each change: odd while somebody has the entry, 0 before anybody had.
+        version: u32,
+        /// The actor's row.
+        row: u32,
+        /// Which of the row's actors.
+        generation: u32,
+        /// Zero.
+        pad: u32,
+        /// As `version`.
+        version_again: u32,
     }
 
     /// What the host tells one shard. Written by the host only, read by the shard's engine: the first 16 bytes in one access.
@@ -325,7 +464,7 @@ layouts! {
         kill_row: u32,
         /// Its generation.
         kill_generation: u32,
-        /// What to do about the message that was being handled when the device was lost: a `FAULT_*` to blame it with, and
+        /// What to do about the messages that were being handled when the device was lost: a `FAULT_*` to blame one with, and
         /// [`LOSS`] and its like. 0 for a launch that follows no loss. Written by the worker.
         loss: u32,
         /// Counts the times that the egress ring was mended after a loss; for its consumer, the engine does not read it.
@@ -342,14 +481,14 @@ layouts! {
         refused: u64,
         /// Actors that failed, in all.
         faults: u64,
-        /// Slots staged and not yet handled when this line was written.
-        queued: u32,
-        /// The number of the launch in which the shard has left because its stack is nearly used: the worker launches anew.
+        /// The number of the launch in which the shard has left because too many of its lanes have ended: the worker launches anew.
         swap: u32,
         /// The last kill carried out.
         kill_done: u32,
         /// Raised once a shard runs; 0 again when it has left.
         running: u32,
+        /// Warps that handle messages: a row's are handled by the one of its number modulo this.
+        warps: u32,
         /// The shard's hybrid logical clock.
         hlc: u64,
         /// The shard's clock in microseconds, written every millisecond while it runs on a GPU: a device that has trapped falls silent
@@ -357,9 +496,11 @@ layouts! {
         beat: u64,
         /// The number of the launch that has come past what the one before had begun.
         settled: u32,
-        /// The message being handled: its place among all frames handled plus one, and its kind in the lowest [`BUSY_KIND_BITS`]. Of
-        /// meaning if that place is not below `handled`. A GPU writes it once a message has taken long, 0 when it is done.
+        /// The messages being handled, of one kind and one at least: a number of their own, not 0, and their kind in the lowest
+        /// [`BUSY_KIND_BITS`]. Written once they have taken long, unless the shard is one thread; 0 when they are done.
         busy: u64,
+        /// Of each of those, the next ingress slot that it has not come past, when the shard has left.
+        passed: u64[WORK_WARPS],
     }
 
     /// An actor as its shard keeps it, in device memory.
@@ -376,12 +517,10 @@ layouts! {
         status: u32,
     }
 
-    /// What a shard keeps from one launch to the next, in device memory. It is written as the shard goes, ahead of each message
-    /// and behind each frame, so that it holds when the launch does not come to an end.
+    /// What a shard keeps from one launch to the next, in device memory. It is written as the shard goes, so that it holds when the
+    /// launch does not come to an end.
     struct ShardState : 64 {
-        /// Next ingress slot to handle; with [`HANDLING`], its message is being handled.
-        ingress: u64,
-        /// Next egress slot to write, when that frame was begun.
+        /// Next egress slot to write.
         egress: u64,
         /// The shard's hybrid logical clock.
         hlc: u64,
@@ -391,30 +530,45 @@ layouts! {
         refused: u64,
         /// Actors failed.
         faults: u64,
-        /// Messages that the actor of the message being handled had handled before.
-        count: u64,
-        /// Next inbox slot to handle; with [`HANDLING`], its message is being handled.
-        inbox: u64,
-        /// The last message that has sent something to another actor: twice its first slot, one more if that is of the inbox, plus one.
-        sent: u64,
-        /// Zero.
-        pad: u64,
+        /// The lane whose message is handled once more, alone, plus one; 0 for none.
+        trying: u64,
         /// Next outbox slot to send.
         outbox_head: u64,
         /// Next outbox slot to write.
         outbox_tail: u64,
-        /// The inbox slot that a frame of the outbox is being sent to.
-        ticket: u64,
-        /// That frame's outbox slot, with [`HANDLING`].
-        ticket_of: u64,
-        /// The actor's state as it was before the message being handled, if it is not longer.
-        undo: u8[UNDO_BYTES],
+        /// Of each lane of a warp that sends a frame of the outbox: the inbox slot that it is being sent to, and its outbox slot with
+        /// [`HANDLING`].
+        tickets: u64[2 * 32],
+        /// Of each work warp, the next ingress slot that it has not come past, and the next inbox slot.
+        cursors: u64[2 * WORK_WARPS],
         /// The last kill carried out.
         kill: u32,
     }
 
-    /// The words of an inbox, in device memory, on lines of their own. Behind them come a [`Peer`] for each shard, the inbox's slots
-    /// and those of its shard's outbox.
+    /// What a lane of a shard's work warps is at, in device memory, written ahead of each message and behind it.
+    struct LaneState : 64 {
+        /// The message's frame: twice its first slot, one more if that is of the inbox; with [`HANDLING`] or [`DONE`].
+        at: u64,
+        /// Messages that its actor had handled before.
+        count: u64,
+        /// The frame of the last message that was seen outside, in the same way but plus one.
+        seen: u64,
+        /// Where on the egress ring, plus one; 0 in another actor's inbox.
+        seen_at: u64,
+        /// The frame of the last message that was answered on the egress ring, plus one.
+        answered: u64,
+        /// Where.
+        answered_at: u64,
+        /// The frame of the last message that was done but for what it sends at its end, to another actor, plus one.
+        sending: u64,
+        /// That one's ticket, and above [`TICKET_BITS`] the shard; or its slot of the outbox, and [`BY_OUTBOX`]; or [`SENT`].
+        ticket: u64,
+        /// The actor's state as it was before the message, if it is not longer.
+        undo: u8[UNDO_BYTES],
+    }
+
+    /// The words of an inbox, in device memory, on lines of their own. Behind them come the inbox's slots and those of its shard's
+    /// outbox.
     struct Mailbox : 256 {
         /// Slots given out to senders, in all.
         tail: u64,
@@ -424,14 +578,6 @@ layouts! {
         head: u64,
         /// Zero.
         pad1: u64[15],
-    }
-
-    /// What a shard knows of another one's inbox. Its own, in device memory.
-    struct Peer : 8 {
-        /// Slots it may write there without looking again.
-        allowance: u32,
-        /// Frames in its own outbox that are for that inbox.
-        waiting: u32,
     }
 
     /// Where an actor is, as it travels in messages.
@@ -476,6 +622,26 @@ layouts! {
         pad: u32,
     }
 
+    /// A link from the actor that emits this to another.
+    struct LinkTo : 4 {
+        /// The other's system.
+        system: u32,
+        /// Its row.
+        row: u32,
+        /// Which of the row's actors.
+        generation: u32,
+        /// Its shard.
+        shard: u32,
+        /// The row of who emits this.
+        own_row: u32,
+        /// Which of that row's actors.
+        own_generation: u32,
+        /// Its shard.
+        own_shard: u32,
+        /// The [tag](crate::actor::Kind::tag) of the kind that it takes the other for; above 16 bits 1 to make the link, 0 to undo it.
+        link: u32,
+    }
+
     /// Payload of a spawn frame, ahead of the state's first [`SPAWN_STATE_BYTES`].
     struct SpawnRow : 8 {
         /// Index of the kind.
@@ -500,8 +666,8 @@ layouts! {
         handled: u64,
         /// Index of the message being handled.
         message: u32,
-        /// Nested panics of this shard's generation, this one included.
-        depth: u32,
+        /// Zero.
+        pad: u32,
     }
 
     /// Payload of a blame frame.
@@ -599,6 +765,10 @@ layouts! {
         inbox_log2: u32,
         /// Slots of an outbox, as a power of two.
         outbox_log2: u32,
+        /// Warps of a shard that handle messages.
+        warps: u32,
+        /// Zero.
+        pad: u32,
         /// One bit for each row that is asked for, or 0 for all.
         wanted: u64,
         /// Rows and counts as the base has them; 0 if this cut is not to become one.
@@ -646,10 +816,27 @@ layouts! {
         system: u32,
         /// Set by `Ctx::stop_self`.
         ended: u32,
-        /// Bytes of `text` in use.
+        /// Bytes of the text of its fault.
         text_bytes: u32,
-        /// Why the actor failed, UTF-8.
-        text: u8[MAX_FAULT_TEXT],
+        /// Zero.
+        pad: u32,
+        /// Address of [`ROOM_BYTES`] bytes of the engine's: for a reply of more than [`SHORT_REPLY`] bytes, and behind [`MAX_PAYLOAD`] of
+        /// them why the actor failed, UTF-8.
+        room: u64,
+    }
+
+    /// What several lanes are to do together: items, and the parts of state and message that these are about.
+    struct RawJob : 8 {
+        /// How many items.
+        count: u64,
+        /// Address of the part that is given out.
+        items: u64,
+        /// Its bytes.
+        item_bytes: u64,
+        /// Address of the part that all lanes read.
+        shared: u64,
+        /// Its bytes.
+        shared_bytes: u64,
     }
 
     /// The engine's kernel parameters. Addresses of the worker's own mappings, valid in its process only.
@@ -662,16 +849,28 @@ layouts! {
         counts: u64,
         /// `shards` of [`ShardState`].
         shards: u64,
+        /// `shards * WORK_LANES` of [`LaneState`].
+        lanes: u64,
+        /// As many times [`REST_BYTES`].
+        rests: u64,
         /// The state arena.
         arena: u64,
         /// `shards` mailboxes, `mailbox_bytes` apart.
         mailboxes: u64,
-        /// Bytes of one: a [`Mailbox`], the peers, inbox and outbox.
+        /// Bytes of one: a [`Mailbox`], inbox and outbox.
         mailbox_bytes: u64,
         /// Slots of an inbox, as a power of two.
         inbox_log2: u32,
         /// Slots of an outbox, as a power of two.
         outbox_log2: u32,
+        /// Warps of a shard that handle messages.
+        warps: u32,
+        /// Zero.
+        pad: u32,
+        /// `shards` nurseries of [`Grant`]s.
+        nurseries: u64,
+        /// Slots of each.
+        grant_slots: u64,
     }
 }
 
@@ -694,6 +893,14 @@ pub const fn fold(hash: u64, value: u64) -> u64 {
     fnv(hash, &value.to_le_bytes())
 }
 
+/// The first entry in which a name of this hash can be, in a table of `1 << log2`. The digest's lower bits alone would do worse.
+pub const fn name_place(hash: u64, log2: u32) -> u64 {
+    hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 & ((1 << log2) - 1)
+}
+
+/// Every list of constants.
+const LISTS: [&[(&str, u16)]; 8] = [OPS, FAULTS, REFUSALS, ROWS, GRANTS, BIRTHS, WIDTHS, COMMANDS];
+
 /// Digest of every layout and constant above: equal on both sides, or they do not speak.
 pub const FINGERPRINT: u64 = {
     let mut hash = digest(b"resident wire 3");
@@ -710,7 +917,7 @@ pub const FINGERPRINT: u64 = {
         }
         i += 1;
     }
-    let lists = [OPS, FAULTS, REFUSALS, ROWS, COMMANDS];
+    let lists = LISTS;
     let mut l = 0;
     while l < lists.len() {
         let mut i = 0;
@@ -720,7 +927,7 @@ pub const FINGERPRINT: u64 = {
         }
         l += 1;
     }
-    fold(fold(fold(hash, MAX_PAYLOAD as u64), INLINE_BYTES as u64), MORE_BYTES as u64)
+    fold(fold(fold(fold(hash, MAX_PAYLOAD as u64), INLINE_BYTES as u64), MORE_BYTES as u64), NAME_WINDOW as u64)
 };
 
 /// Prints the C++ header of this file (`kernels/cuda/wire.h`).
@@ -736,6 +943,9 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         ("MAX_FRAME_SLOTS", MAX_FRAME_SLOTS),
         ("MAX_STATE", MAX_STATE),
         ("MAX_FAULT_TEXT", MAX_FAULT_TEXT),
+        ("SHORT_REPLY", SHORT_REPLY),
+        ("LANE_BYTES", LANE_BYTES),
+        ("REST_BYTES", REST_BYTES),
         ("MAX_KINDS", MAX_KINDS),
         ("LINE_STRIDE", LINE_STRIDE),
         ("UNDO_BYTES", UNDO_BYTES),
@@ -748,17 +958,26 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         ("RETRY", RETRY as usize),
         ("HOLD", HOLD as usize),
         ("ALLOWANCE", ALLOWANCE),
+        ("NAME_WINDOW", NAME_WINDOW),
+        ("NAME_END", NAME_END as usize),
         ("BUSY_KIND_BITS", BUSY_KIND_BITS as usize),
+        ("TICKET_BITS", TICKET_BITS as usize),
+        ("WORK_WARPS", WORK_WARPS),
+        ("WORK_LANES", WORK_LANES),
     ] {
         writeln!(out, "constexpr u32 {name} = {value};")?;
     }
     writeln!(out, "constexpr u32 DISPATCH_UNKNOWN = {DISPATCH_UNKNOWN}u;")?;
     writeln!(out, "constexpr u32 DISPATCH_FAILED = {DISPATCH_FAILED}u;")?;
+    writeln!(out, "constexpr u32 JOB_OUTSIDE = {JOB_OUTSIDE}u;")?;
     writeln!(out, "constexpr u64 HANDLING = 0x{HANDLING:016x}ull;")?;
+    writeln!(out, "constexpr u64 BY_OUTBOX = 0x{BY_OUTBOX:016x}ull;")?;
+    writeln!(out, "constexpr u64 SENT = 0x{SENT:016x}ull;")?;
+    writeln!(out, "constexpr u64 DONE = 0x{DONE:016x}ull;")?;
     writeln!(out, "constexpr u64 FROM_ACTOR = 0x{FROM_ACTOR:016x}ull;")?;
     writeln!(out, "constexpr u64 REGION_MAGIC = 0x{REGION_MAGIC:016x}ull;")?;
     writeln!(out, "constexpr u64 WIRE_FINGERPRINT = 0x{FINGERPRINT:016x}ull;")?;
-    for list in [OPS, FAULTS, REFUSALS, ROWS, COMMANDS] {
+    for list in LISTS {
         writeln!(out)?;
         for (name, value) in list {
             writeln!(out, "constexpr u32 {name} = {value};")?;

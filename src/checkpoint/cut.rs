@@ -192,7 +192,9 @@ fn wanted(core: &Core, scope: &Scope) -> Result<Option<Vec<(u32, RowId)>>, Check
             let of_them = lives.filter(|life| kinds.iter().any(|kind| kind.fingerprint == life.kind.fingerprint));
             let members = core.groups().into_iter().filter(|group| kinds.iter().any(|kind| kind.fingerprint == group.kind().fingerprint));
             let members = members.flat_map(|group| group.rows());
-            Some(of_them.map(|life| (life.port.shard, life.row)).chain(members).collect())
+            let is_wanted = |kind: &resident_kernels::actor::Kind| kinds.iter().any(|wanted| wanted.fingerprint == kind.fingerprint);
+            let children = core.nurseries.iter().flat_map(|nursery| nursery.rows(is_wanted));
+            Some(of_them.map(|life| (life.port.shard, life.row)).chain(members).chain(children).collect())
         }
     })
 }

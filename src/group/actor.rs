@@ -45,10 +45,10 @@ impl<K: Key> Drop for GroupActor<K> {
 #[ractor::actor(message = GroupMsg, state = Arc<Group<K>>, arguments = Start<K>)]
 impl<K: Key> GroupActor<K> {
     async fn pre_start(&self, myself: ActorRef<GroupMsg>, start: Start<K>) -> Result<Arc<Group<K>>, ActorProcessingErr> {
-        let Start { core, kind, gathered: Gathered { index, keys, states } } = start;
-        let group = Group::new(core, kind, myself.get_cell(), index, keys)?;
+        let Start { core, kind, gathered: Gathered { index, members, states } } = start;
+        let group = Group::new(core, kind, myself.get_cell(), index, members)?;
         let _ = self.group.set(group.clone());
-        group.begin(states.into()).await?;
+        group.begin(Arc::new(states)).await?;
         Ok(group)
     }
 

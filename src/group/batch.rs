@@ -15,16 +15,30 @@ use crate::port::Port;
 /// Bytes of a spawn's payload ahead of the state.
 const HEAD: usize = size_of::<SpawnRow>();
 
+/// A member that is to be spawned.
+pub(crate) struct Newcomer {
+    /// Where its state goes.
+    pub offset: u64,
+    pub id: RowId,
+    /// Which of the states is its.
+    pub number: u32,
+}
+
+impl Newcomer {
+    pub(crate) fn of(number: u32, seat: &Seat) -> Newcomer {
+        Newcomer { offset: seat.offset, id: seat.id, number }
+    }
+}
+
 /// Spawns of members of one shard.
 pub(crate) struct Spawns {
     pub kind_index: u32,
     /// Bytes of each state.
     pub state_bytes: usize,
     /// States one behind another.
-    pub states: Arc<[u8]>,
-    /// Which of the states, and where it goes.
-    pub seats: Vec<(u32, Seat)>,
-    /// The seat whose turn it is, and the piece of its state.
+    pub states: Arc<Vec<u8>>,
+    pub newcomers: Vec<Newcomer>,
+    /// Whose turn it is, and the piece of its state.
     pub next: (usize, usize),
     /// Hears that all are there.
     pub done: oneshot::Sender<()>,
@@ -40,20 +54,20 @@ impl Spawns {
 impl Batch for Spawns {
     fn frame(&self, buffer: &mut [u8; MAX_PAYLOAD]) -> Option<Bare> {
         let (at, piece) = self.next;
-        let (number, seat) = self.seats.get(at)?;
-        let state = &self.states[*number as usize * self.state_bytes..][..self.state_bytes];
+        let new = self.newcomers.get(at)?;
+        let state = &self.states[new.number as usize * self.state_bytes..][..self.state_bytes];
         let (op, head, part) = if piece < self.ahead() {
             let begin = SPAWN_STATE_BYTES + piece * INIT_STATE_BYTES;
-            buffer[..8].copy_from_slice(&(seat.offset + begin as u64).to_le_bytes());
+            buffer[..8].copy_from_slice(&(new.offset + begin as u64).to_le_bytes());
             (OP_INIT, 8, &state[begin..self.state_bytes.min(begin + INIT_STATE_BYTES)])
         } else {
             buffer[..4].copy_from_slice(&self.kind_index.to_le_bytes());
             buffer[4..8].copy_from_slice(&(self.state_bytes as u32).to_le_bytes());
-            buffer[8..16].copy_from_slice(&seat.offset.to_le_bytes());
+            buffer[8..16].copy_from_slice(&new.offset.to_le_bytes());
             (OP_SPAWN, HEAD, &state[..self.state_bytes.min(SPAWN_STATE_BYTES)])
         };
         buffer[head..head + part.len()].copy_from_slice(part);
-        Some(Bare { op, id: seat.id, bytes: head + part.len() })
+        Some(Bare { op, id: new.id, bytes: head + part.len() })
     }
 
     fn pushed(&mut self) {

@@ -7,6 +7,7 @@ use resident_kernels::address::Address;
 use resident_kernels::host::Resident;
 use resident_kernels::wire::OP_STOP;
 
+use super::batch::Newcomer;
 use super::claim::claim;
 use super::members::Group;
 use super::table::{Key, Leaver, Phase, Seat, Stage, Table};
@@ -47,7 +48,7 @@ impl<K: Key> Group<K> {
     pub(crate) async fn address<A>(&self, key: &K) -> Option<Address<A>> {
         let seat = {
             let table = self.table.read();
-            *table.find(key).map(|slot| table.seat(slot)).filter(|seat| seat.phase.has_row() || seat.phase == Phase::Own)?
+            *table.find(key).and_then(|slot| table.seat(slot)).filter(|seat| seat.phase.has_row() || seat.phase == Phase::Own)?
         };
         self.port(seat.shard).fence().await.ok()?;
         Some(self.address_of(&seat))
@@ -57,8 +58,8 @@ impl<K: Key> Group<K> {
     pub(crate) async fn addresses<A>(&self) -> Vec<(K, Address<A>)> {
         let seats: Vec<(K, Seat)> = {
             let table = self.table.read();
-            let of = |(slot, seat): (u32, &Seat)| Some((table.keys[slot as usize].clone()?, *seat));
-            table.slots().filter(|(_, seat)| matches!(seat.phase, Phase::Live | Phase::Moving | Phase::Own)).filter_map(of).collect()
+            let there = table.slots().filter(|(_, member)| matches!(member.seat.phase, Phase::Live | Phase::Moving | Phase::Own));
+            there.map(|(_, member)| (member.key.clone(), member.seat)).collect()
         };
         if !fence(&self.core).await {
             return Vec::new();
@@ -71,8 +72,9 @@ impl<K: Key> Group<K> {
     }
 
     fn claim_one(&self) -> Result<Seat, SpawnError> {
-        let seats = claim(&self.core, self.kind, 1)?;
-        seats.into_iter().next().ok_or(SpawnError::Stopped)
+        let mut seat = Seat::NONE;
+        claim(&self.core, self.kind, std::slice::from_mut(&mut seat))?;
+        Ok(seat)
     }
 
     /// A member moves into a row of its own. The table is locked.
@@ -83,7 +85,7 @@ impl<K: Key> Group<K> {
         }
         self.core.moved_in(self.kind_index, 1);
         // Who waits for the acknowledgement has gone.
-        drop(self.send_states(port, state.into(), vec![(0, seat)]));
+        drop(self.send_states(port, Arc::new(state), vec![Newcomer::of(0, &seat)]));
         port
     }
 
@@ -94,25 +96,27 @@ impl<K: Key> Group<K> {
             self.core.check_running()?;
             let mut table = self.table.write();
             let Some(slot) = table.find(key) else { return Err(self.absent(&table)) };
-            let seat = *table.seat(slot);
+            let Some(seat) = table.seat(slot).copied() else { return Err(self.absent(&table)) };
             let (port, new) = match seat.phase {
                 Phase::Failed => {
                     let port = self.port(seat.shard);
-                    let id = self.renew(port, &table, slot).ok_or(SpawnError::Stopped)?;
+                    let id = self.renew(port, &table, slot, seat.id).ok_or(SpawnError::Stopped)?;
                     let new = Seat { id, phase: Phase::Live, ..seat };
                     let RowId { row, generation } = seat.id;
                     // Ahead of the spawn, since the ring keeps their order; nobody waits for its answer.
                     port.control(Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), waiting: None });
-                    drop(self.send_states(port, state.into(), vec![(0, new)]));
+                    drop(self.send_states(port, Arc::new(state), vec![Newcomer::of(0, &new)]));
                     (port, new)
                 }
                 Phase::Gone => {
                     let new = self.claim_one()?;
                     (self.move_in(slot, new, state), new)
                 }
-                Phase::Live | Phase::Moving | Phase::Own | Phase::Empty => return Err(MemberError::Running),
+                Phase::Live | Phase::Moving | Phase::Own => return Err(MemberError::Running),
             };
-            table.seats[slot as usize] = new;
+            if let Some(seat) = table.seat_mut(slot) {
+                *seat = new;
+            }
             table.faults.remove(&slot);
             port
         };
@@ -121,8 +125,7 @@ impl<K: Key> Group<K> {
     }
 
     /// The row of a failed member at its next generation.
-    fn renew(&self, port: &Port, table: &Table<K>, slot: u32) -> Option<RowId> {
-        let old = table.seat(slot).id;
+    fn renew(&self, port: &Port, table: &Table<K>, slot: u32, old: RowId) -> Option<RowId> {
         let mut tenants = port.tenants();
         let new = tenants.renew(old)?;
         if let Some(fault) = table.faults.get(&slot) {
@@ -140,8 +143,7 @@ impl<K: Key> Group<K> {
         let (seat, own) = {
             let _change = self.changes.lock().await;
             let mut table = self.table.write();
-            let Some(slot) = table.find(key) else { return false };
-            let (seat, fault, own) = table.take(slot);
+            let Some((seat, fault, own)) = table.find(key).and_then(|slot| table.take(slot)) else { return false };
             drop(table);
             if seat.phase.has_row() {
                 self.send_off(vec![Leaver { seat, fault }]);
@@ -172,7 +174,7 @@ impl<K: Key> Group<K> {
             if table.stage != Stage::Open {
                 return Err(MemberError::Stopped);
             }
-            let seat = &mut table.seats[slot as usize];
+            let Some(seat) = table.seat_mut(slot) else { return Err(MemberError::Unknown) };
             seat.phase = Phase::Moving;
             (slot, Place::of_member(&self.core, seat.shard, seat.id, self.kind, self.kind_index, seat.offset))
         };
@@ -198,7 +200,9 @@ impl<K: Key> Group<K> {
                 return Err(error.into());
             }
         };
-        table.seats[slot as usize].phase = Phase::Own;
+        if let Some(seat) = table.seat_mut(slot) {
+            seat.phase = Phase::Own;
+        }
         table.own.insert(slot, home.clone());
         if table.ended.remove(&slot) {
             home.actor.stop(None);
@@ -230,7 +234,9 @@ impl<K: Key> Group<K> {
             Some(fault) => {
                 table.own.remove(&slot);
                 table.faults.insert(slot, fault.clone());
-                table.seats[slot as usize].phase = Phase::Gone;
+                if let Some(seat) = table.seat_mut(slot) {
+                    seat.phase = Phase::Gone;
+                }
             }
             None => drop(table.take(slot)),
         }

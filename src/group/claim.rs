@@ -1,4 +1,4 @@
-//! Places for many members at once: all of them or none, with one look at each shard.
+//! Places for many members at once: all of them or none, thousands at each look at the shards.
 
 use resident_gpu::arena::Cell;
 use resident_kernels::actor::Kind;
@@ -10,35 +10,50 @@ use crate::error::SpawnError;
 /// Members whose rows or states are taken or given back under one lock, so that nobody waits for long.
 pub(crate) const CHUNK: usize = 4096;
 
-/// Places for `count` members, spread evenly as far as the shards have rows; one after another is on another shard.
-pub(crate) fn claim(core: &Core, kind: &'static Kind, count: usize) -> Result<Vec<Seat>, SpawnError> {
+/// Places for these members, spread evenly as far as the shards have rows; one after another is on another shard.
+pub(crate) fn claim(core: &Core, kind: &'static Kind, seats: &mut [impl AsMut<Seat>]) -> Result<(), SpawnError> {
     core.check_running()?;
-    let mut offsets = Vec::with_capacity(count);
-    let claimed = states(core, kind.state_bytes, count, &mut offsets).and_then(|()| rows(core, count));
-    match claimed {
-        Ok(mut seats) => {
-            seats.iter_mut().zip(offsets).for_each(|(seat, offset)| seat.offset = offset);
-            Ok(seats)
+    let wanted = seats.len();
+    for begin in (0..wanted).step_by(CHUNK) {
+        let (before, rest) = seats.split_at_mut(begin);
+        let chunk = CHUNK.min(rest.len());
+        if let Err(error) = claim_some(core, kind.state_bytes, &mut rest[..chunk]) {
+            give_back(core, kind.state_bytes, before);
+            return Err(match error {
+                SpawnError::Members { free, .. } => SpawnError::Members { wanted, free: begin + free },
+                error => error,
+            });
         }
-        Err(error) => {
-            for offsets in offsets.chunks(CHUNK) {
-                let mut arena = core.arena.lock();
-                for offset in offsets {
-                    arena.free(Cell { offset: *offset, bytes: kind.state_bytes });
-                }
-            }
-            Err(error)
-        }
-    }
-}
-
-/// Room for states: where each begins, as far as there is room.
-fn states(core: &Core, bytes: u32, count: usize, offsets: &mut Vec<u64>) -> Result<(), SpawnError> {
-    while offsets.len() < count {
-        let chunk = CHUNK.min(count - offsets.len());
-        offsets.append(&mut core.arena.lock().allocate_many(bytes, chunk)?);
     }
     Ok(())
+}
+
+/// The same for at most [`CHUNK`].
+fn claim_some(core: &Core, bytes: u32, seats: &mut [impl AsMut<Seat>]) -> Result<(), SpawnError> {
+    let offsets = core.arena.lock().allocate_many(bytes, seats.len())?;
+    let rows = rows(core, seats.len()).inspect_err(|_| {
+        let mut arena = core.arena.lock();
+        for offset in &offsets {
+            arena.free(Cell { offset: *offset, bytes });
+        }
+    })?;
+    for (seat, (row, offset)) in seats.iter_mut().zip(rows.into_iter().zip(offsets)) {
+        *seat.as_mut() = Seat { offset, ..row };
+    }
+    Ok(())
+}
+
+fn give_back(core: &Core, bytes: u32, seats: &mut [impl AsMut<Seat>]) {
+    for seats in seats.chunks_mut(CHUNK) {
+        for seat in &mut *seats {
+            let seat = seat.as_mut();
+            core.ports[seat.shard as usize].tenants().give_back(seat.id);
+        }
+        let mut arena = core.arena.lock();
+        for seat in seats {
+            arena.free(Cell { offset: seat.as_mut().offset, bytes });
+        }
+    }
 }
 
 /// Rows, whose states have no place yet.

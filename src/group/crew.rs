@@ -53,14 +53,15 @@ impl<K: Key> Crew for Known<K> {
     fn members(&self) -> usize {
         self.group.upgrade().map_or(0, |group| {
             let table = group.table.read();
-            table.index.len() - table.own.len()
+            table.len() - table.own.len()
         })
     }
 
     fn rows(&self) -> Vec<(u32, RowId)> {
         let Some(group) = self.group.upgrade() else { return Vec::new() };
         let table = group.table.read();
-        table.slots().filter(|(_, seat)| seat.phase.has_row()).map(|(_, seat)| (seat.shard, seat.id)).collect()
+        let seats = table.slots().map(|(_, member)| member.seat);
+        seats.filter(|seat| seat.phase.has_row()).map(|seat| (seat.shard, seat.id)).collect()
     }
 
     fn fail(&self, slot: u32, id: RowId, class: FaultClass, at: Option<At>, text: String) {
@@ -69,17 +70,31 @@ impl<K: Key> Crew for Known<K> {
         let shard;
         {
             let mut table = group.table.write();
-            let Some(seat) = table.seats.get_mut(slot as usize).filter(|seat| seat.id == id) else { return };
+            // Its link may have failed it a moment before its handler did.
+            let known = table.faults.contains_key(&slot);
+            let Some(seat) = table.seat_mut(slot).filter(|seat| seat.id == id) else { return };
             shard = seat.shard;
             match seat.phase {
                 Phase::Live => seat.phase = Phase::Failed,
-                Phase::Moving => {}
-                Phase::Empty | Phase::Failed | Phase::Gone | Phase::Own => return,
+                Phase::Moving if !known => {}
+                Phase::Own => {
+                    // It has become an actor since the pump looked whose row it is.
+                    let own = table.own.get(&slot).cloned();
+                    drop(table);
+                    if let Some(life) = own.as_ref().map(|home| home.life()).filter(|life| life.row == id) {
+                        life.fail(class, at, fault.text);
+                        life.stop_proxy();
+                    }
+                    return;
+                }
+                Phase::Failed | Phase::Gone | Phase::Moving => return,
             }
-            let first = table.faults.insert(slot, fault).is_none();
-            debug_assert!(first, "a member fails once");
+            table.faults.insert(slot, fault.clone());
         }
         group.core.metrics.faults(class, 1);
+        if !class.comes_from_elsewhere() {
+            group.core.links.failed((shard, id), || format!("a member of a group: {fault}"));
+        }
         // Who waits to send to it hears of it.
         group.port(shard).credit.notify_waiters();
     }
@@ -87,23 +102,29 @@ impl<K: Key> Crew for Known<K> {
     fn end(&self, slot: u32, id: RowId) {
         let Some(group) = self.group.upgrade() else { return };
         let mut table = group.table.write();
-        let Some(seat) = table.seats.get(slot as usize).filter(|seat| seat.id == id) else { return };
+        let Some(seat) = table.seat(slot).filter(|seat| seat.id == id) else { return };
         match seat.phase {
             Phase::Live => {
-                let (seat, fault, _) = table.take(slot);
+                let taken = table.take(slot);
                 drop(table);
-                group.send_off(vec![Leaver { seat, fault }]);
+                group.send_off(taken.into_iter().map(|(seat, fault, _)| Leaver { seat, fault }).collect());
             }
             // It is told once it is an actor.
             Phase::Moving => drop(table.ended.insert(slot)),
-            Phase::Empty | Phase::Failed | Phase::Gone | Phase::Own => {}
+            // As in `fail`.
+            Phase::Own => {
+                if let Some(home) = table.own.get(&slot).filter(|home| home.life().row == id) {
+                    home.actor.stop(None);
+                }
+            }
+            Phase::Failed | Phase::Gone => {}
         }
     }
 
     fn fault(&self, slot: u32, id: RowId) -> Option<GpuFault> {
         let group = self.group.upgrade()?;
         let table = group.table.read();
-        table.seats.get(slot as usize).filter(|seat| seat.id == id)?;
+        table.seat(slot).filter(|seat| seat.id == id)?;
         table.fault(slot)
     }
 
@@ -111,9 +132,54 @@ impl<K: Key> Crew for Known<K> {
         let Some(group) = self.group.upgrade() else { return };
         let fault = group.fault_of(FaultClass::DeviceLost, None, text.to_owned());
         let mut table = group.table.write();
-        let lost = table.slots().filter(|(_, seat)| seat.phase == Phase::Live).count();
+        let lost = table.slots().filter(|(_, member)| member.seat.phase == Phase::Live).count();
         table.lost = Some(fault);
         drop(table);
         group.core.metrics.faults(FaultClass::DeviceLost, lost as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ractor::ActorCell;
+    use resident_gpu::device::Choice;
+
+    use crate::config::Config;
+    use crate::fault::FaultClass;
+    use crate::handle::watch;
+    use crate::home::tests::Log;
+    use crate::spawn::Spawn;
+    use crate::system::System;
+
+    async fn ended(cell: ActorCell) {
+        tokio::time::timeout(Duration::from_secs(60), watch(cell)).await.expect("it ends");
+    }
+
+    /// A pump that has looked up whose row it is, and is late: the member is an actor of its own by then.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_comes_late_is_the_actors() {
+        let system = System::start(Config { device: Choice::Cpu, shards: Some(1), ..Config::default() }).await.unwrap();
+        let (group, _) = Log::spawn_many(None, [("fails", Log::default()), ("ends", Log::default())], &system).await.unwrap();
+        let crew = group.group.crew.get().unwrap().clone();
+        let seat = |key| {
+            let table = group.group.table.read();
+            let slot = table.find(&key).unwrap();
+            (slot, table.seat(slot).unwrap().id)
+        };
+        let (fails, ends) = (seat("fails"), seat("ends"));
+        let (failing, ending) = (group.member(&"fails").await.unwrap(), group.member(&"ends").await.unwrap());
+
+        crew.fail(fails.0, fails.1, FaultClass::Panic, None, "late".into());
+        ended(failing.get_cell()).await;
+        let fault = failing.fault().expect("a fault");
+        assert_eq!((fault.class, fault.text.as_str()), (FaultClass::Panic, "late"));
+
+        crew.end(ends.0, ends.1);
+        ended(ending.get_cell()).await;
+        assert!(ending.fault().is_none());
+        group.actor().stop(None);
+        system.stop().await;
     }
 }

@@ -10,9 +10,8 @@ use tokio::time::timeout;
 use super::batch::{Leaving, Stops};
 use super::claim::CHUNK;
 use super::members::Group;
-use super::table::{Key, Leaver, Stage, Table};
+use super::table::{Key, Leaver, Stage};
 use crate::fault::{FaultClass, GpuFault};
-use crate::home::Home;
 use crate::port::Port;
 
 /// How long a group that is killed takes back what its members were sent, one by one. What is left is at most what rings hold.
@@ -23,20 +22,6 @@ impl<K: Key> Group<K> {
     fn close(&self, stage: Stage) {
         self.table.write().stage = stage;
         self.core.ports.iter().for_each(|port| port.credit.notify_waiters());
-    }
-
-    /// Takes everyone out: those that have a row of the group's, with their faults, and those that are actors of their own.
-    fn clear(&self) -> (Vec<Leaver>, Vec<Arc<Home>>) {
-        let mut table = self.table.write();
-        let Table { index, keys, seats, free, faults, own, .. } = &mut *table;
-        index.clear();
-        index.shrink_to_fit();
-        *keys = Vec::new();
-        *free = Vec::new();
-        let all = std::mem::take(seats).into_iter().enumerate().filter(|(_, seat)| seat.phase.has_row());
-        let all = all.map(|(slot, seat)| Leaver { seat, fault: faults.remove(&(slot as u32)) }).collect();
-        faults.clear();
-        (all, own.drain().map(|(_, home)| home).collect())
     }
 
     /// Tells members that were taken out to stop, behind everything they were sent. Each shard's rows are free once it has come there.
@@ -53,6 +38,7 @@ impl<K: Key> Group<K> {
                 let mut tenants = port.tenants();
                 rows.iter().for_each(|(id, _)| tenants.vacate(*id));
             }
+            rows.iter().for_each(|(id, _)| self.core.links.ended((port.shard, *id)));
             for rows in rows.chunks(CHUNK) {
                 port.batch(Box::new(Stops { leaving: self.leaving(port, rows.to_vec()), next: 0 }));
             }
@@ -69,7 +55,7 @@ impl<K: Key> Group<K> {
         self.close(Stage::Closing);
         let (all, own) = {
             let _change = self.changes.lock().await;
-            self.clear()
+            self.table.write().clear()
         };
         self.send_off(all);
         let limit = Some(self.core.stop_timeout);
@@ -107,8 +93,11 @@ impl<K: Key> Group<K> {
     /// The group's actor has gone: all members are killed that are left. Does not wait.
     pub(crate) fn abandon(&self) {
         self.close(Stage::Ended);
-        let (all, own) = self.clear();
+        let (all, own) = self.table.write().clear();
         own.iter().for_each(|home| home.actor.kill());
+        for Leaver { seat, .. } in &all {
+            self.core.links.failed((seat.shard, seat.id), || format!("a member of a group ({}), which was killed", self.kind.name));
+        }
         let begun = Instant::now();
         for Leaver { seat, .. } in all.iter().take_while(|_| begun.elapsed() < REVOKING) {
             self.core.device.kill(seat.shard, seat.id.row, seat.id.generation);

@@ -9,7 +9,7 @@ use tokio::task::yield_now;
 
 use super::Folded;
 use super::members::Group;
-use super::table::{Key, Phase, Stage, Table, To};
+use super::table::{Key, Member, Phase, Stage, Table, To};
 use crate::error::CastError;
 use crate::link::Unsent;
 use crate::port::{Port, TURN};
@@ -87,7 +87,7 @@ impl<K: Key, R: Plain + Send + 'static> Asking<'_, K, R> {
         for lane in lanes {
             while !lane.is_done() && *in_flight < WINDOW {
                 let turn = group.turn(lane, WINDOW - *in_flight, |port, table, to, slots| {
-                    let asked = |at: usize| match &table.keys[slots[at] as usize] {
+                    let asked = |at: usize| match table.key(slots[at]) {
                         Some(key) => Asked::completion(key.clone(), heard.clone()),
                         // Not while the table is locked: these slots were just found to be somebody's.
                         None => Box::new(|_: &[u8]| {}) as Completion,
@@ -220,7 +220,7 @@ impl<K: Key> Group<K> {
         if table.stage != Stage::Open {
             return Err(CastError::Stopped(()));
         }
-        for (slot, seat) in table.slots() {
+        for (slot, Member { seat, .. }) in table.slots() {
             match seat.phase {
                 Phase::Failed | Phase::Gone => failed += 1,
                 _ => lanes[seat.shard as usize].slots.push(slot),
@@ -240,7 +240,7 @@ impl<K: Key> Group<K> {
         let end = lane.slots.len().min(lane.next + most.min(TURN));
         let turn = &lane.slots[lane.next..end];
         // A group that has ended meanwhile has no seats, and another member may have the slot.
-        let is_here = |slot: u32| table.seats.get(slot as usize).is_some_and(|seat| seat.shard as usize == lane.shard);
+        let is_here = |slot: u32| table.seat(slot).is_some_and(|seat| seat.shard as usize == lane.shard);
         let to = |slot: &u32| if is_here(*slot) { table.to(*slot, self.kind, self.kind_index) } else { None };
         let (slots, to): (Vec<u32>, Vec<To<'_>>) = turn.iter().filter_map(|slot| Some((*slot, to(slot)?))).unzip();
         let (sent, why) = push(&self.core.ports[lane.shard], &table, &to, &slots);

@@ -5,7 +5,6 @@
 //! - **M-2 (one owner)** A row belongs to the group, to the member's own actor once it is becoming one, or to a stop on its way.
 //! - **M-3 (one change)** Members are added, taken out and moved one after another; messages go on meanwhile.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
@@ -15,10 +14,11 @@ use resident_kernels::actor::Kind;
 use resident_kernels::host::Resident;
 use tokio::sync::oneshot;
 
-use super::batch::Spawns;
+use super::batch::{Newcomer, Spawns};
 use super::claim::claim;
 use super::crew::{CrewRef, Known};
-use super::table::{Key, Seat, Stage, Table};
+use super::index::Index;
+use super::table::{Key, Member, Table};
 use crate::core::Core;
 use crate::error::{CastError, SpawnError};
 use crate::fault::{FaultClass, GpuFault};
@@ -26,6 +26,9 @@ use crate::incarnation::At;
 use crate::link::Path;
 use crate::port::Port;
 use crate::tenants::Tenant;
+
+/// Members that are made ready before the device hears of them.
+const AT_ONCE: usize = 1 << 16;
 
 /// A group.
 pub(crate) struct Group<K> {
@@ -51,47 +54,39 @@ impl<K: Key> Group<K> {
         core: Arc<Core>,
         kind: &'static Kind,
         actor: ActorCell,
-        index: HashMap<K, u32>,
-        keys: Vec<Option<K>>,
+        index: Index,
+        mut members: Vec<Member<K>>,
     ) -> Result<Arc<Group<K>>, SpawnError> {
         let kind_index = core.device.kind_index(kind).ok_or(SpawnError::Kind(kind.name))?;
-        let seats = claim(&core, kind, keys.len())?;
-        let members = seats.len();
-        let table = Table {
-            index,
-            keys,
-            seats,
-            free: Vec::new(),
-            faults: Default::default(),
-            own: Default::default(),
-            ended: Default::default(),
-            stage: Stage::Open,
-            lost: None,
-        };
+        claim(&core, kind, &mut members)?;
+        let table = Table::new(index, members);
         let changes = tokio::sync::Mutex::new(());
         let group = Group { core, kind, kind_index, actor: actor.clone(), table: RwLock::new(table), changes, crew: OnceLock::new() };
         let group = Arc::new(group);
         let crew: CrewRef = Arc::new(Box::new(Known { actor, kind, group: Arc::downgrade(&group) }));
         let _ = group.crew.set(crew.clone());
-        group.core.moved_in(kind_index, members);
+        group.core.moved_in(kind_index, group.table.read().len());
         group.core.enter_group(crew);
         Ok(group)
     }
 
     /// Sends all of them to the device, and waits until it has them. Once.
-    pub(crate) async fn begin(&self, states: Arc<[u8]>) -> Result<(), SpawnError> {
-        let mut of_shard: Vec<Vec<(u32, Seat)>> = self.core.ports.iter().map(|_| Vec::new()).collect();
-        {
-            let table = self.table.read();
-            table.slots().for_each(|(slot, seat)| of_shard[seat.shard as usize].push((slot, *seat)));
-        }
+    pub(crate) async fn begin(&self, states: Arc<Vec<u8>>) -> Result<(), SpawnError> {
         let mut arrivals = Vec::new();
-        for (port, seats) in self.core.ports.iter().zip(of_shard).filter(|(_, seats)| !seats.is_empty()) {
-            if let Some(crew) = self.crew.get() {
-                let mut tenants = port.tenants();
-                seats.iter().for_each(|(slot, seat)| tenants.enter(seat.id, Tenant::Member(crew.clone(), *slot)));
+        let count = self.table.read().len();
+        // The device takes the first of them up while the others are made ready.
+        for begin in (0..count).step_by(AT_ONCE) {
+            let mut of_shard: Vec<Vec<Newcomer>> = self.core.ports.iter().map(|_| Vec::new()).collect();
+            for (slot, Member { seat, .. }) in self.table.read().slots_in(begin..count.min(begin + AT_ONCE)) {
+                of_shard[seat.shard as usize].push(Newcomer::of(slot, seat));
             }
-            arrivals.push(self.send_states(port, states.clone(), seats));
+            for (port, newcomers) in self.core.ports.iter().zip(of_shard).filter(|(_, newcomers)| !newcomers.is_empty()) {
+                if let Some(crew) = self.crew.get() {
+                    let mut tenants = port.tenants();
+                    newcomers.iter().for_each(|new| tenants.enter(new.id, Tenant::Member(crew.clone(), new.number)));
+                }
+                arrivals.push(self.send_states(port, states.clone(), newcomers));
+            }
         }
         drop(states);
         for arrival in arrivals {
@@ -102,10 +97,10 @@ impl<K: Key> Group<K> {
         Ok(())
     }
 
-    pub(crate) fn send_states(&self, port: &Port, states: Arc<[u8]>, seats: Vec<(u32, Seat)>) -> oneshot::Receiver<()> {
+    pub(crate) fn send_states(&self, port: &Port, states: Arc<Vec<u8>>, newcomers: Vec<Newcomer>) -> oneshot::Receiver<()> {
         let (done, arrived) = oneshot::channel();
         let state_bytes = self.kind.state_bytes as usize;
-        port.batch(Box::new(Spawns { kind_index: self.kind_index, state_bytes, states, seats, next: (0, 0), done }));
+        port.batch(Box::new(Spawns { kind_index: self.kind_index, state_bytes, states, newcomers, next: (0, 0), done }));
         arrived
     }
 
@@ -116,11 +111,17 @@ impl<K: Key> Group<K> {
     /// Pushes a message to a member, or gives it back.
     pub(crate) fn push<A: Resident>(&self, key: &K, msg: A::Msg) -> Result<Sent<'_>, CastError<A::Msg>> {
         let table = self.table.read();
-        let Some(slot) = table.find(key) else { return Err(table.missing(msg)) };
+        self.push_to::<A>(&table, table.find(key), msg)
+    }
+
+    /// The same, to the member in a slot of the locked table.
+    pub(super) fn push_to<A: Resident>(&self, table: &Table<K>, slot: Option<u32>, msg: A::Msg) -> Result<Sent<'_>, CastError<A::Msg>> {
+        let Some(slot) = slot else { return Err(table.missing(msg)) };
         let Some(to) = table.to(slot, self.kind, self.kind_index) else { return Err(table.refuse(slot, msg)) };
-        let port = self.port(table.seat(slot).shard);
+        let Some(seat) = table.seat(slot) else { return Err(table.missing(msg)) };
+        let port = self.port(seat.shard);
         match port.send::<A>(&to, Path::Ring, msg) {
-            Ok(()) => Ok(Sent { port, id: table.seat(slot).id }),
+            Ok(()) => Ok(Sent { port, id: seat.id }),
             Err(CastError::Stopped(msg)) => Err(table.refuse(slot, msg)),
             Err(unsent) => Err(unsent),
         }
@@ -151,7 +152,7 @@ impl<K: Key> Group<K> {
 
     fn shard(&self, key: &K) -> Option<u32> {
         let table = self.table.read();
-        table.find(key).map(|slot| table.seat(slot).shard)
+        table.find(key).and_then(|slot| table.seat(slot)).map(|seat| seat.shard)
     }
 
     /// Why the member that a message went to has not answered, if that was a fault: its row may be another's by now, or nobody's.

@@ -1,13 +1,16 @@
-//! The members of a group: who they are and where they live. A plain value under one lock, some fifty bytes a member.
+//! The members of a group: who they are and where they live. A plain value under one lock, some forty bytes a member.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
+use std::mem;
+use std::ops::Range;
 use std::sync::Arc;
 
 use ractor::ActorStatus;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 
+use super::index::Index;
 use crate::error::CastError;
 use crate::fault::GpuFault;
 use crate::home::{Home, LifeRef};
@@ -29,6 +32,29 @@ pub(crate) struct Seat {
     pub phase: Phase,
 }
 
+impl Seat {
+    /// Of somebody who has no place yet.
+    pub(crate) const NONE: Seat = Seat { offset: 0, id: RowId { row: 0, generation: 0 }, shard: 0, phase: Phase::Live };
+}
+
+impl AsMut<Seat> for Seat {
+    fn as_mut(&mut self) -> &mut Seat {
+        self
+    }
+}
+
+/// A member, in its slot.
+pub(crate) struct Member<K> {
+    pub key: K,
+    pub seat: Seat,
+}
+
+impl<K> AsMut<Seat> for Member<K> {
+    fn as_mut(&mut self) -> &mut Seat {
+        &mut self.seat
+    }
+}
+
 /// A member that leaves the table while its row is the group's.
 pub(crate) struct Leaver {
     pub seat: Seat,
@@ -39,8 +65,6 @@ pub(crate) struct Leaver {
 /// What has become of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// There is none.
-    Empty,
     /// It takes messages.
     Live,
     /// It has failed and has its row still.
@@ -65,12 +89,11 @@ pub(crate) enum Stage {
 
 /// The members of a group.
 pub(crate) struct Table<K> {
-    pub index: HashMap<K, u32>,
-    /// By slot, as the seats.
-    pub keys: Vec<Option<K>>,
-    pub seats: Vec<Seat>,
+    index: Index,
+    /// By slot.
+    members: Vec<Option<Member<K>>>,
     /// Slots of nobody.
-    pub free: Vec<u32>,
+    free: Vec<u32>,
     /// Why those failed that did.
     pub faults: HashMap<u32, GpuFault>,
     /// Those that are actors of their own.
@@ -89,26 +112,54 @@ pub(crate) enum To<'a> {
 }
 
 impl<K: Key> Table<K> {
-    /// The slot of a member.
-    pub(crate) fn find(&self, key: &K) -> Option<u32> {
-        self.index.get(key).copied()
+    /// Of these members, of which `index` knows the slots.
+    pub(crate) fn new(index: Index, members: Vec<Member<K>>) -> Table<K> {
+        Table {
+            index,
+            members: members.into_iter().map(Some).collect(),
+            free: Vec::new(),
+            faults: HashMap::new(),
+            own: HashMap::new(),
+            ended: HashSet::new(),
+            stage: Stage::Open,
+            lost: None,
+        }
     }
 
-    /// The seat of a member; its slot is one that [`find`](Self::find) gave.
-    pub(crate) fn seat(&self, slot: u32) -> &Seat {
-        &self.seats[slot as usize]
+    /// The slot of a member.
+    pub(crate) fn find(&self, key: &K) -> Option<u32> {
+        self.index.find(key, |slot| self.key(slot) == Some(key))
+    }
+
+    fn member(&self, slot: u32) -> Option<&Member<K>> {
+        self.members.get(slot as usize)?.as_ref()
+    }
+
+    /// The key of the member in a slot, if there is one.
+    pub(crate) fn key(&self, slot: u32) -> Option<&K> {
+        self.member(slot).map(|member| &member.key)
+    }
+
+    /// Its seat.
+    pub(crate) fn seat(&self, slot: u32) -> Option<&Seat> {
+        self.member(slot).map(|member| &member.seat)
+    }
+
+    /// The same, to change it.
+    pub(crate) fn seat_mut(&mut self, slot: u32) -> Option<&mut Seat> {
+        Some(&mut self.members.get_mut(slot as usize)?.as_mut()?.seat)
     }
 
     /// Who gets a message for this slot; `None` if nobody does.
     pub(crate) fn to(&self, slot: u32, kind: &'static Kind, kind_index: u32) -> Option<To<'_>> {
-        let seat = self.seat(slot);
+        let seat = self.seat(slot)?;
         match seat.phase {
             Phase::Live | Phase::Moving => Some(To::Seat(seat.id, kind, kind_index)),
             Phase::Own => {
                 let home = self.own.get(&slot).filter(|home| home.actor.get_status() < ActorStatus::Draining)?;
                 Some(To::Actor(home.life()))
             }
-            Phase::Empty | Phase::Failed | Phase::Gone => None,
+            Phase::Failed | Phase::Gone => None,
         }
     }
 
@@ -134,30 +185,48 @@ impl<K: Key> Table<K> {
     /// Adds a member, whose key nobody has: its slot.
     pub(crate) fn add(&mut self, key: K, seat: Seat) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| {
-            self.keys.push(None);
-            self.seats.push(seat);
-            self.seats.len() as u32 - 1
+            self.members.push(None);
+            self.members.len() as u32 - 1
         });
-        self.keys[slot as usize] = Some(key.clone());
-        self.seats[slot as usize] = seat;
-        self.index.insert(key, slot);
+        self.members[slot as usize] = Some(Member { key, seat });
+        let members = &self.members;
+        self.index.insert(slot, |slot| &members[slot as usize].as_ref().expect("a slot in the index is a member's").key);
         slot
     }
 
-    /// Takes a member out: where it was, and why it had failed, if it had.
-    pub(crate) fn take(&mut self, slot: u32) -> (Seat, Option<GpuFault>, Option<Arc<Home>>) {
-        if let Some(key) = self.keys[slot as usize].take() {
-            self.index.remove(&key);
-        }
-        let seat = self.seats[slot as usize];
-        self.seats[slot as usize].phase = Phase::Empty;
+    /// Takes a member out, if there is one: where it was, why it had failed, if it had, and the actor that it is, if it is one.
+    pub(crate) fn take(&mut self, slot: u32) -> Option<(Seat, Option<GpuFault>, Option<Arc<Home>>)> {
+        let Member { key, seat } = self.members.get_mut(slot as usize)?.take()?;
+        self.index.remove(&key, slot);
         self.free.push(slot);
-        (seat, self.faults.remove(&slot), self.own.remove(&slot))
+        Some((seat, self.faults.remove(&slot), self.own.remove(&slot)))
+    }
+
+    /// Takes everyone out: those that have a row of the group's, with their faults, and those that are actors of their own.
+    pub(crate) fn clear(&mut self) -> (Vec<Leaver>, Vec<Arc<Home>>) {
+        self.index = Index::new();
+        self.free = Vec::new();
+        let mut faults = mem::take(&mut self.faults);
+        let all = (0..).zip(mem::take(&mut self.members)).filter_map(|(slot, member)| Some((slot, member?.seat)));
+        let all = all.filter(|(_, seat)| seat.phase.has_row()).map(|(slot, seat)| Leaver { seat, fault: faults.remove(&slot) });
+        (all.collect(), self.own.drain().map(|(_, home)| home).collect())
     }
 
     /// Slots of members, in their order.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = (u32, &Seat)> {
-        (0..).zip(&self.seats).filter(|(_, seat)| seat.phase != Phase::Empty)
+    pub(crate) fn slots(&self) -> impl Iterator<Item = (u32, &Member<K>)> {
+        self.slots_in(0..self.members.len())
+    }
+
+    /// Those of some slots.
+    pub(crate) fn slots_in(&self, slots: Range<usize>) -> impl Iterator<Item = (u32, &Member<K>)> {
+        (slots.start as u32..).zip(&self.members[slots]).filter_map(|(slot, member)| Some((slot, member.as_ref()?)))
+    }
+}
+
+impl<K> Table<K> {
+    /// How many members there are.
+    pub(crate) fn len(&self) -> usize {
+        self.index.len()
     }
 }
 

@@ -128,6 +128,27 @@ async fn members_are_reached_by_their_keys() {
     system.stop().await;
 }
 
+/// So many that places are claimed in several turns, and the index is made by several threads.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_of_many_or_nothing() {
+    const ROOM: u64 = 70_000;
+    let system = room_for(ROOM as u32).await;
+    for _ in 0..2 {
+        match Counter::spawn_many(None, (0..=ROOM).map(|key| (key, Counter::default())), &system).await {
+            Err(SpawnError::Members { wanted: 70_001, free: 70_000 }) => {}
+            other => panic!("{other:?}"),
+        }
+        let twice = (0..ROOM).map(|key| (key.min(ROOM - 2), Counter::default()));
+        assert!(matches!(Counter::spawn_many(None, twice, &system).await, Err(SpawnError::Duplicate { position: 69_999 })));
+        assert_eq!(system.running(), 0);
+    }
+    let group = counters(&system, ROOM).await;
+    assert_eq!((group.len(), group.contains(&(ROOM - 1)), group.contains(&ROOM)), (70_000, true, false));
+    assert_eq!(soon("all", group.tell_all(&Add { amount: 2 })).await.unwrap(), 70_000);
+    stopped(&group, &system).await;
+    system.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn all_or_nothing() {
     let system = start(Config { shards: Some(2), rows: 50, arena_bytes: 10 << 16, ..Config::default() }).await;
@@ -355,6 +376,74 @@ async fn an_actor_that_fails_stays_a_member_that_failed() {
     })
     .await;
     assert_eq!(count_up(&group, 3).await.unwrap(), 31);
+    assert_eq!((group.len(), system.running(), group.failed().len()), (10, 10, 0));
+    stopped(&group, &system).await;
+    system.stop().await;
+}
+
+/// As `tell` one by one: in order, and what does not go is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_are_told_at_once() {
+    let system = room_for(1000).await;
+    let group = counters(&system, 1000).await;
+    let mut told = 0;
+    let mut messages: Vec<_> = (0..10_000).map(|n| (n * 7 % 1000, add(1 + n / 1000))).collect();
+    while !messages.is_empty() {
+        let before = messages.len();
+        match group.tell_many(&mut messages) {
+            Ok(()) => {}
+            Err(unsent) => {
+                assert!(unsent.is_full(), "{unsent}");
+                let (key, msg) = messages.remove(0);
+                soon("room", group.send(&key, msg)).await.unwrap();
+            }
+        }
+        told += before - messages.len();
+    }
+    assert_eq!(told, 10_000);
+    let sum = soon("the sum", group.fold(&Get, 0, |sum, _, count| sum + count.total)).await.unwrap();
+    assert_eq!(sum.value, 1000 * (1..=10).sum::<u64>());
+
+    // Nobody has this key: those ahead are sent, it and those behind it are left as they were.
+    let mut messages: Vec<_> = [5, 6, 1000, 7].map(|key| (key, add(100))).into();
+    assert!(matches!(group.tell_many(&mut messages), Err(CastError::Unknown(()))));
+    assert_eq!(messages.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [1000, 7]);
+    assert_eq!([total(&group, 5).await, total(&group, 6).await, total(&group, 7).await], [155, 155, 55]);
+    stopped(&group, &system).await;
+    assert!(matches!(group.tell_many(&mut messages), Err(CastError::Stopped(()))));
+    assert_eq!(messages.len(), 2);
+    system.stop().await;
+}
+
+/// However its failure and its becoming an actor meet, it is heard of.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_fails_while_it_becomes_an_actor() {
+    let system = room_for(10).await;
+    let group = panickers(&system, 10).await;
+    for round in 0..300 {
+        let key = round % 10;
+        let detached = spawn({
+            let group = group.clone();
+            async move { group.member(&key).await }
+        });
+        for _ in 0..round / 10 {
+            tokio::task::yield_now().await;
+        }
+        // It may be an actor by then, of which the group hears a moment later.
+        let _ = group.tell(&key, explicit());
+        match soon("the member", detached).await.unwrap() {
+            Ok(member) => until("its actor has ended", || member.get_status() == ActorStatus::Stopped).await,
+            Err(error) => assert!(matches!(error, MemberError::Failed(_)), "{error}"),
+        }
+        until("the group knows", || group.fault(&key).is_some()).await;
+        soon("the restart", async {
+            while let Err(error) = group.restart(&key, Panicker::default()).await {
+                assert!(matches!(error, MemberError::Running), "{error}");
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
     assert_eq!((group.len(), system.running(), group.failed().len()), (10, 10, 0));
     stopped(&group, &system).await;
     system.stop().await;

@@ -250,10 +250,22 @@ async fn addresses_that_lead_nowhere() {
         with(3, right[3] | 1 << 16),
         [u32::MAX; 4],
     ];
+    // One by one, then as many at a time as a warp has lanes.
     for words in wrong {
         guesser.send(PlayerMsg::Guess(Guess { words })).await.unwrap();
     }
     until("a dead letter for each", || system.dead_letters() == wrong.len() as u64).await;
+    let mut crowd = Vec::new();
+    for _ in 0..32 {
+        crowd.push(player(&system).await);
+    }
+    for words in wrong {
+        for guesser in &crowd {
+            guesser.send(PlayerMsg::Guess(Guess { words })).await.unwrap();
+        }
+    }
+    let lost = (wrong.len() * (1 + crowd.len())) as u64;
+    until("a dead letter for each of many", || system.dead_letters() == lost).await;
     for player in &there {
         assert_eq!(show(player).await.balls, 0);
     }
@@ -261,7 +273,7 @@ async fn addresses_that_lead_nowhere() {
     assert_eq!((count.total, count.added), (0, 0));
     guesser.send(PlayerMsg::Guess(Guess { words: right })).await.unwrap();
     score("the one that leads somewhere", &there[1], |score| score.balls == 1).await;
-    assert_eq!((system.dead_letters(), elsewhere.dead_letters()), (wrong.len() as u64, 0));
+    assert_eq!((system.dead_letters(), elsewhere.dead_letters()), (lost, 0));
     system.stop().await;
     elsewhere.stop().await;
 }

@@ -28,6 +28,9 @@ async fn sizes_that_can_not_be_are_refused_with_advice() {
     assert!(refused(Config { capacity: 1, ..cpu() }).await.contains("64"));
     assert!(refused(Config { shards: Some(0), ..cpu() }).await.contains("shards"));
     assert!(refused(Config { rows: 0, ..cpu() }).await.contains("rows"));
+    assert!(refused(Config { names: u32::MAX, ..cpu() }).await.contains("names"));
+    assert!(refused(Config { nursery: u32::MAX, ..cpu() }).await.contains("nursery"));
+    assert!(refused(Config { nursery_bytes: 1 << 20, ..cpu() }).await.contains("nursery_bytes"));
     let none = Config { pump: Pump { threads: 0, ..Pump::default() }, ..cpu() };
     assert!(matches!(System::start(none).await, Err(StartError::NoPump)));
 }

@@ -2,7 +2,7 @@
 
 use super::{Ours, PATIENCE};
 use crate::rounds::{Contender, Error, Record};
-use resident::{GpuRef, Spawn, System};
+use resident::{GpuRef, System};
 use resident_test_actors::{Ball, Meet, Player, PlayerMsg, Score, Serve, Show};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ const LOOK: Duration = Duration::from_millis(2);
 /// Numbers that a handler sends at once, well below what an outbox holds.
 const SERVE: u64 = 1000;
 
-/// One ball between two actors, then many between all, then numbers from all to one.
+/// One ball between two actors, then numbers from all to one.
 pub struct Messages<'r> {
     ours: Ours<'r>,
     hops: u64,
@@ -20,7 +20,7 @@ pub struct Messages<'r> {
 }
 
 impl<'r> Messages<'r> {
-    /// `hops` of one ball between two actors; `total` messages between all.
+    /// `hops` of one ball between two actors; `total` messages, of which some go to one.
     pub fn new(ours: Ours<'r>, hops: u64, total: u64) -> Messages<'r> {
         Messages { ours, hops, total }
     }
@@ -28,11 +28,6 @@ impl<'r> Messages<'r> {
     /// What the table calls a message between two actors, of one shard or of two, one way.
     pub fn pass_name(title: &str, same: bool) -> String {
         format!("{title}, one way between two actors of {}", if same { "a shard" } else { "two shards" })
-    }
-
-    /// What it calls messages of all to all.
-    pub fn all_name(title: &str) -> String {
-        format!("{title}, all to all")
     }
 
     /// What it calls messages of all to one.
@@ -56,42 +51,10 @@ impl<'r> Messages<'r> {
         let before = sum(&both, |score| score.kept)?;
         let begun = Instant::now();
         one.cast(PlayerMsg::Ball(Ball { hops: self.hops }))?;
-        until(&both, before + 1, |score| score.kept)?;
+        until(before + 1, || sum(&both, |score| score.kept))?;
         let name = Messages::pass_name(&self.ours.title(), same);
         record.times(&name, &[begun.elapsed().as_nanos() as f64 / self.hops as f64]);
         record.checked(&name, self.hops);
-        Ok(())
-    }
-
-    /// Balls between players of all shards.
-    fn all(&self, system: &System, record: &mut Record) -> Result<(), Error> {
-        const EACH: usize = 4;
-        const BALLS: u64 = 2;
-        let mut players = Vec::new();
-        for _ in 0..system.device().shards as usize * EACH {
-            players.push(self.ours.runtime.block_on(Player::spawn(None, Player::default(), system))?.0);
-        }
-        // Coprime to most numbers of players: whoever is beside another sends somewhere else.
-        for (n, player) in players.iter().enumerate() {
-            self.meet(player, &players[(n * 7 + 1) % players.len()])?;
-        }
-        let balls = players.len() as u64 * BALLS;
-        let hops = self.total / balls;
-        let begun = Instant::now();
-        for player in &players {
-            for _ in 0..BALLS {
-                player.cast(PlayerMsg::Ball(Ball { hops }))?;
-            }
-        }
-        until(&players, balls, |score| score.kept)?;
-        let took = begun.elapsed();
-        let handled = sum(&players, |score| score.balls)?;
-        if handled != balls * (hops + 1) {
-            return Err(format!("{handled} balls were handled and not {}", balls * (hops + 1)).into());
-        }
-        let name = Messages::all_name(&self.ours.title());
-        record.rate(&name, handled as f64 / took.as_secs_f64());
-        record.checked(&name, handled);
         Ok(())
     }
 
@@ -114,7 +77,7 @@ impl<'r> Messages<'r> {
             }
         }
         let sent = turns * SERVE * players.len() as u64;
-        until(&[receiver], sent, |score| score.numbers)?;
+        until(sent, || sum(std::slice::from_ref(&receiver), |score| score.numbers))?;
         let name = Messages::one_name(&self.ours.title());
         record.rate(&name, sent as f64 / begun.elapsed().as_secs_f64());
         record.checked(&name, sent);
@@ -135,7 +98,6 @@ impl Contender for Messages<'_> {
             if let Some(other) = there.get(there.len() / 2).filter(|_| there.len() > 1) {
                 self.pass(&there[0], other, false, record)?;
             }
-            self.all(system, record)?;
             self.one(system, record)?;
             match system.dead_letters() {
                 0 => Ok(()),
@@ -153,12 +115,12 @@ fn sum(players: &[GpuRef<Player>], of: impl Fn(&Score) -> u64) -> Result<u64, Er
     Ok(sum)
 }
 
-/// Until the players have so much together.
-fn until(players: &[GpuRef<Player>], expected: u64, of: impl Fn(&Score) -> u64) -> Result<(), Error> {
+/// Until so much has come.
+pub(super) fn until(expected: u64, mut come: impl FnMut() -> Result<u64, Error>) -> Result<(), Error> {
     let (mut last, mut moved) = (0, Instant::now());
     loop {
         sleep(LOOK);
-        let sum = sum(players, &of)?;
+        let sum = come()?;
         if sum == expected {
             return Ok(());
         }

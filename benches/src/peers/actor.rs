@@ -158,6 +158,44 @@ impl Contender for Casts<'_> {
     }
 }
 
+/// What the table calls so many spawns.
+pub fn crowd_name(actors: u64) -> String {
+    format!("ractor CPU actor, {actors} spawned")
+}
+
+/// Many spawns, one right after another.
+pub struct Crowd<'r> {
+    /// Runs the actors.
+    pub runtime: &'r Runtime,
+    /// Actors in each round.
+    pub actors: u64,
+}
+
+impl Contender for Crowd<'_> {
+    fn name(&self) -> String {
+        crowd_name(self.actors)
+    }
+
+    fn round(&mut self, record: &mut Record) -> Result<(), Error> {
+        let actors = self.actors;
+        let took = self.runtime.block_on(self.runtime.spawn(async move {
+            let mut crowd = Vec::with_capacity(actors as usize);
+            let begun = Instant::now();
+            for _ in 0..actors {
+                crowd.push(Counter::spawn(None, Counter, ()).await?);
+            }
+            let took = begun.elapsed();
+            for (counter, join) in crowd {
+                counter.stop(None);
+                join.await?;
+            }
+            Ok::<_, Error>(took)
+        }))??;
+        record.times(&crowd_name(actors), &[took.as_nanos() as f64]);
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,12 +205,16 @@ mod tests {
     fn the_cpu_actor_answers_and_adds() {
         let runtime = Runtime::new().unwrap();
         let mut record = Record::default();
-        let contenders: Vec<Box<dyn Contender>> =
-            vec![Box::new(RoundTrips { runtime: &runtime, samples: 50 }), Box::new(Casts { runtime: &runtime, messages: 2500 })];
+        let contenders: Vec<Box<dyn Contender>> = vec![
+            Box::new(RoundTrips { runtime: &runtime, samples: 50 }),
+            Box::new(Casts { runtime: &runtime, messages: 2500 }),
+            Box::new(Crowd { runtime: &runtime, actors: 20 }),
+        ];
         rounds::run(contenders, 2, None, &mut record);
         assert_eq!(record.failed(), []);
         assert_eq!(record.find(CALL).unwrap().summary().unwrap().n, 100);
         assert_eq!(record.find(ENQUEUE).unwrap().summary().unwrap().n, 6, "batches of a thousand");
+        assert_eq!(record.find(&crowd_name(20)).unwrap().summary().unwrap().n, 2);
         assert_eq!(record.all_checked()[1], (CAST.into(), 6000));
     }
 }

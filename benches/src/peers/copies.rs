@@ -127,6 +127,8 @@ impl<'g> Copies<'g> {
             mailbox_bytes: 0,
             inbox_log2: 0,
             outbox_log2: 0,
+            warps: 0,
+            pad: 0,
             wanted: 0,
             base_rows: 0,
             base_counts: 0,

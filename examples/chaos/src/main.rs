@@ -25,7 +25,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
+use examples_common::Device;
 use resident::prelude::*;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -62,27 +63,6 @@ struct Args {
     /// End with one line of JSON
     #[arg(long)]
     json: bool,
-}
-
-/// A choice of device.
-#[derive(Clone, Copy, ValueEnum)]
-enum Device {
-    /// The first GPU if it can be used, else the CPU
-    Auto,
-    /// The CPU
-    Cpu,
-    /// The first GPU
-    Cuda,
-}
-
-impl From<Device> for Choice {
-    fn from(device: Device) -> Choice {
-        match device {
-            Device::Auto => Choice::Auto,
-            Device::Cpu => Choice::Cpu,
-            Device::Cuda => Choice::Cuda(0),
-        }
-    }
 }
 
 fn main() -> ExitCode {

@@ -24,7 +24,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use clap::{Parser, ValueEnum};
+use clap::Parser;
+use examples_common::{Device, exit_code};
 use flights_actors::Late;
 use indicatif::{ProgressBar, ProgressStyle};
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -77,36 +78,8 @@ struct Args {
     json: bool,
 }
 
-/// A choice of device.
-#[derive(Clone, Copy, ValueEnum)]
-enum Device {
-    /// The first GPU if it can be used, else the CPU
-    Auto,
-    /// The CPU
-    Cpu,
-    /// The first GPU
-    Cuda,
-}
-
-impl From<Device> for Choice {
-    fn from(device: Device) -> Choice {
-        match device {
-            Device::Auto => Choice::Auto,
-            Device::Cpu => Choice::Cpu,
-            Device::Cuda => Choice::Cuda(0),
-        }
-    }
-}
-
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Args::parse()))
 }
 
 /// Whether the actors have counted as the fold has.

@@ -1,10 +1,9 @@
 //! The graph as actors: a group of vertices, and a group of the chains of edges of those that have many.
 
-use anyhow::{bail, ensure};
+use examples_common::{by_key, check};
 use pagerank_actors::{Chain, Damping, Edges, EdgesMsg, FAR, Join, Lent, Look, NEAR, Spread, Standing, Step, Vertex, VertexMsg};
+use resident::Address;
 use resident::prelude::*;
-use resident::resident_kernels::host::Resident;
-use resident::{Address, Folded};
 
 use crate::graph::Graph;
 use crate::recurrence::{first_rank, gift};
@@ -84,7 +83,7 @@ impl Actors {
     async fn lent(&self, round: u32) -> anyhow::Result<()> {
         loop {
             let lent = self.edges.fold(&Lent, 0, |lent, _, rounds| lent + usize::from(rounds == round)).await?;
-            self.check(&self.edges, &lent)?;
+            check(&self.system, &self.edges, &lent)?;
             if lent.value == self.edges.len() {
                 return Ok(());
             }
@@ -102,30 +101,11 @@ impl Actors {
                 (complete + usize::from(standing.rounds == round), all)
             };
             let folded = self.vertices.fold(&Look, begin, take).await?;
-            self.check(&self.vertices, &folded)?;
+            check(&self.system, &self.vertices, &folded)?;
             let (complete, all) = folded.value;
             if complete == vertices {
                 return Ok(all);
             }
         }
     }
-
-    /// Whether all are still there. Without one of them a round would never be complete.
-    fn check<A: Resident, T>(&self, group: &GpuGroup<A, u32>, folded: &Folded<T>) -> anyhow::Result<()> {
-        if folded.failed > 0 {
-            match group.failed().into_iter().next() {
-                Some((_, fault)) => bail!(fault),
-                None => bail!("{} actors left before the end; run it again", folded.failed),
-            }
-        }
-        ensure!(self.system.dead_letters() == 0, "{} messages reached nobody; run it again", self.system.dead_letters());
-        Ok(())
-    }
-}
-
-/// Where the members of a group are, in the order of their keys, which are 0 and those after it.
-async fn by_key<A: Resident>(group: &GpuGroup<A, u32>) -> Vec<Address<A>> {
-    let mut all = group.addresses().await;
-    all.sort_unstable_by_key(|(key, _)| *key);
-    all.into_iter().map(|(_, address)| address).collect()
 }

@@ -18,7 +18,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
+use examples_common::{Device, exit_code};
 use indicatif::HumanCount;
 use pagerank_actors::{Damping, Edges, Vertex};
 use resident::prelude::*;
@@ -61,40 +62,12 @@ struct Args {
     top: usize,
 }
 
-/// A choice of device.
-#[derive(Clone, Copy, ValueEnum)]
-enum Device {
-    /// The first GPU if it can be used, else the CPU
-    Auto,
-    /// The CPU
-    Cpu,
-    /// The first GPU
-    Cuda,
-}
-
-impl From<Device> for Choice {
-    fn from(device: Device) -> Choice {
-        match device {
-            Device::Auto => Choice::Auto,
-            Device::Cpu => Choice::Cpu,
-            Device::Cuda => Choice::Cuda(0),
-        }
-    }
-}
-
 fn damping(text: &str) -> Result<Damping, String> {
     text.parse().ok().and_then(Damping::new).ok_or_else(|| "give a number from 0 on and below 1, as 0.85".into())
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Args::parse()))
 }
 
 /// Whether the actors' ranks are the CPU's.

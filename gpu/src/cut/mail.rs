@@ -36,6 +36,6 @@ impl Mail {
             payload: frame.payload.get(if frame.op == OP_ASK { size_of::<ReplyTo>() } else { 0 }..).unwrap_or_default().to_vec(),
         };
         let corrupt = |error: crate::ring::Corrupt| CutError::Refused { class: Class::Protocol, text: error.to_string() };
-        copied.read(|frame| into.extend((frame.op != OP_VOID).then(|| message(&frame)))).map_err(corrupt).map(drop)
+        copied.read(|_, frame| into.extend((frame.op != OP_VOID).then(|| message(&frame)))).map_err(corrupt).map(drop)
     }
 }

@@ -100,9 +100,14 @@ impl Noted {
                 payload: frame.payload.to_vec(),
             };
             let is_message = |frame: &Frame<'_>| matches!(frame.op, OP_CAST | OP_CALL | OP_CALL_DIRECT);
-            queued.read(|frame| rings.queued.extend(is_message(&frame).then(|| message(&frame, frame.message.into())))).map_err(corrupt)?;
+            // A warp of the shard may have come further than another.
+            let is_handled = |at, row| progress.passed.get((row % progress.warps.max(1)) as usize).is_some_and(|passed| at < *passed);
+            let pending = |at, frame: &Frame<'_>| is_message(frame) && !is_handled(at, frame.row);
+            queued
+                .read(|at, frame| rings.queued.extend(pending(at, &frame).then(|| message(&frame, frame.message.into()))))
+                .map_err(corrupt)?;
             let produced = emitted
-                .read(|frame| rings.emitted.extend((frame.op == OP_EMIT).then(|| message(&frame, frame.correlation))))
+                .read(|_, frame| rings.emitted.extend((frame.op == OP_EMIT).then(|| message(&frame, frame.correlation))))
                 .map_err(corrupt)?;
             let (consumed, handled, hlc) = (progress.ingress_head, progress.handled, progress.hlc);
             rings.shards.push(Stand { consumed, produced, handled, hlc });

@@ -4,22 +4,26 @@ mod cut;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::{self, NonNull};
+use std::slice;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use resident_kernels::engine::{mend_host, run_host_shard};
-use resident_kernels::wire::{EngineParams, Mailbox, Row, ShardState};
+use resident_kernels::wire::{EngineParams, LaneState, ShardState, WORK_LANES};
 use rustix::fs::{MemfdFlags, fstat, ftruncate, memfd_create};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use self::cut::Cuts;
-use super::{Engine, Outcome, SHARD_THREAD};
+use super::{Engine, Left, Outcome, SHARD_THREAD};
 use crate::cut::buffer::Buffer;
 use crate::fault::{Class, WorkerError};
-use crate::mailboxes::Mailboxes;
 use crate::region::Region;
+use crate::tables::Tables;
 use crate::worker::Job;
+
+/// Work warps of a shard whose roles are threads of their own: enough that they meet.
+const WARPS: usize = 2;
 
 /// Threads, and the memory that stands for the device's.
 pub(crate) struct Cpu {
@@ -35,7 +39,13 @@ impl Cpu {
     pub(crate) fn open(region: &Arc<Region>, memory: Option<OwnedFd>, threads: bool) -> Result<Cpu, WorkerError> {
         region.header().set_clock_offset(0);
         let broken = memory.is_some();
-        Ok(Cpu { memory: Arc::new(Memory::new(region, memory)?), threads, broken, shards: Vec::new(), cuts: None })
+        Ok(Cpu {
+            memory: Arc::new(Memory::new(region, memory, if threads { WARPS } else { 1 })?),
+            threads,
+            broken,
+            shards: Vec::new(),
+            cuts: None,
+        })
     }
 }
 
@@ -44,11 +54,12 @@ impl Engine for Cpu {
         self.memory.fd.as_fd()
     }
 
-    fn states(&mut self) -> Result<Vec<ShardState>, WorkerError> {
+    fn left(&mut self) -> Result<Left, WorkerError> {
         let shards = self.memory.region.geometry().shards as usize;
-        let first = self.memory.params.shards as *const ShardState;
-        // SAFETY: so many states are there, plain words, and no shard runs that would write one.
-        Ok((0..shards).map(|shard| unsafe { first.add(shard).read() }).collect())
+        let (states, lanes) = (self.memory.params.shards as *const ShardState, self.memory.params.lanes as *const LaneState);
+        // SAFETY: so many of each are there, plain words, and no shard runs that would write one.
+        let (states, lanes) = unsafe { (slice::from_raw_parts(states, shards), slice::from_raw_parts(lanes, shards * WORK_LANES)) };
+        Ok(Left { shards: states.to_vec(), lanes: lanes.to_vec() })
     }
 
     fn launch(&mut self) -> Result<(), WorkerError> {
@@ -117,15 +128,9 @@ unsafe impl Sync for Memory {}
 
 impl Memory {
     /// Of an engine before, or new.
-    fn new(region: &Arc<Region>, before: Option<OwnedFd>) -> Result<Memory, WorkerError> {
-        let geometry = region.geometry();
-        let rows = geometry.shards as usize * geometry.rows as usize;
-        let shards_at = rows * size_of::<Row>();
-        let counts_at = shards_at + geometry.shards as usize * size_of::<ShardState>();
-        let mailboxes = Mailboxes::of(&geometry);
-        let mailboxes_at = (counts_at + rows * size_of::<u64>()).next_multiple_of(align_of::<Mailbox>());
-        let arena_at = mailboxes_at + mailboxes.bytes as usize;
-        let bytes = arena_at + geometry.arena_bytes as usize;
+    fn new(region: &Arc<Region>, before: Option<OwnedFd>, warps: usize) -> Result<Memory, WorkerError> {
+        let tables = Tables::of(&region.geometry());
+        let bytes = tables.bytes as usize;
         let none = |cause: Errno| {
             WorkerError::new(
                 Class::Memory,
@@ -147,18 +152,7 @@ impl Memory {
         // SAFETY: a new mapping, wherever the system likes.
         let base = unsafe { mmap(ptr::null_mut(), bytes, access, MapFlags::SHARED, &fd, 0) }.map_err(none)?;
         let base = NonNull::new(base.cast::<u8>()).ok_or_else(|| none(Errno::NOMEM))?;
-        let at = base.as_ptr() as u64;
-        let params = EngineParams {
-            region: region.base().as_ptr() as u64,
-            rows: at,
-            shards: at + shards_at as u64,
-            counts: at + counts_at as u64,
-            arena: at + arena_at as u64,
-            mailboxes: at + mailboxes_at as u64,
-            mailbox_bytes: mailboxes.each,
-            inbox_log2: mailboxes.inbox_log2,
-            outbox_log2: mailboxes.outbox_log2,
-        };
+        let params = tables.params(region.base().as_ptr() as u64, base.as_ptr() as u64, warps);
         Ok(Memory { region: region.clone(), fd, params, base, bytes })
     }
 }

@@ -12,21 +12,21 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use cudarc::driver::sys::{self, CUdeviceptr, CUfunction, CUresult, CUstream};
-use resident_kernels::engine::{BLOCK_THREADS, CLOCK_KERNEL, KERNEL, MEND_KERNEL, PTX, kinds};
+use resident_kernels::engine::{BLOCK_THREADS, CLOCK_KERNEL, KERNEL, MEND_KERNEL, PTX, kinds, shared_bytes};
 use resident_kernels::host::{Gpu, Module};
-use resident_kernels::wire::{EngineParams, FINGERPRINT, Mailbox, REGION_MAGIC, Row, ShardState};
+use resident_kernels::wire::{EngineParams, FINGERPRINT, LaneState, REGION_MAGIC, ShardState, WORK_LANES, WORK_WARPS};
 
 use self::cut::Cuts;
 use self::driver::check;
 pub(crate) use self::driver::{Found, find};
 use self::memory::{Exported, Registered};
-use super::{Engine, Outcome};
+use super::{Engine, Left, Outcome};
 use crate::clock::now_micros;
 use crate::cut::buffer::Buffer;
 use crate::fault::{Class, WorkerError};
-use crate::mailboxes::Mailboxes;
 use crate::options::Options;
 use crate::region::Region;
+use crate::tables::Tables;
 use crate::words::HeaderWords;
 use crate::worker::Job;
 
@@ -128,9 +128,6 @@ impl Cuda {
         let claim = Claim::new(found.ordinal)?;
         let fresh = before.is_none();
         let shards = region.geometry().shards;
-        let rows = u64::from(shards) * u64::from(region.geometry().rows);
-        let (rows_bytes, counts_bytes) = (rows * size_of::<Row>() as u64, rows * size_of::<u64>() as u64);
-        let saved_bytes = u64::from(shards) * size_of::<ShardState>() as u64;
         // SAFETY: plain driver calls with valid out-pointers; the context stays current on this thread, the only one that uses it.
         let context = unsafe {
             let mut context = ptr::null_mut();
@@ -144,39 +141,49 @@ impl Cuda {
         let engine = function(module, KERNEL)?;
         let clock = function(module, CLOCK_KERNEL)?;
         let mend = function(module, MEND_KERNEL)?;
+        // SAFETY: a valid function.
+        let given = unsafe {
+            let most = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            sys::cuFuncSetAttribute(engine, most, shared_bytes(shards) as i32)
+        };
+        check(given, "setting the shared memory of a shard")?;
         check_room(engine, shards, found.sms)?;
         let mut stream = ptr::null_mut();
         // SAFETY: valid out-pointer.
         check(unsafe { sys::cuStreamCreate(&mut stream, sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32) }, "cuStreamCreate")?;
         check_table(module, stream)?;
-        let mailboxes = Mailboxes::of(&region.geometry());
-        let mailboxes_at = (rows_bytes + counts_bytes + saved_bytes).next_multiple_of(align_of::<Mailbox>() as u64);
-        let tables_bytes = mailboxes_at + mailboxes.bytes;
-        let memory = Exported::new(found.device, tables_bytes + region.geometry().arena_bytes, before)?;
+        let tables = Tables::of(&region.geometry());
+        let memory = Exported::new(found.device, tables.bytes, before)?;
         let registered = Registered::new(region)?;
-        let params = EngineParams {
-            region: registered.address(),
-            rows: memory.address(),
-            shards: memory.address() + rows_bytes,
-            counts: memory.address() + rows_bytes + saved_bytes,
-            arena: memory.address() + tables_bytes,
-            mailboxes: memory.address() + mailboxes_at,
-            mailbox_bytes: mailboxes.each,
-            inbox_log2: mailboxes.inbox_log2,
-            outbox_log2: mailboxes.outbox_log2,
-        };
+        let params = tables.params(registered.address(), memory.address(), WORK_WARPS);
         let cuts = Cuts::new(module, found, region.geometry(), &params)?;
         let broken = !fresh;
         let cuda =
             Cuda { region: region.clone(), engine, mend, broken, stream, params, cuts, memory, _registered: registered, context, claim };
         if fresh {
             // SAFETY: the range lies within the memory just taken, which nothing uses yet.
-            check(unsafe { sys::cuMemsetD8Async(params.rows, 0, tables_bytes as usize, stream) }, "clearing rows")?;
+            check(unsafe { sys::cuMemsetD8Async(params.rows, 0, tables.arena as usize, stream) }, "clearing rows")?;
             cuda.wait("clearing rows")?;
             region.header().set_clock_offset(cuda.calibrate(clock)?);
-            region.header().set_nest_bytes(options.stack_bytes / 2);
         }
         Ok(cuda)
+    }
+
+    /// Copies `count` values from the device.
+    ///
+    /// # Safety
+    ///
+    /// They are there, and any bytes are one.
+    unsafe fn read<T>(&self, from: CUdeviceptr, count: usize) -> Result<Vec<T>, WorkerError> {
+        let mut values = Vec::<T>::with_capacity(count);
+        // SAFETY: the vector has room for them, and the copy is waited for.
+        unsafe {
+            let copied = sys::cuMemcpyDtoHAsync_v2(values.as_mut_ptr().cast(), from, count * size_of::<T>(), self.stream);
+            check(copied, "reading what the shards left")?;
+            self.wait("reading what the shards left")?;
+            values.set_len(count);
+        }
+        Ok(values)
     }
 
     fn wait(&self, what: &str) -> Result<(), WorkerError> {
@@ -184,10 +191,12 @@ impl Cuda {
         check(unsafe { sys::cuStreamSynchronize(self.stream) }, what)
     }
 
-    fn run(&self, function: CUfunction, blocks: u32, threads: u32, params: &mut [*mut c_void]) -> Result<(), WorkerError> {
+    fn run(&self, function: CUfunction, blocks: u32, threads: u32, shared: u32, params: &mut [*mut c_void]) -> Result<(), WorkerError> {
         // SAFETY: `params` point to the kernel's parameters, which the driver copies before it returns.
         check(
-            unsafe { sys::cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, 0, self.stream, params.as_mut_ptr(), ptr::null_mut()) },
+            unsafe {
+                sys::cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, shared, self.stream, params.as_mut_ptr(), ptr::null_mut())
+            },
             "launching",
         )
     }
@@ -199,7 +208,7 @@ impl Cuda {
         let mut ask = self.params.region + HeaderWords::CLOCK_ASK;
         let mut answer = ask + 8;
         words.ask_clock(0);
-        self.run(clock, 1, 1, &mut [(&raw mut ask).cast(), (&raw mut answer).cast()])?;
+        self.run(clock, 1, 1, 0, &mut [(&raw mut ask).cast(), (&raw mut answer).cast()])?;
         let started = Instant::now();
         let mut best = (Duration::MAX, 0i64);
         for turn in 1..=CALIBRATIONS {
@@ -232,28 +241,22 @@ impl Engine for Cuda {
         self.memory.descriptor()
     }
 
-    fn states(&mut self) -> Result<Vec<ShardState>, WorkerError> {
+    fn left(&mut self) -> Result<Left, WorkerError> {
         let shards = self.region.geometry().shards as usize;
-        let mut states = Vec::<ShardState>::with_capacity(shards);
-        let bytes = shards * size_of::<ShardState>();
-        // SAFETY: so many states are there, plain words, and the vector has room for them; the copy is waited for.
+        // SAFETY: so many of each are there, and both are plain words.
         unsafe {
-            check(
-                sys::cuMemcpyDtoHAsync_v2(states.as_mut_ptr().cast(), self.params.shards, bytes, self.stream),
-                "reading what the shards left",
-            )?;
-            self.wait("reading what the shards left")?;
-            states.set_len(shards);
+            let lanes = self.read::<LaneState>(self.params.lanes, shards * WORK_LANES)?;
+            Ok(Left { shards: self.read::<ShardState>(self.params.shards, shards)?, lanes })
         }
-        Ok(states)
     }
 
     fn launch(&mut self) -> Result<(), WorkerError> {
         let mut params = self.params;
         if std::mem::take(&mut self.broken) {
-            self.run(self.mend, 1, MEND_THREADS, &mut [(&raw mut params).cast()])?;
+            self.run(self.mend, 1, MEND_THREADS, 0, &mut [(&raw mut params).cast()])?;
         }
-        self.run(self.engine, self.region.geometry().shards, BLOCK_THREADS, &mut [(&raw mut params).cast()])
+        let shards = self.region.geometry().shards;
+        self.run(self.engine, shards, BLOCK_THREADS, shared_bytes(shards), &mut [(&raw mut params).cast()])
     }
 
     fn ended(&mut self) -> Result<bool, WorkerError> {
@@ -301,7 +304,9 @@ fn function(module: sys::CUmodule, name: &str) -> Result<CUfunction, WorkerError
 fn check_room(engine: CUfunction, shards: u32, sms: u32) -> Result<(), WorkerError> {
     let mut per_sm = 0;
     // SAFETY: valid out-pointer and function.
-    let asked = unsafe { sys::cuOccupancyMaxActiveBlocksPerMultiprocessor(&mut per_sm, engine, BLOCK_THREADS as i32, 0) };
+    let asked = unsafe {
+        sys::cuOccupancyMaxActiveBlocksPerMultiprocessor(&mut per_sm, engine, BLOCK_THREADS as i32, shared_bytes(shards) as usize)
+    };
     check(asked, "asking for occupancy")?;
     let fits = per_sm.max(0) as u32 * sms;
     if shards > fits {

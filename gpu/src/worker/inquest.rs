@@ -4,24 +4,27 @@
 //! state back and handle its message as if for the first time (engine.h, E-6), so:
 //!
 //! - the worker was killed: no message did that, all are handled again;
-//! - handlers hung: those are blamed, the others handled again;
+//! - the handlers of a shard hung: if it was at one message that is blamed, otherwise all are handled again, one after another;
 //! - a trap or an illegal address, and one message was being handled: it is blamed;
-//! - the same, and several were: every shard holds still while they are handled again one after another. If the device is lost once
-//!   more, it was by the one whose turn it was.
+//! - the same, and several were: every shard holds still while they are handled again one after another.
+//!
+//! A shard handles what it had begun once more one after another, and keeps which one it is at. If the device is lost then by what a
+//! message does, or that one hangs, it is blamed.
 //!
 //! What is decided stands in the shards' control words, where the next worker finds it should this one be lost.
 
 use std::collections::VecDeque;
 
-use resident_kernels::wire::{FAULT_ADDRESS, FAULT_HANG, FAULT_TRAP, HANDLING, HOLD, LOSS, RETRY, ShardState};
+use resident_kernels::wire::{FAULT_ADDRESS, FAULT_HANG, FAULT_TRAP, HANDLING, HOLD, LOSS, RETRY, WORK_LANES};
 
 use super::Loss;
+use crate::engine::Left;
 use crate::region::Region;
 
 /// What is still to be found out.
 #[derive(Debug, Default)]
 pub(crate) struct Inquest {
-    /// Shards whose message has yet to be handled again, alone.
+    /// Shards whose messages have yet to be handled again, while no other shard does anything.
     suspects: VecDeque<u32>,
     /// The one whose turn it is.
     current: Option<u32>,
@@ -31,14 +34,13 @@ pub(crate) struct Inquest {
 
 impl Inquest {
     /// Decides what the shards are to do, ahead of the launch.
-    pub(crate) fn open(region: &Region, states: &[ShardState], loss: &Loss) -> Inquest {
-        let before: Vec<u32> = (0..states.len() as u32).map(|shard| region.control(shard).loss()).collect();
-        let begun: Vec<bool> = states.iter().map(|state| (state.ingress | state.inbox) & HANDLING != 0).collect();
-        let verdicts = judge(&begun, &before, loss);
+    pub(crate) fn open(region: &Region, left: &Left, loss: &Loss) -> Inquest {
+        let shards: Vec<Suspect> = (0u32..).zip(Begun::of(left)).map(|(shard, begun)| (begun, region.control(shard).loss())).collect();
+        let verdicts = judge(&shards, loss);
         for (shard, word) in (0u32..).zip(&verdicts) {
             region.control(shard).set_loss(*word);
         }
-        let suspects = (0u32..).zip(&verdicts).filter(|(shard, word)| *word & HOLD != 0 && begun[*shard as usize]);
+        let suspects = (0u32..).zip(&verdicts).filter(|(shard, word)| *word & HOLD != 0 && shards[*shard as usize].0.messages > 0);
         Inquest { suspects: suspects.map(|(shard, _)| shard).collect(), current: None, open: true }
     }
 
@@ -74,25 +76,52 @@ impl Inquest {
     }
 }
 
-/// Each shard's word: `begun` says that it was handling a message, `before` what its word was in the launch that was lost.
-fn judge(begun: &[bool], before: &[u32], loss: &Loss) -> Vec<u32> {
-    let held = |shard: usize| before[shard] & HOLD != 0;
+/// What a shard was at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Begun {
+    /// Messages that were being handled.
+    messages: usize,
+    /// One of them was handled once more, after an earlier loss, and nothing beside it.
+    alone: bool,
+}
+
+impl Begun {
+    fn of(left: &Left) -> impl Iterator<Item = Begun> {
+        left.shards.iter().zip(left.lanes.chunks(WORK_LANES)).map(|(shard, lanes)| {
+            let is_begun = |lane: usize| lanes[lane].at & HANDLING != 0;
+            let tried = (shard.trying as usize).checked_sub(1);
+            Begun {
+                messages: (0..lanes.len()).filter(|lane| is_begun(*lane)).count(),
+                alone: tried.is_some_and(|lane| lane < lanes.len() && is_begun(lane)),
+            }
+        })
+    }
+}
+
+/// What a shard was at, and what its word was in the launch that was lost.
+type Suspect = (Begun, u32);
+
+/// Each shard's word. One without `RETRY` blames the message that was handled alone, or the only one.
+fn judge(shards: &[Suspect], loss: &Loss) -> Vec<u32> {
+    let held = |shard: usize| shards[shard].1 & HOLD != 0;
+    let begun = |shard: usize| shards[shard].0;
     let by_a_message = matches!(loss.fault, FAULT_TRAP | FAULT_ADDRESS);
     let hung = |shard: usize| loss.hung.contains(&(shard as u32));
     // Those that were held had nothing to do with this loss; what they are suspected of is an earlier one.
-    let acting = (0..begun.len()).filter(|shard| begun[*shard] && !held(*shard) && !hung(*shard)).count();
+    let acting: Vec<usize> = (0..shards.len()).filter(|shard| begun(*shard).messages > 0 && !held(*shard) && !hung(*shard)).collect();
+    let is_known = |shard: usize| begun(shard).messages == 1 || begun(shard).alone;
     let word = |shard: usize| {
         let fault = LOSS | u32::from(loss.fault);
-        match (begun[shard], held(shard)) {
-            (true, true) => before[shard],
-            (true, false) if hung(shard) => LOSS | u32::from(FAULT_HANG),
-            (true, false) if by_a_message && acting == 1 => fault,
+        match (begun(shard).messages > 0, held(shard)) {
+            (true, true) => shards[shard].1,
+            (true, false) if hung(shard) => LOSS | u32::from(FAULT_HANG) | if is_known(shard) { 0 } else { RETRY },
+            (true, false) if by_a_message && acting == [shard] && is_known(shard) => fault,
             (true, false) if by_a_message => fault | RETRY | HOLD,
             _ => fault | RETRY,
         }
     };
-    let mut words: Vec<u32> = (0..begun.len()).map(word).collect();
-    if (0..begun.len()).any(|shard| begun[shard] && words[shard] & HOLD != 0) {
+    let mut words: Vec<u32> = (0..shards.len()).map(word).collect();
+    if (0..shards.len()).any(|shard| begun(shard).messages > 0 && words[shard] & HOLD != 0) {
         // Nothing else is handled meanwhile.
         for word in &mut words {
             *word |= HOLD;
@@ -110,6 +139,17 @@ mod tests {
         Loss { fault, hung: Vec::new() }
     }
 
+    const NONE: Begun = Begun { messages: 0, alone: false };
+    const ONE: Begun = Begun { messages: 1, alone: false };
+    const SEVERAL: Begun = Begun { messages: 5, alone: false };
+    const ALONE: Begun = Begun { messages: 5, alone: true };
+
+    /// Of shards at these messages, whose words were 0 or what is given.
+    fn words(begun: &[Begun], before: &[u32], loss: &Loss) -> Vec<u32> {
+        let before = before.iter().copied().chain(std::iter::repeat(0));
+        judge(&begun.iter().copied().zip(before).collect::<Vec<_>>(), loss)
+    }
+
     /// What is decided of each shard: blamed, handled again, handled again when its turn comes, held meanwhile.
     fn verdicts(words: &[u32]) -> String {
         words
@@ -125,43 +165,61 @@ mod tests {
 
     #[test]
     fn a_kill_is_nobodys_fault() {
-        assert_eq!(verdicts(&judge(&[true, false, true], &[0; 3], &loss(FAULT_WORKER))), "rrr");
+        assert_eq!(verdicts(&words(&[ONE, NONE, SEVERAL], &[], &loss(FAULT_WORKER))), "rrr");
     }
 
     #[test]
     fn who_hangs_is_blamed() {
         let loss = Loss { fault: FAULT_HANG, hung: vec![2] };
-        let words = judge(&[true, false, true], &[0; 3], &loss);
+        let words = words(&[ONE, NONE, ONE], &[], &loss);
         assert_eq!(verdicts(&words), "rrb");
         assert_eq!(words[2] & 0xffff, u32::from(FAULT_HANG));
     }
 
     #[test]
+    fn of_several_in_a_shard_that_hangs_the_one_that_does_it_again_is_blamed() {
+        let loss = Loss { fault: FAULT_HANG, hung: vec![1] };
+        assert_eq!(verdicts(&words(&[ONE, SEVERAL], &[], &loss)), "rr");
+        assert_eq!(verdicts(&words(&[ONE, ALONE], &[], &loss)), "rb");
+    }
+
+    #[test]
     fn the_only_one_is_blamed() {
-        let words = judge(&[false, true, false], &[0; 3], &loss(FAULT_TRAP));
+        let words = words(&[NONE, ONE, NONE], &[], &loss(FAULT_TRAP));
         assert_eq!(verdicts(&words), "rbr");
         assert_eq!(words[1], LOSS | u32::from(FAULT_TRAP));
     }
 
     #[test]
     fn of_several_each_has_its_turn_and_the_one_that_does_it_again_is_blamed() {
-        let first = judge(&[true, true, true, false], &[0; 4], &loss(FAULT_TRAP));
+        let first = words(&[ONE, ONE, ONE, NONE], &[], &loss(FAULT_TRAP));
         assert_eq!(verdicts(&first), "hhhh");
         // The first has come past it, the second had its turn when the device was lost again.
         let mut before = first.clone();
         before[0] &= !HOLD;
         before[1] &= !HOLD;
-        let second = judge(&[false, true, true, false], &before, &loss(FAULT_ADDRESS));
+        let second = words(&[NONE, ONE, ONE, NONE], &before, &loss(FAULT_ADDRESS));
         assert_eq!(verdicts(&second), "hBhh", "the others are still held, the third still suspected");
         assert_eq!(second[1] & 0xffff, u32::from(FAULT_ADDRESS));
         assert_eq!(second[2] & 0xffff, u32::from(FAULT_TRAP));
     }
 
     #[test]
-    fn a_kill_in_between_clears_nobody() {
-        let first = judge(&[true, true], &[0; 2], &loss(FAULT_TRAP));
+    fn so_has_each_of_several_in_a_shard() {
+        let first = words(&[SEVERAL, NONE], &[], &loss(FAULT_TRAP));
+        assert_eq!(verdicts(&first), "hh");
         let mut before = first.clone();
         before[0] &= !HOLD;
-        assert_eq!(verdicts(&judge(&[true, true], &before, &loss(FAULT_WORKER))), "hh");
+        assert_eq!(verdicts(&words(&[ALONE, NONE], &before, &loss(FAULT_TRAP))), "br");
+        // Somebody else was at something too: it is not known who.
+        assert_eq!(verdicts(&words(&[ALONE, ONE], &[], &loss(FAULT_TRAP))), "hh");
+    }
+
+    #[test]
+    fn a_kill_in_between_clears_nobody() {
+        let first = words(&[ONE, ONE], &[], &loss(FAULT_TRAP));
+        let mut before = first.clone();
+        before[0] &= !HOLD;
+        assert_eq!(verdicts(&words(&[ONE, ONE], &before, &loss(FAULT_WORKER))), "hh");
     }
 }

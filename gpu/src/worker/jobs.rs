@@ -102,6 +102,13 @@ impl Jobs {
         }
     }
 
+    /// No stand can be made now; it is asked for anew.
+    pub(crate) fn postpone(&mut self) {
+        if let Some(job) = &mut self.0 {
+            job.stage = Stage::Preparing;
+        }
+    }
+
     /// No shard runs: the engine copies while the application notes what is in the rings. A launch follows.
     pub(crate) fn stand(&mut self, region: &Region, engine: &mut dyn Engine) -> Result<(), WorkerError> {
         let Some(job) = &mut self.0 else { return Ok(()) };

@@ -146,14 +146,13 @@ pub fn mail_drip(options: Options) {
     court.end();
 }
 
-/// MB-4, E-6: workers are killed while balls are in the air. Each is still there once, but for one whose player was in the middle of it.
+/// MB-4, E-6: workers are killed while balls are in the air. Each is still there once, also one whose player was in the middle of it.
 pub fn mail_and_kills(options: Options) {
     if !survives(&options) {
         return;
     }
     const PLAYERS: usize = 30;
     const HOPS: u64 = u64::MAX >> 1;
-    let mut spared = 0;
     for _ in 0..3 {
         let mut court = Court::open(options.clone(), 2, PLAYERS);
         court.ring();
@@ -170,23 +169,16 @@ pub fn mail_and_kills(options: Options) {
             court.hosts[0]
                 .until("the takeover", |device| matches!(device.losses(), (n, Some(last)) if n == loss && last.resumed.is_some()));
             let cut = court.hosts[0].device.cut(None, None, &Still(&court.hosts)).unwrap_or_else(|error| panic!("{error}"));
-            let failed = cut.rows.iter().filter(|row| row.status == u32::from(ROW_FAILED)).count();
-            if failed > 0 {
-                // Who had sent its ball on already is blamed, and every ball that comes to it from now on is a dead letter.
-                assert!(failed <= 2, "each shard is in the middle of one message at most");
-                break;
-            }
+            assert!(cut.rows.iter().all(|row| row.status == u32::from(ROW_LIVE)), "nobody is blamed");
             // All are in the air, and were had as often as they have hops less.
             let had: u64 = cut.rows.iter().map(|row| Player::decode(&cut.bytes[row.offset as usize..]).balls).sum();
             let ball = <Player as Handles<Ball>>::INDEX;
             let balls: Vec<_> = cut.queued.iter().filter(|queued| queued.message == u32::from(ball)).collect();
             let gone: u64 = balls.iter().map(|queued| HOPS - Ball::decode(&queued.payload).hops).sum();
             assert_eq!((balls.len(), gone), (PLAYERS, had), "after {loss} losses");
-            spared += 1;
         }
         court.end();
     }
-    assert!(spared > 0, "somebody was blamed at every first loss: nothing was seen");
 }
 
 /// The ends of the rings of a court where nobody sends.

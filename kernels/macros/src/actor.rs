@@ -1,6 +1,6 @@
 //! `#[actor]`: handlers become a kind.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
@@ -53,24 +53,33 @@ struct Settings {
     budget_ms: u32,
     /// The function that makes a state of an older one.
     migrate: Option<ExprPath>,
+    /// One of `resident_kernels::wire::WIDTHS`.
+    width: Ident,
 }
 
-/// `budget_ms = 250`, `migrate = path`, both, or nothing.
+/// `budget_ms = 250`, `width = warp`, `migrate = path`, some of them or nothing.
 fn settings(args: &TokenStream) -> Result<Settings, Error> {
-    const TAKES: &str = "`#[actor]` takes `budget_ms = 250`, at least 1, and `migrate = path::to::function` in brackets, or nothing";
+    const TAKES: &str = "`#[actor]` takes `budget_ms = 250`, at least 1, `width = lane`, `warp` or `block`, and \
+                         `migrate = path::to::function` in brackets, or nothing";
     let wrong = |span: &dyn ToTokens| Error::new_spanned(span, TAKES);
     let parsed = Punctuated::<MetaNameValue, Token![,]>::parse_terminated.parse2(args.clone()).map_err(|_| wrong(args))?;
-    let (mut budget_ms, mut migrate) = (None, None);
+    let (mut budget_ms, mut migrate, mut width) = (None, None, None);
     for setting in &parsed {
         match &setting.value {
             Expr::Lit(ExprLit { lit: Lit::Int(millis), .. }) if setting.path.is_ident("budget_ms") && budget_ms.is_none() => {
                 budget_ms = Some(millis.base10_parse().ok().filter(|millis| *millis > 0).ok_or_else(|| wrong(millis))?);
             }
+            Expr::Path(path) if setting.path.is_ident("width") && width.is_none() => {
+                let widths = [("lane", "WIDTH_LANE"), ("warp", "WIDTH_WARP"), ("block", "WIDTH_BLOCK")];
+                let name = widths.iter().find(|(said, _)| path.path.is_ident(said)).ok_or_else(|| wrong(path))?.1;
+                width = Some(Ident::new(name, path.span()));
+            }
             Expr::Path(path) if setting.path.is_ident("migrate") && migrate.is_none() => migrate = Some(path.clone()),
             _ => return Err(wrong(setting)),
         }
     }
-    Ok(Settings { budget_ms: budget_ms.unwrap_or(BUDGET_MS), migrate })
+    let width = width.unwrap_or_else(|| Ident::new("WIDTH_LANE", Span::call_site()));
+    Ok(Settings { budget_ms: budget_ms.unwrap_or(BUDGET_MS), migrate, width })
 }
 
 /// The kind's `migrate`: on the GPU nothing refers to the function but the check of its type.
@@ -100,7 +109,7 @@ fn migrate(actor: &Type, path: Option<&ExprPath>) -> TokenStream {
 }
 
 fn kind(args: &TokenStream, block: &ItemImpl) -> Result<TokenStream, Error> {
-    let Settings { budget_ms, migrate: migration } = settings(args)?;
+    let Settings { budget_ms, migrate: migration, width } = settings(args)?;
     if let Some((_, path, _)) = &block.trait_ {
         return Err(Error::new_spanned(path, "an actor's handlers are in an `impl` block of its own, not in one of a trait"));
     }
@@ -181,6 +190,7 @@ fn kind(args: &TokenStream, block: &ItemImpl) -> Result<TokenStream, Error> {
                     layout: <#actor as ::resident_kernels::plain::Plain>::LAYOUT,
                     migrate: MIGRATE,
                     state_align: ::core::mem::align_of::<#actor>() as u32,
+                    width: ::resident_kernels::wire::#width as u32,
                     budget_ms: #budget_ms,
                     messages: MESSAGES,
                     dispatch: ::resident_kernels::__private::entry::<#actor>,

@@ -21,6 +21,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
     };
     let actors: Vec<_> = actors.iter().collect();
     let numbers = 0..actors.len() as u32;
+    let widths_of = numbers.clone();
     let count = actors.len();
     // The crate's build script sets one of them for the compiler, and so for this macro.
     let ptx = if std::env::var_os("RESIDENT_PTX").is_some() {
@@ -39,6 +40,19 @@ pub fn expand(input: TokenStream) -> TokenStream {
                     #(#numbers => ::core::option::Option::Some(::resident_kernels::__private::entry::<#actors>),)*
                     _ => ::core::option::Option::None,
                 }
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn resident_kind_width(kind: u32) -> u32 {
+                match kind {
+                    #(#widths_of => <#actors as ::resident_kernels::actor::Actor>::KIND.width,)*
+                    _ => ::resident_kernels::wire::WIDTH_LANE as u32,
+                }
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn resident_kind_of(fingerprint: u64) -> u32 {
+                RESIDENT_MODULE.kinds.iter().position(|kind| kind.fingerprint == fingerprint).map_or(u32::MAX, |kind| kind as u32)
             }
 
             #[unsafe(no_mangle)]

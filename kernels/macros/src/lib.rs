@@ -56,6 +56,9 @@ pub fn derive_emit(input: TokenStream) -> TokenStream {
 ///
 /// `#[actor(budget_ms = 250)]` says how long one message may take before the device counts as hung; a second unless said.
 ///
+/// `#[actor(width = warp)]` asks for the lanes of a warp, and `width = block` for those of a block that have nothing else to do: what handlers
+/// give to `ctx.lanes()` they do together. A lane, unless said.
+///
 /// `#[actor(migrate = from_older)]` names a `fn(layout: u64, old: &[u8]) -> Option<State>` that makes a state of one that was saved in
 /// a checkpoint when its type was another: `layout` is that type's `Plain::LAYOUT`, `old` its bytes. `None` refuses it. Keep the old
 /// type, to decode with and to compare `layout` with; it runs on the host alone.

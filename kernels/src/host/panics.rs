@@ -1,6 +1,7 @@
 //! A handler that panics on the CPU device fails its actor, with the same text as on the GPU.
 
 use core::cell::{Cell, RefCell};
+use core::ptr;
 use std::boxed::Box;
 use std::panic::{self, AssertUnwindSafe};
 use std::string::String;
@@ -16,15 +17,20 @@ struct Heard {
     len: usize,
 }
 
+static HOOK: Once = Once::new();
+
 thread_local! {
     static HANDLING: Cell<bool> = const { Cell::new(false) };
     static HEARD: RefCell<Heard> = const { RefCell::new(Heard { bytes: [0; MAX_FAULT_TEXT], len: 0 }) };
 }
 
 /// Runs a handler; a panic in it becomes a fault in `ctx`.
+///
+/// # Safety
+///
+/// (room) The context's room is this call's, as for [`Ctx::new`](crate::ctx::Ctx::new).
 #[inline]
-pub(crate) fn guard(ctx: &mut CtxRaw, handle: impl FnOnce(&mut CtxRaw) -> u32) -> u32 {
-    static HOOK: Once = Once::new();
+pub(crate) unsafe fn guard(ctx: &mut CtxRaw, handle: impl FnOnce(&mut CtxRaw) -> u32) -> u32 {
     HOOK.call_once(listen);
     HANDLING.set(true);
     // The state may be half changed, as after a panic on the GPU: the actor has failed and handles nothing more.
@@ -32,8 +38,37 @@ pub(crate) fn guard(ctx: &mut CtxRaw, handle: impl FnOnce(&mut CtxRaw) -> u32) -
     HANDLING.set(false);
     match result {
         Ok(bytes) => bytes,
-        Err(payload) => fault(ctx, &*payload),
+        // SAFETY: (room) the caller's promise.
+        Err(payload) => unsafe { fault(ctx, &*payload) },
     }
+}
+
+/// Runs a lane's part of a job; the bytes of a panic's text, which goes to `text`, or 0.
+///
+/// # Safety
+///
+/// `text` has room for [`MAX_FAULT_TEXT`] bytes.
+pub(crate) unsafe fn guard_lane(text: *mut u8, run: impl FnOnce()) -> u32 {
+    HOOK.call_once(listen);
+    // A lane that helps another is in no handler of its own.
+    let handles = HANDLING.replace(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(run));
+    HANDLING.set(handles);
+    let Err(payload) = result else { return 0 };
+    heard(&*payload, |said| {
+        // SAFETY: the caller's promise; a text that was heard is no longer.
+        unsafe { ptr::copy_nonoverlapping(said.as_ptr(), text, said.len()) };
+        said.len() as u32
+    })
+}
+
+/// Panics with a text that was heard, in a handler.
+pub(crate) fn raise(text: &[u8]) -> ! {
+    HEARD.with_borrow_mut(|heard| {
+        heard.bytes[..text.len()].copy_from_slice(text);
+        heard.len = text.len();
+    });
+    panic::resume_unwind(Box::new("a lane panicked"))
 }
 
 /// Keeps the text of a handler's panic, which is the supervisor's to report; every other panic goes on as before.
@@ -60,8 +95,21 @@ fn said(payload: &(dyn core::any::Any + Send)) -> &str {
         .unwrap_or("a panic without a text")
 }
 
+/// # Safety
+///
+/// (room) As `guard`.
 #[cold]
-fn fault(ctx: &mut CtxRaw, payload: &(dyn core::any::Any + Send)) -> u32 {
+unsafe fn fault(ctx: &mut CtxRaw, payload: &(dyn core::any::Any + Send)) -> u32 {
+    heard(payload, |said| {
+        ctx.fault = u32::from(FAULT_PANIC);
+        // SAFETY: (room) the caller's context has it.
+        unsafe { ctx.fault_text(|text| text.panic(None, &core::str::from_utf8(said).unwrap_or_default())) };
+    });
+    DISPATCH_FAILED
+}
+
+/// Gives `take` the text of this thread's panic.
+fn heard<R>(payload: &(dyn core::any::Any + Send), take: impl FnOnce(&[u8]) -> R) -> R {
     HEARD.with_borrow_mut(|heard| {
         if heard.len == 0 {
             // Somebody has replaced the hook since: the text without the place.
@@ -69,10 +117,8 @@ fn fault(ctx: &mut CtxRaw, payload: &(dyn core::any::Any + Send)) -> u32 {
             text.panic(None, &said(payload));
             heard.len = text.len();
         }
-        ctx.fault = u32::from(FAULT_PANIC);
-        ctx.text = heard.bytes;
-        ctx.text_bytes = heard.len as u32;
+        let taken = take(&heard.bytes[..heard.len]);
         heard.len = 0;
-    });
-    DISPATCH_FAILED
+        taken
+    })
 }

@@ -1,4 +1,4 @@
-//! Resident actors that tests and benches drive.
+//! Resident actors that tests and benches drive. The tile of the example `wave` is among them: a program has one handler crate on a GPU.
 #![no_std]
 #![cfg_attr(resident_nightly, feature(core_intrinsics), allow(internal_features, reason = "a real trap"))]
 
@@ -8,9 +8,11 @@ mod counter;
 mod echo;
 mod emitter;
 mod failer;
+mod kin;
 mod ledger;
 mod panicker;
 mod player;
+mod team;
 
 pub use big::*;
 pub use breaker::*;
@@ -18,8 +20,24 @@ pub use counter::*;
 pub use echo::*;
 pub use emitter::*;
 pub use failer::*;
+pub use kin::*;
 pub use ledger::*;
 pub use panicker::*;
 pub use player::*;
+pub use team::*;
 
-resident_kernels::export!(Counter, Echo, Panicker, Emitter, Failer, Big, Breaker, Ledger, Player);
+resident_kernels::export!(
+    Counter,
+    Echo,
+    Panicker,
+    Emitter,
+    Failer,
+    Big,
+    Breaker,
+    Ledger,
+    Player,
+    Kin,
+    WarpTeam,
+    BlockTeam,
+    wave_tile::Tile
+);

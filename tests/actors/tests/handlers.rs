@@ -1,11 +1,22 @@
 //! What these actors answer, called as the CPU device calls them; the GPU's answers are compared with the same.
 
 use std::mem::{offset_of, size_of};
+use std::sync::Mutex;
 
-use resident_kernels::host::{self, Gpu};
+use resident_kernels::host::{self, Calls, Gpu};
 use resident_kernels::prelude::*;
-use resident_kernels::wire::{CtxRaw, DISPATCH_FAILED, FAULT_FAILED, FAULT_PANIC, MAX_FAULT_TEXT, MAX_PAYLOAD, RawAddress, ReplyTo};
+use resident_kernels::wire::{CtxRaw, DISPATCH_FAILED, FAULT_FAILED, FAULT_PANIC, MAX_FAULT_TEXT, MAX_PAYLOAD, ROOM_BYTES, SHORT_REPLY};
 use resident_test_actors::*;
+
+static SENT: Mutex<Vec<(u32, Vec<u8>)>> = Mutex::new(Vec::new());
+
+/// One for all tests, which run side by side: what is emitted goes to `SENT`.
+static CALLS: Calls = Calls { emit, ..Calls::NONE };
+
+unsafe extern "C" fn emit(_: *mut CtxRaw, ty: u32, payload: *const u8, len: u32) {
+    // SAFETY: `Ctx::emit` hands out a payload of `len` bytes.
+    SENT.lock().unwrap().push((ty, unsafe { std::slice::from_raw_parts(payload, len as usize) }.to_vec()));
+}
 
 /// What the engine keeps beside an actor.
 #[repr(C, align(16))]
@@ -13,26 +24,15 @@ struct Bench<A> {
     ctx: CtxRaw,
     payload: [u8; MAX_PAYLOAD],
     reply: [u8; MAX_PAYLOAD],
+    room: [u8; ROOM_BYTES],
     state: A,
 }
 
 impl<A: Actor> Bench<A> {
     fn new(state: A) -> Box<Self> {
-        let ctx = CtxRaw {
-            hlc: 0,
-            sent: 0,
-            now: 0,
-            row: 0,
-            generation: 1,
-            shard: 0,
-            system: 0,
-            ended: 0,
-            fault: 0,
-            text_bytes: 0,
-            text: [0; MAX_FAULT_TEXT],
-        };
+        let ctx = CtxRaw { generation: 1, ..CtxRaw::NONE };
         assert_eq!(offset_of!(Bench<A>, state) % 16, 0);
-        Box::new(Bench { ctx, payload: [0; MAX_PAYLOAD], reply: [0; MAX_PAYLOAD], state })
+        Box::new(Bench { ctx, payload: [0; MAX_PAYLOAD], reply: [0; MAX_PAYLOAD], room: [0; ROOM_BYTES], state })
     }
 
     fn call<M: Message>(&mut self, msg: &M) -> Result<M::Reply, String>
@@ -41,16 +41,17 @@ impl<A: Actor> Bench<A> {
     {
         msg.encode(&mut self.payload);
         let (payload, reply) = (self.payload.as_ptr(), self.reply.as_mut_ptr());
+        self.ctx.room = self.room.as_mut_ptr().expose_provenance() as u64;
         let (state, ctx) = ((&raw mut self.state).cast(), &raw mut self.ctx);
         // SAFETY: the state is an `A`, payload and reply have MAX_PAYLOAD bytes, all are aligned to 16.
         let bytes = unsafe { (A::KIND.dispatch)(A::INDEX.into(), state, payload, size_of::<M>() as u32, ctx, reply) };
         match bytes {
             DISPATCH_FAILED => {
-                Err(String::from_utf8(self.ctx.text[..self.ctx.text_bytes as usize].to_vec()).expect("a fault's text is UTF-8"))
+                Err(String::from_utf8(self.room[MAX_PAYLOAD..][..self.ctx.text_bytes as usize].to_vec()).expect("a fault's text is UTF-8"))
             }
             bytes => {
                 assert_eq!(bytes as usize, size_of::<M::Reply>());
-                Ok(M::Reply::decode(&self.reply))
+                Ok(M::Reply::decode(if bytes as usize <= SHORT_REPLY { &self.reply } else { &self.room }))
             }
         }
     }
@@ -61,7 +62,10 @@ impl<A: Actor> Bench<A> {
 fn all_kinds_are_exported_with_their_gpu_code() {
     let [module] = host::modules() else { panic!("one handler crate") };
     let names: Vec<_> = module.kinds.iter().map(|kind| kind.name).collect();
-    assert_eq!(names, ["Counter", "Echo", "Panicker", "Emitter", "Failer", "Big", "Breaker", "Ledger", "Player"]);
+    assert_eq!(
+        names,
+        ["Counter", "Echo", "Panicker", "Emitter", "Failer", "Big", "Breaker", "Ledger", "Player", "Kin", "WarpTeam", "BlockTeam", "Tile"]
+    );
     match module.ptx {
         Gpu::Ptx(text) => assert!(text.contains("resident_kind")),
         Gpu::Missing(text) => assert!(text.contains("rustup") || text.contains("RESIDENT_NVPTX"), "{text}"),
@@ -128,16 +132,7 @@ fn a_failer_fails_as_asked() {
 
 #[test]
 fn an_emitter_numbers_what_it_emits() {
-    use std::sync::Mutex;
-    static SENT: Mutex<Vec<(u32, Vec<u8>)>> = Mutex::new(Vec::new());
-    unsafe extern "C" fn emit(_: *mut CtxRaw, ty: u32, payload: *const u8, len: u32) {
-        // SAFETY: `Ctx::emit` hands out a payload of `len` bytes.
-        SENT.lock().unwrap().push((ty, unsafe { std::slice::from_raw_parts(payload, len as usize) }.to_vec()));
-    }
-    unsafe extern "C" fn send(_: *mut CtxRaw, _: *const RawAddress, _: u32, _: *const u8, _: u32, _: *const ReplyTo) {
-        unreachable!("an emitter sends nothing");
-    }
-    host::set_calls(emit, send);
+    host::set_calls(&CALLS);
     let mut bench = Bench::new(Emitter::default());
     bench.call(&EmitLate { count: 3, minutes: 150 }).unwrap();
     assert_eq!(bench.call(&EmitParcel), Ok(3));
@@ -161,4 +156,22 @@ fn a_big_state_is_all_there() {
     assert_eq!(bench.call(&Peek { at: 8191 }), Ok(1));
     assert_eq!(bench.call(&Digest), Ok(twin.digest()));
     assert!(bench.call(&Peek { at: 8192 }).unwrap_err().contains("the index is 8192"));
+}
+
+#[test]
+fn a_team_does_by_itself_what_lanes_do() {
+    host::set_calls(&CALLS);
+    let mut bench = Bench::new(WarpTeam::default());
+    bench.call(&Fill { seed: 5 }).unwrap();
+    bench.call(&Prefix).unwrap();
+    let sum = (0..TEAM).fold(0u64, |sum, i| sum.wrapping_add(filled(5, i)));
+    let totals = bench.call(&Total).unwrap();
+    assert_eq!(totals.empty, 0, "nothing of no items");
+    bench.call(&Fill { seed: 5 }).unwrap();
+    assert_eq!(bench.call(&Total).unwrap().sum, sum);
+    let text = bench.call(&Trip { at: 7 }).unwrap_err();
+    assert!(text.contains("team.rs:") && text.ends_with(": tripped over 7"), "{text}");
+    let mut bench = Bench::new(BlockTeam::default());
+    bench.call(&Trip { at: u64::MAX }).unwrap();
+    assert_eq!(bench.call(&Total).unwrap().sum, TEAM as u64);
 }

@@ -1,0 +1,72 @@
+//! The names that handlers can look up (`Ctx::lookup`): those of ractor's registry that actors of this system have.
+//!
+//! - **N-1 (there)** A name is in the table only while its actor takes messages: put in once the device has the actor, taken out when
+//!   that fails, is killed or is told to stop, each under the lock here.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+use resident_gpu::names::{self, NameError};
+use resident_gpu::rows::RowId;
+use resident_kernels::wire;
+
+use crate::incarnation::Incarnation;
+use crate::link::Recipient;
+
+/// The names of a system.
+pub(crate) struct Names(Mutex<Table>);
+
+struct Table {
+    /// None where another has it, as in a unit test.
+    words: Option<names::Names>,
+    places: HashMap<String, Place>,
+}
+
+struct Place {
+    /// Its place in the words.
+    at: u32,
+    shard: u32,
+    id: RowId,
+}
+
+impl Table {
+    fn remove(&mut self, name: &str) {
+        if let (Some(place), Some(words)) = (self.places.remove(name), &mut self.words) {
+            words.remove(place.at);
+        }
+    }
+}
+
+impl Names {
+    pub(crate) fn new(words: Option<names::Names>) -> Names {
+        Names(Mutex::new(Table { words, places: HashMap::new() }))
+    }
+
+    /// The device has this actor, which others find by its name from here on, if it has one. One that they can not find is told.
+    pub(crate) fn publish(&self, actor: &Incarnation) {
+        let Some(name) = actor.actor.get_name() else { return };
+        let (shard, id) = (actor.port.shard, actor.row);
+        let mut table = self.0.lock();
+        // Told to stop, or failed: whoever has said so takes the name out behind this, or has done so before.
+        if !actor.is_open() {
+            return;
+        }
+        // One before it that has gone and did not come to say so.
+        table.remove(&name);
+        let Some(words) = &mut table.words else { return };
+        match words.insert(wire::digest(name.as_bytes()), actor.kind.tag(), shard, id) {
+            Ok(at) => drop(table.places.insert(name, Place { at, shard, id })),
+            Err(error @ NameError::Taken) => tracing::error!(name, kind = actor.kind.name, "handlers do not find this actor: {error}"),
+            Err(error @ NameError::Full) => tracing::warn!(name, kind = actor.kind.name, "handlers do not find this actor: {error}"),
+        }
+    }
+
+    /// It takes no messages any more.
+    pub(crate) fn retract(&self, actor: &Incarnation) {
+        let Some(name) = actor.actor.get_name() else { return };
+        let mut table = self.0.lock();
+        if table.places.get(&name).is_some_and(|place| (place.shard, place.id) == (actor.port.shard, actor.row)) {
+            table.remove(&name);
+        }
+    }
+}

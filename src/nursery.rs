@@ -1,0 +1,349 @@
+//! The host's side of a shard's nursery (`kernels/cuda/nursery.h`): it fills the nursery up with grants, and keeps a table of the actors
+//! that handlers have spawned, the *children*.
+//!
+//! - **B-1 (one owner)** A row that was granted belongs to its grant, to the child that was born in it, to the child's own actor once it
+//!   was adopted, or to a stop on its way.
+//! - **B-2 (told first)** A birth is heard of ahead of everything that its shard says of the child.
+//! - **B-3 (due)** The rows and states of the nursery are beyond `Config::rows` and `Config::arena_bytes`: a spawn by the application finds as
+//!   many places as if there were no nursery.
+//!
+//! Locks: the one here is taken ahead of a port's.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use parking_lot::{Mutex, MutexGuard};
+use resident_gpu::arena::Cell;
+use resident_gpu::rows::RowId;
+use resident_kernels::actor::Kind;
+use resident_kernels::address::Address;
+use resident_kernels::host::Resident;
+use resident_kernels::wire::{Born, GrantRow, OP_GRANT, OP_STOP};
+
+use crate::core::Core;
+use crate::error::{AdoptError, SpawnError};
+use crate::fault::FaultClass;
+use crate::group::Leaving;
+use crate::home::Home;
+use crate::incarnation::Place;
+use crate::link::{Control, Waiting};
+use crate::port::Port;
+use crate::proxy::{Origin, Start};
+use crate::spawn;
+use crate::tenants::Tenant;
+
+/// A shard's nursery.
+pub(crate) struct Nursery {
+    shard: u32,
+    kinds: &'static [&'static Kind],
+    /// Grants that it is to have.
+    grants: u32,
+    /// Bytes of room for a state.
+    bytes: u32,
+    core: OnceLock<Weak<Core>>,
+    table: Mutex<Table>,
+    /// It has fewer grants than it is to have, for want of rows or room.
+    short: AtomicBool,
+    /// One adoption after another.
+    changes: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Table {
+    /// Grants on the device or on their way there: where their states go.
+    grants: HashMap<RowId, u64>,
+    children: HashMap<RowId, Child>,
+}
+
+/// An actor that a handler has spawned, and that is no actor of its own.
+struct Child {
+    offset: u64,
+    kind: u32,
+    /// What has come of it while it is being adopted.
+    moving: Option<News>,
+}
+
+/// A child that is looked for.
+enum Found<'a> {
+    /// It is none any more.
+    Gone(Child),
+    /// It is being adopted.
+    Moving(MutexGuard<'a, Table>),
+    Nobody,
+}
+
+#[derive(Default)]
+struct News {
+    fault: Option<(FaultClass, String)>,
+    ended: bool,
+}
+
+impl Nursery {
+    /// Of so many grants with room for states of `bytes` bytes.
+    pub(crate) fn new(shard: u32, kinds: &'static [&'static Kind], grants: u32, bytes: u32) -> Arc<Nursery> {
+        Arc::new(Nursery {
+            shard,
+            kinds,
+            grants,
+            bytes,
+            core: OnceLock::new(),
+            table: Mutex::default(),
+            short: AtomicBool::new(false),
+            changes: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// From here on it is part of `core`.
+    pub(crate) fn open(&self, core: &Arc<Core>) {
+        let _ = self.core.set(Arc::downgrade(core));
+        self.top_up();
+    }
+
+    /// Its system, and its shard's port.
+    fn home(&self) -> Option<(Arc<Core>, Arc<Port>)> {
+        let core = self.core.get()?.upgrade()?;
+        let port = core.ports.get(self.shard as usize)?.clone();
+        Some((core, port))
+    }
+
+    /// Sends as many grants as are missing.
+    pub(crate) fn top_up(&self) {
+        let Some((core, port)) = self.home() else { return };
+        loop {
+            // In a statement of its own: no lock is held any further.
+            let claimed = port.tenants().grant(self.grants);
+            let id = match claimed {
+                Ok(Some(id)) => id,
+                Ok(None) => return self.short.store(false, Ordering::Relaxed),
+                Err(()) => break,
+            };
+            let Ok(state) = core.arena.lock().allocate(self.bytes) else {
+                port.tenants().take_grant_back(id);
+                break;
+            };
+            self.table.lock().grants.insert(id, state.offset);
+            let mut payload = vec![0; size_of::<GrantRow>()];
+            payload[..8].copy_from_slice(&state.offset.to_le_bytes());
+            payload[8..12].copy_from_slice(&self.bytes.to_le_bytes());
+            let RowId { row, generation } = id;
+            if !port.control(Control { op: OP_GRANT, message: 0, row, generation, payload, waiting: None }) {
+                self.refused(id);
+                return;
+            }
+        }
+        self.short.store(true, Ordering::Relaxed);
+    }
+
+    /// The same, where some were missing before.
+    pub(crate) fn top_up_if_short(&self) {
+        if self.short.load(Ordering::Relaxed) {
+            self.top_up();
+        }
+    }
+
+    /// The device did not take this grant; false if it is none.
+    pub(crate) fn refused(&self, id: RowId) -> bool {
+        let Some(offset) = self.table.lock().grants.remove(&id) else { return false };
+        if let Some((core, port)) = self.home() {
+            port.tenants().take_grant_back(id);
+            core.arena.lock().free(Cell { offset, bytes: self.bytes });
+        }
+        true
+    }
+
+    /// A handler has spawned an actor; an error says what the device can not have meant.
+    pub(crate) fn born(self: &Arc<Self>, payload: &[u8]) -> Result<(), String> {
+        let born: &[u8; size_of::<Born>()] = payload.try_into().map_err(|_| format!("a birth of {} bytes", payload.len()))?;
+        let word = |at: usize| u32::from_le_bytes([born[at], born[at + 1], born[at + 2], born[at + 3]]);
+        let (id, kind, bytes) = (RowId { row: word(0), generation: word(4) }, word(8), word(12));
+        if self.kinds.get(kind as usize).is_none_or(|kind| kind.state_bytes != bytes) {
+            return Err(format!("a birth of kind {kind} with a state of {bytes} bytes"));
+        }
+        let Some((core, port)) = self.home() else { return Ok(()) };
+        {
+            let mut table = self.table.lock();
+            let offset = table.grants.remove(&id).ok_or_else(|| format!("a birth in row {}, which was not granted", id.row))?;
+            table.children.insert(id, Child { offset, kind, moving: None });
+            port.tenants().born(id, Tenant::Child(self.clone(), kind));
+        }
+        core.moved_in(kind, 1);
+        self.top_up();
+        Ok(())
+    }
+
+    pub(crate) fn kind(&self, kind: u32) -> &'static Kind {
+        // `born` has looked.
+        self.kinds[kind as usize]
+    }
+
+    /// Rows of children of these kinds.
+    pub(crate) fn rows(&self, is_wanted: impl Fn(&'static Kind) -> bool) -> Vec<(u32, RowId)> {
+        let table = self.table.lock();
+        table.children.iter().filter(|(_, child)| is_wanted(self.kind(child.kind))).map(|(id, _)| (self.shard, *id)).collect()
+    }
+
+    /// A child has failed: it is counted and told, and its row is free once the device has come there. False if it takes no messages any
+    /// more.
+    pub(crate) fn fail(&self, id: RowId, class: FaultClass, text: String) -> bool {
+        let Some((core, port)) = self.home() else { return false };
+        match self.take(id) {
+            Found::Gone(child) => {
+                // Ahead of what is said to its links: who links itself to it from here on finds nobody.
+                port.tenants().vacate(id);
+                let who = self.who(child.kind, id);
+                tracing::warn!(device = %core.name, kind = self.kind(child.kind).name, shard = self.shard, row = id.row, "{who} {class}: {text}");
+                core.metrics.faults(class, 1);
+                if !class.comes_from_elsewhere() {
+                    core.links.failed((self.shard, id), || format!("{who} {class}: {text}"));
+                }
+                self.send_off(&core, &port, id, child);
+                true
+            }
+            Found::Moving(mut table) => {
+                let news = table.children.get_mut(&id).and_then(|child| child.moving.as_mut());
+                news.is_some_and(|news| {
+                    let first = news.fault.is_none() && !news.ended;
+                    news.fault.get_or_insert((class, text));
+                    first
+                })
+            }
+            Found::Nobody => {
+                // It was adopted meanwhile.
+                if let Some(Tenant::Actor(actor)) = port.tenant(id) {
+                    actor.fail(class, None, text);
+                    actor.stop_proxy();
+                }
+                false
+            }
+        }
+    }
+
+    /// A child has asked for its end.
+    pub(crate) fn end(&self, id: RowId) {
+        let Some((core, port)) = self.home() else { return };
+        match self.take(id) {
+            Found::Gone(child) => self.send_off(&core, &port, id, child),
+            Found::Moving(mut table) => {
+                if let Some(news) = table.children.get_mut(&id).and_then(|child| child.moving.as_mut()) {
+                    news.ended = true;
+                }
+            }
+            Found::Nobody => {
+                if let Some(Tenant::Actor(actor)) = port.tenant(id) {
+                    actor.stop_actor();
+                }
+            }
+        }
+    }
+
+    /// Takes a child out, unless it is being adopted: nobody begins to adopt it from then on.
+    fn take(&self, id: RowId) -> Found<'_> {
+        let mut table = self.table.lock();
+        match table.children.get(&id) {
+            Some(Child { moving: Some(_), .. }) => Found::Moving(table),
+            _ => table.children.remove(&id).map_or(Found::Nobody, Found::Gone),
+        }
+    }
+
+    /// What a child is called.
+    pub(crate) fn who(&self, kind: u32, id: RowId) -> String {
+        format!("a `{}` that was spawned on the device at shard {}, row {}", self.kind(kind).name, self.shard, id.row)
+    }
+
+    /// Has the device stop a child that was taken out: then row and room are free.
+    fn send_off(&self, core: &Arc<Core>, port: &Arc<Port>, id: RowId, Child { offset, kind, .. }: Child) {
+        port.tenants().vacate(id);
+        core.links.ended((self.shard, id));
+        let leaving = self.leaving(core, port, kind, id, offset);
+        let RowId { row, generation } = id;
+        // Where the device no longer runs both are free at once.
+        port.control(Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), waiting: Some(Waiting::Leave(leaving)) });
+        // It may have been what was missing.
+        self.short.store(true, Ordering::Relaxed);
+    }
+
+    fn leaving(&self, core: &Arc<Core>, port: &Arc<Port>, kind: u32, id: RowId, offset: u64) -> Leaving {
+        Leaving { core: core.clone(), port: port.clone(), kind_index: kind, state_bytes: self.bytes, rows: vec![(id, offset)] }
+    }
+
+    /// The device no longer runs: nobody lives here any more.
+    pub(crate) fn abandon(&self) {
+        let Some((core, port)) = self.home() else { return };
+        let Table { grants, children } = std::mem::take(&mut *self.table.lock());
+        for (id, offset) in grants {
+            port.tenants().take_grant_back(id);
+            core.arena.lock().free(Cell { offset, bytes: self.bytes });
+        }
+        for (id, Child { offset, kind, moving }) in children {
+            // Of one that is being adopted its own actor takes care.
+            if moving.is_none() {
+                port.tenants().vacate(id);
+                drop(self.leaving(&core, &port, kind, id, offset));
+            }
+        }
+    }
+
+    /// Makes a child an actor of its own, or finds the one that it is.
+    pub(crate) async fn adopt<A: Resident>(core: Arc<Core>, address: Address<A>) -> Result<Arc<Home>, AdoptError> {
+        core.check_running()?;
+        let (shard, id) = (address.shard(), RowId { row: address.row(), generation: address.generation() });
+        let is_here = Address::<A>::new(core.device.system(), shard, id.row, id.generation) == address;
+        let Some(nursery) = core.nurseries.get(shard as usize).filter(|_| is_here).cloned() else { return Err(AdoptError::Nobody) };
+        let port = core.ports[shard as usize].clone();
+        // Its birth is heard of by then, by whichever way the address has come.
+        port.fence().await.map_err(|_| SpawnError::Stopped)?;
+        let _change = nursery.changes.lock().await;
+        let kind_index = match port.tenant(id) {
+            Some(tenant) if tenant.kind().fingerprint != A::KIND.fingerprint => return Err(AdoptError::Nobody),
+            Some(Tenant::Actor(actor)) => return actor.home().ok_or(AdoptError::Nobody),
+            Some(Tenant::Member(..)) => return Err(AdoptError::Member),
+            Some(Tenant::Child(_, kind)) => kind,
+            None => return Err(AdoptError::Nobody),
+        };
+        let offset = match nursery.table.lock().children.get_mut(&id) {
+            Some(child) => {
+                child.moving = Some(News::default());
+                child.offset
+            }
+            None => return Err(AdoptError::Nobody),
+        };
+        let state = Cell { offset, bytes: nursery.bytes };
+        let place = Place::of_child(&core, shard, id, A::KIND, kind_index, state);
+        // It is counted again as it moves into its own place.
+        core.moved_out(kind_index, 1);
+        let start = Start { origin: Origin::Loaded(place.loaded(), Vec::new()), core: core.clone(), keeper: None, recovery: None };
+        let started = spawn::proxy::<A>(None, start, None).await;
+        let news = nursery.table.lock().children.remove(&id).and_then(|child| child.moving).unwrap_or_default();
+        let (home, _) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                // Its stop is on its way, with its place.
+                port.tenants().vacate(id);
+                core.links.ended((shard, id));
+                return Err(error.into());
+            }
+        };
+        match news {
+            News { fault: Some((class, text)), .. } => {
+                let life = home.life();
+                life.fail(class, None, text);
+                life.stop_proxy();
+                Err(AdoptError::Failed(life.fault().cloned().map(Box::new)))
+            }
+            News { ended: true, .. } => {
+                home.actor.stop(None);
+                Err(AdoptError::Nobody)
+            }
+            _ => {
+                // Lost before it was found among those who live there.
+                if let Some(lost) = core.lost() {
+                    let life = home.life();
+                    life.fail(FaultClass::DeviceLost, None, lost.text.clone());
+                    life.stop_proxy();
+                }
+                Ok(home.clone())
+            }
+        }
+    }
+}
