@@ -170,7 +170,6 @@ pub struct Gpu {
 
 impl Family for Gpu {
     async fn new() -> Gpu {
-        reports::keep();
         Gpu { starts: Starts::default(), system: one_shard().await }
     }
 

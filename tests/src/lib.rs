@@ -27,6 +27,7 @@ pub async fn one_shard() -> System {
 /// `config`, on the tests' device: the CPU device, or with `RESIDENT_TEST_DEVICE=cuda` the first GPU. With
 /// `RESIDENT_TEST_ISOLATION=thread` its worker is a thread, as tools want it that look into one process.
 pub async fn start(config: Config) -> System {
+    reports::keep();
     let device = match std::env::var("RESIDENT_TEST_DEVICE").as_deref() {
         Ok("cuda") => Choice::Cuda(0),
         _ => Choice::Cpu,

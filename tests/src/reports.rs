@@ -16,7 +16,7 @@ fn said() -> MutexGuard<'static, Said> {
     SAID.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From now on reports are kept, for the whole process and by the supervisor's name. Every test of a process that wants reports
+/// Keeps reports from now on, for the whole process and by the supervisor's name. Every test that has a system or a supervisor
 /// begins with it: `tracing` may not find out about a subscriber that comes while another thread reports for the first time.
 pub fn keep() {
     static KEPT: OnceLock<()> = OnceLock::new();

@@ -176,7 +176,6 @@ async fn calls_end_once_whatever_happens_to_their_actor() {
 /// B29, B33: what follows a fault is decided by its class.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_decider_sees_the_typed_fault() {
-    reports::keep();
     let system = one_shard().await;
     let failer = ChildSpec::gpu("failer", Failer::default).on(&system).on_fault(|fault| match (fault.class, &*fault.text) {
         (FaultClass::Failed, "asked to fail with code 1") => Directive::Resume,

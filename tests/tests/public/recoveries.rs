@@ -23,7 +23,6 @@ fn child(system: &System, restore: Restore, in_flight: InFlight) -> ChildSpec {
 
 /// A supervisor with one ledger.
 async fn kept(spec: ChildSpec) -> (SupervisorRef, GpuRef<Ledger>) {
-    reports::keep();
     let sup = Supervisor::builder(unique("sup")).intensity(u32::MAX, LONG).child(spec);
     let sup = soon("the start", sup.start()).await.unwrap();
     let ledger = sup.child::<Ledger>("ledger").await.unwrap();

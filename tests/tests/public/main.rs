@@ -1,0 +1,17 @@
+//! The public API, as an application uses it, in one program. What counts a process's own things has a program to itself.
+
+mod calls;
+mod checkpoints;
+mod emits;
+mod endings;
+mod faults;
+mod groups;
+mod kin;
+mod losses;
+mod messages;
+mod ordinary;
+mod otp;
+mod pressure;
+mod recoveries;
+mod supervision;
+mod systems;
