@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 
     let machine = Machine::here(gpu.as_ref().map(|g| (g.name.as_str(), g.cuda)).map_err(String::as_str));
     let report = Report { bench: "checkpoint", arguments: format!("{args:?}"), machine, record: &record, claims: claims(&record) };
-    report.finish(args.common.json.as_deref())
+    report.finish(args.common.json())
 }
 
 /// What is to be reached with a gigabyte, as far as it was measured.

@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     let machine = Machine::here(gpu.as_ref().map(|g| (g.name.as_str(), g.cuda)).map_err(String::as_str));
     let claims = if place == Place::CPU { Vec::new() } else { claims(&record, &args, &title) };
     let report = Report { bench: "device_to_device", arguments: format!("{args:?}"), machine, record: &record, claims };
-    report.finish(args.common.json.as_deref())
+    report.finish(args.common.json())
 }
 
 fn on_gpu<'g>(gpu: &'g Gpu, args: &DeviceToDevice, wave: &'g Wave) -> Result<Vec<Box<dyn Contender + 'g>>, PeerError> {

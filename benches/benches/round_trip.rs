@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     let machine = Machine::here(gpu.as_ref().map(|g| (g.name.as_str(), g.cuda)).map_err(String::as_str));
     let claims = claims(&record, place, args.shards);
     let report = Report { bench: "round_trip", arguments: format!("{args:?}"), machine, record: &record, claims };
-    report.finish(args.common.json.as_deref())
+    report.finish(args.common.json())
 }
 
 fn on_gpu<'g>(gpu: &'g Gpu, args: &RoundTrip) -> Result<Vec<Box<dyn Contender + 'g>>, PeerError> {

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     let gpu = Gpu::find();
     let machine = Machine::here(gpu.as_ref().map(|g| (g.name.as_str(), g.cuda)).map_err(String::as_str));
     let report = Report { bench: "takeover", arguments: format!("{args:?}"), machine, record: &record, claims: claims(&record, place) };
-    report.finish(args.common.json.as_deref())
+    report.finish(args.common.json())
 }
 
 /// Asked of a worker: this process opens no GPU before it has to.

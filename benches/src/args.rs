@@ -1,7 +1,9 @@
 //! The command line of the benches.
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Parser, ValueEnum};
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// Where ours runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -14,6 +16,22 @@ pub enum Device {
     Cuda,
 }
 
+/// A file. Shown without its folder, which is a path of this machine.
+#[derive(Clone)]
+pub struct File(PathBuf);
+
+impl File {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.file_name().unwrap_or_default().fmt(f)
+    }
+}
+
 /// What all benches take.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Common {
@@ -24,14 +42,21 @@ pub struct Common {
     #[arg(long, default_value_t = 4)]
     pub rounds: u32,
     /// Write raw samples and the machine to this file.
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().map(File))]
+    json: Option<File>,
     /// Run only the contenders whose name contains this.
     #[arg(long, value_name = "TEXT")]
     pub only: Option<String>,
     /// Given by `cargo bench`; of no consequence.
     #[arg(long, hide = true)]
     pub bench: bool,
+}
+
+impl Common {
+    /// The file for the raw samples.
+    pub fn json(&self) -> Option<&Path> {
+        self.json.as_ref().map(File::path)
+    }
 }
 
 /// One message at a time: how long until its answer is there?
@@ -152,4 +177,18 @@ pub struct Throughput {
     /// Rows spawned at once.
     #[arg(long, default_value_t = 100_000)]
     pub spawns: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_name_no_folder() {
+        let args = RoundTrip::parse_from(["round_trip", "--json", "/somewhere/else/round_trip.json"]);
+        assert_eq!(args.common.json(), Some(Path::new("/somewhere/else/round_trip.json")));
+        let text = format!("{args:?}");
+        assert!(text.contains(r#"json: Some("round_trip.json")"#), "{text}");
+        assert!(!text.contains('/'), "{text}");
+    }
 }

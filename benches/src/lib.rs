@@ -8,8 +8,10 @@
 //! [`ours`] is `resident`. The peers ([`peers`]) are the floor: bare kernels and bare rings, a launch for each message, a CPU actor.
 
 pub mod args;
+pub mod date;
 pub mod line;
 pub mod machine;
+pub mod origin;
 pub mod ours;
 pub mod peers;
 pub mod report;

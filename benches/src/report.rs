@@ -1,6 +1,8 @@
 //! The table on the terminal, and the file behind it.
 
+use crate::date;
 use crate::machine::Machine;
+use crate::origin::Origin;
 use crate::rounds::Record;
 use crate::samples::{Rates, Summary};
 use serde::Serialize;
@@ -50,6 +52,10 @@ pub struct Report<'a> {
 #[derive(Serialize)]
 struct File<'a> {
     bench: &'a str,
+    #[serde(flatten)]
+    origin: Origin,
+    /// When it was written, in UTC.
+    date: String,
     arguments: &'a str,
     machine: &'a Machine,
     series: Vec<SeriesFile<'a>>,
@@ -103,7 +109,7 @@ impl Report<'_> {
     /// Prints the tables.
     pub fn print(&self) {
         let record = self.record;
-        println!("\n{}: {}", self.bench, self.machine);
+        println!("\n{}: engine {}; {}; {}", self.bench, Origin::here().engine, self.machine, date::now());
         let by_round = record.rates().iter().chain(record.ratios());
         let width = record.series().map(|s| s.name.len()).chain(by_round.map(|r| r.name.len())).max().unwrap_or(0);
         if record.series().next().is_some() {
@@ -154,6 +160,8 @@ impl Report<'_> {
         let record = self.record;
         let file = File {
             bench: self.bench,
+            origin: Origin::here(),
+            date: date::now(),
             arguments: &self.arguments,
             machine: &self.machine,
             series: record
