@@ -183,6 +183,25 @@ pub struct Throughput {
     pub spawns: u32,
 }
 
+/// A whole program, its start and its end left out: how many messages does it handle in a second?
+#[derive(Clone, Debug, Parser)]
+#[command(name = "flights")]
+pub struct Flights {
+    /// What all benches take.
+    #[command(flatten)]
+    pub common: Common,
+    /// The program [default: `flights` as cargo builds it for release, two folders up from this one].
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().map(File))]
+    program: Option<File>,
+}
+
+impl Flights {
+    /// The program, where it is given.
+    pub fn program(&self) -> Option<&Path> {
+        self.program.as_ref().map(File::path)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,10 +242,11 @@ mod tests {
 
     #[test]
     fn arguments_name_no_folder() {
-        let args = RoundTrip::parse_from(["round_trip", "--json", "/somewhere/else/round_trip.json"]);
-        assert_eq!(args.common.json(), Some(Path::new("/somewhere/else/round_trip.json")));
+        let args = Flights::parse_from(["flights", "--json", "/somewhere/else/flights.json", "--program", "/home/me/flights"]);
+        assert_eq!(args.common.json(), Some(Path::new("/somewhere/else/flights.json")));
+        assert_eq!(args.program(), Some(Path::new("/home/me/flights")));
         let text = format!("{args:?}");
-        assert!(text.contains(r#"json: Some("round_trip.json")"#), "{text}");
+        assert!(text.contains(r#"json: Some("flights.json")"#) && text.contains(r#"program: Some("flights")"#), "{text}");
         assert!(!text.contains('/'), "{text}");
     }
 }

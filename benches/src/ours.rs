@@ -3,6 +3,7 @@
 //! - [`births`]: actors that a handler spawns
 //! - [`crowd`]: a million actors started at once, and messages to all of them
 //! - [`cuts`]: states cut while their actors work, and loaded
+//! - [`flights`]: the example of that name
 //! - [`idle`]: a device that has nothing to do
 //! - [`isolation`]: asks with the worker a process and a thread
 //! - [`lanes`]: an actor's items by its handler and by lanes together
@@ -22,6 +23,7 @@
 pub mod births;
 pub mod crowd;
 pub mod cuts;
+pub mod flights;
 pub mod idle;
 pub mod isolation;
 pub mod lanes;
