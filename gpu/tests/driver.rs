@@ -3,7 +3,6 @@
 //! The CUDA driver here is a library that these tests compile: it answers the first calls as `FAKE_*` say. A test runs itself once
 //! more with that library before any other on the loader's path, so it also runs where there is a real driver.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use std::{env, fs};
@@ -48,7 +47,7 @@ fn with(name: &str, library: Library, answers: &[(&str, &str)], check: impl FnOn
     if env::var_os(INSIDE).is_some() {
         return check();
     }
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("driver-{name}-{}", std::process::id()));
+    let folder = env::temp_dir().join(format!("resident-driver-{name}-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder for the driver");
     match library {
         Library::Broken => {

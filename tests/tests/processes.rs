@@ -319,8 +319,15 @@ impl Wrong {
     }
 }
 
+/// A program of `src/bin`, where cargo has built it, or by its name in the folder `RESIDENT_TEST_BIN` on a machine without cargo.
+fn program(built: &str) -> PathBuf {
+    let built = Path::new(built);
+    env::var_os("RESIDENT_TEST_BIN").map_or_else(|| built.into(), |folder| Path::new(&folder).join(built.file_name().expect("a file")))
+}
+
 fn wrong_workers() -> Vec<Wrong> {
     let wrong = |program: &str, start_timeout, class, text| Wrong { program: program.into(), start_timeout, class, text };
+    let stranger = program(env!("CARGO_BIN_EXE_stranger"));
     let is_worker: fn(&DeviceStartError) -> bool = |error| matches!(error, DeviceStartError::Worker(_));
     let is_link: fn(&DeviceStartError) -> bool = |error| matches!(error, DeviceStartError::Link(_));
     // Longer than any test has patience: whoever is refused only then is not refused in time.
@@ -331,7 +338,7 @@ fn wrong_workers() -> Vec<Wrong> {
         wrong("/dev/null", never, is_worker, "could not be started"),
         // It takes all that it is told and says nothing.
         wrong("/bin/cat", Duration::from_millis(100), is_worker, "start_timeout"),
-        wrong(env!("CARGO_BIN_EXE_stranger"), never, is_link, "other kinds of actors"),
+        Wrong { program: stranger, start_timeout: never, class: is_link, text: "other kinds of actors" },
     ]
 }
 
@@ -344,8 +351,8 @@ async fn a_worker_that_is_none_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_may_be_a_program_of_its_own() {
-    let worker = Path::new(env!("CARGO_BIN_EXE_worker"));
-    let system = start_process(Config { worker: Some(worker.to_owned()), ..Config::default() }).await;
+    let worker = program(env!("CARGO_BIN_EXE_worker"));
+    let system = start_process(Config { worker: Some(worker.clone()), ..Config::default() }).await;
     let (counter, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
     assert_eq!(call!(counter, CounterMsg::AddAndGet, AddAndGet { amount: 3 }).unwrap(), 3);
     let runs = |process: u32| fs::read_link(format!("/proc/{process}/exe")).expect("a process");
@@ -359,10 +366,11 @@ async fn a_worker_may_be_a_program_of_its_own() {
 
 #[test]
 fn a_worker_started_by_hand_says_so() {
-    let by_hand = Command::new(env!("CARGO_BIN_EXE_worker")).env("RESIDENT_WORKER", "1").stdin(Stdio::null()).output().unwrap();
+    let worker = program(env!("CARGO_BIN_EXE_worker"));
+    let by_hand = Command::new(&worker).env("RESIDENT_WORKER", "1").stdin(Stdio::null()).output().unwrap();
     let text = String::from_utf8_lossy(&by_hand.stderr).into_owned();
     assert!(!by_hand.status.success() && text.contains("unset it"), "{text}");
-    assert!(Command::new(env!("CARGO_BIN_EXE_worker")).stdout(Stdio::null()).status().unwrap().success(), "and else it is a program");
+    assert!(Command::new(&worker).stdout(Stdio::null()).status().unwrap().success(), "and else it is a program");
 }
 
 #[tokio::test(flavor = "multi_thread")]
