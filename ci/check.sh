@@ -10,6 +10,7 @@ export RESIDENT_NVPTX=off
 fmt() {
     cargo fmt --all --check
     cargo fmt --check --manifest-path ci/features/Cargo.toml
+    cargo fmt --check --manifest-path ci/flaky/Cargo.toml
 }
 
 clippy() { cargo clippy --workspace --all-targets -- -D warnings; }
