@@ -325,10 +325,10 @@ impl Core {
 
     /// The device is lost: its actors fail, and everything that waits ends.
     pub(crate) fn lose(&self, fault: DeviceFault) {
-        tracing::error!(device = %self.name, class = ?fault.class, "device lost: {fault}");
         if self.lost.set(fault.clone()).is_err() {
             return;
         }
+        tracing::error!(device = %self.name, class = ?fault.class, "device lost: {fault}");
         let mut actors = Vec::new();
         for port in &self.ports {
             actors.append(&mut port.lose());
