@@ -1,5 +1,6 @@
 //! What the tests share: a system on the CPU device, a supervisor that keeps what it hears, and waiting for a condition.
 
+pub mod application;
 pub mod family;
 pub mod reports;
 
