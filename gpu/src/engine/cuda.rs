@@ -34,7 +34,8 @@ use crate::worker::Job;
 const MEND_THREADS: u32 = 128;
 /// How long the two clocks are compared before a launch.
 const CALIBRATIONS: u64 = 64;
-const CALIBRATION_LIMIT: Duration = Duration::from_secs(2);
+/// How long that may take: another process may stop the device meanwhile, more than once.
+const CALIBRATION_LIMIT: Duration = Duration::from_secs(5);
 
 /// The PTX of the program's handlers, or what is missing.
 pub(crate) fn handlers(modules: &[Module]) -> Result<&'static str, WorkerError> {
@@ -211,7 +212,7 @@ impl Cuda {
         self.run(clock, 1, 1, 0, &mut [(&raw mut ask).cast(), (&raw mut answer).cast()])?;
         let started = Instant::now();
         let mut best = (Duration::MAX, 0i64);
-        for turn in 1..=CALIBRATIONS {
+        'turns: for turn in 1..=CALIBRATIONS {
             let before = Instant::now();
             words.ask_clock(turn);
             let nanos = loop {
@@ -219,10 +220,7 @@ impl Cuda {
                     break nanos;
                 }
                 if started.elapsed() > CALIBRATION_LIMIT {
-                    return Err(WorkerError::new(
-                        Class::Driver,
-                        "the device's clock did not answer within 2 s; is another process keeping the device busy?",
-                    ));
+                    break 'turns;
                 }
             };
             let trip = before.elapsed();
@@ -231,6 +229,11 @@ impl Cuda {
             }
         }
         words.ask_clock(u64::MAX);
+        if best.0 == Duration::MAX {
+            let text =
+                format!("the device's clock did not answer within {CALIBRATION_LIMIT:?}; is another process keeping the device busy?");
+            return Err(WorkerError::new(Class::Driver, text));
+        }
         self.wait("the clock kernel")?;
         Ok(best.1)
     }
