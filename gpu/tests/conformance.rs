@@ -30,7 +30,8 @@ use self::cuts::*;
 use self::messages::*;
 use self::teams::*;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Many of these tests may share one GPU.
+const PATIENCE: Duration = Duration::from_secs(60);
 const NONE: u32 = u32::MAX;
 /// Some milliseconds of work, well within the budget.
 fn rounds(options: &Options) -> u64 {
