@@ -103,6 +103,7 @@ impl Plan {
         Plan::Cpu(DeviceInfo {
             kind: DeviceKind::Cpu,
             ordinal: 0,
+            bus: None,
             name: "CPU".into(),
             shards: options.shards.unwrap_or(cores.min(4)),
             reason,
@@ -113,7 +114,8 @@ impl Plan {
         let found = cuda::find(ordinal)?;
         let ptx = cuda::handlers(modules())?;
         let shards = options.shards.unwrap_or(DEFAULT_SHARDS.min(found.sms));
-        let info = DeviceInfo { kind: DeviceKind::Cuda, ordinal, name: found.name.clone(), shards, reason: reason.into() };
+        let (name, bus) = (found.name.clone(), Some(found.bus.clone()));
+        let info = DeviceInfo { kind: DeviceKind::Cuda, ordinal, bus, name, shards, reason: reason.into() };
         Ok(Plan::Cuda(found, ptx, info))
     }
 

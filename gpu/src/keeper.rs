@@ -6,6 +6,7 @@
 //! launches over the same region and memory (engine.h, E-6).
 
 mod clocks;
+mod neighbours;
 mod watch;
 
 use std::io::ErrorKind;
@@ -20,7 +21,8 @@ use resident_kernels::wire;
 use serde::{Deserialize, Serialize};
 
 use self::clocks::Clocks;
-use self::watch::{Action, At, Event, Limits, Watch};
+use self::neighbours::{Neighbours, Ours};
+use self::watch::{Action, At, Event, Limits, Look, Watch};
 use crate::cut::CutError;
 use crate::cut::buffer::Buffer;
 use crate::fault::{Class, WorkerError};
@@ -181,6 +183,8 @@ struct Keeping {
     next: Option<Hand>,
     watch: Watch,
     clocks: Clocks,
+    /// Of a GPU, where they matter.
+    neighbours: Option<Neighbours>,
     /// What each shard was at when it was last looked at.
     seen: Vec<Option<(u64, u32)>>,
     /// The worker has a job.
@@ -225,6 +229,11 @@ fn open(options: &Options) -> Result<First, WorkerError> {
     }
 }
 
+/// What a message of each kind may take.
+fn budgets() -> impl Iterator<Item = Duration> {
+    kinds().iter().map(|kind| Duration::from_millis(kind.budget_ms.into()))
+}
+
 fn silent(error: std::io::Error) -> WorkerError {
     WorkerError::new(Class::Worker, format!("the worker does not answer: {error}"))
 }
@@ -243,7 +252,10 @@ impl Keeping {
             standby: options.standby,
             losses: options.intensity,
             launch: options.start_timeout,
+            budget: budgets().max().unwrap_or_default(),
         };
+        let ours = Ours { worker: worker.process(), standby: None };
+        let neighbours = info.bus.clone().filter(|_| limits.replace).map(|bus| Neighbours::of(ours, bus));
         let watch = Watch::new(limits, info.shards as usize, Duration::ZERO);
         // Whoever comes next is to be on this very device.
         let device = match info.kind {
@@ -261,6 +273,7 @@ impl Keeping {
             next: None,
             watch,
             clocks: Clocks::wall(),
+            neighbours,
             seen,
             asked: false,
             begun: now,
@@ -283,8 +296,7 @@ impl Keeping {
         };
         let told = hello.send(Ok(Kept { region, info: self.info.clone() }));
         self.happen(if told.is_ok() { Event::Running } else { Event::GiveUp });
-        let shortest = kinds().iter().map(|kind| kind.budget_ms).min().unwrap_or(1000);
-        let rest = rhythm(Duration::from_millis(shortest.into()));
+        let rest = rhythm(budgets().min().unwrap_or(Duration::from_secs(1)));
         let mut looked = Instant::now();
         while !self.over {
             let parting = self.watch.is_parting();
@@ -384,23 +396,46 @@ impl Keeping {
 
     fn no_next(&mut self, error: WorkerError) {
         self.next = None;
+        self.name_ours();
         lock(&self.shared.now).standby = None;
         self.happen(Event::NotOpened(error));
     }
 
     fn look(&mut self) {
-        let budget = |kind: u32| kinds().get(kind as usize).map_or(Duration::MAX, |kind| Duration::from_millis(kind.budget_ms.into()));
+        let budget = |kind: u32| budgets().nth(kind as usize).unwrap_or(Duration::MAX);
         let mut shards = Vec::with_capacity(self.seen.len());
         for (shard, seen) in (0..).zip(&mut self.seen) {
             let progress = self.region.progress(shard);
-            let busy = progress.busy();
+            let running = progress.running();
+            // Whoever leaves in the middle of a long message does not say any more that it is done.
+            let busy = progress.busy().filter(|_| running);
             // Its clock is not for nothing, so it is looked at once a message is there for the second time.
             let again = busy.filter(|busy| seen.replace(*busy) == Some(*busy));
             let clock = again.and_then(|_| self.clocks.now(shard));
             let busy = again.filter(|_| clock.is_some()).map(|(slot, kind)| (slot, budget(kind)));
-            shards.push(At { busy, clock: clock.unwrap_or_default(), beat: progress.beat(), running: progress.running() });
+            shards.push(At { busy, clock: clock.unwrap_or_default(), beat: progress.beat(), running });
         }
-        self.happen(Event::Look(&shards));
+        let leaving = self.region.control(0).command() == u32::from(wire::STOP);
+        self.happen(Event::Look(Look { shards: &shards, alone: self.is_alone(), leaving }));
+    }
+
+    /// Whether nobody but a handler can have stopped the device.
+    fn is_alone(&self) -> bool {
+        let Some(neighbours) = &self.neighbours else { return self.info.kind == DeviceKind::Cpu };
+        let alone = neighbours.none();
+        if !alone || !self.watch.is_quiet() {
+            return alone;
+        }
+        neighbours.look_now();
+        // A worker that is being killed falls silent, too, before it is gone.
+        !self.worker.is_dying()
+    }
+
+    /// Tells whose processes on the device are no neighbours.
+    fn name_ours(&self) {
+        if let Some(neighbours) = &self.neighbours {
+            neighbours.set_ours(Ours { worker: self.worker.process(), standby: self.next.as_ref().and_then(Hand::process) });
+        }
     }
 
     fn happen(&mut self, event: Event<'_>) {
@@ -424,7 +459,10 @@ impl Keeping {
                     Ok(next)
                 });
                 match started {
-                    Ok(next) => self.next = Some(next),
+                    Ok(next) => {
+                        self.next = Some(next);
+                        self.name_ours();
+                    }
                     Err(error) => self.no_next(error),
                 }
             }
@@ -467,6 +505,7 @@ impl Keeping {
     fn take_over(&mut self, loss: worker::Loss) {
         let Some(next) = self.next.take() else { return };
         self.worker = next;
+        self.name_ours();
         {
             let mut now = lock(&self.shared.now);
             (now.worker, now.standby) = (self.worker.process(), None);

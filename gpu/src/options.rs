@@ -128,6 +128,8 @@ pub struct DeviceInfo {
     pub kind: DeviceKind,
     /// Its ordinal among those of its kind.
     pub ordinal: u32,
+    /// Where a GPU is on the PCI bus.
+    pub(crate) bus: Option<String>,
     /// Its name, as the driver gives it.
     pub name: String,
     /// Shards that run.

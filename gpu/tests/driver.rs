@@ -24,6 +24,7 @@ int cuDriverGetVersion(int* version) { *version = number("FAKE_VERSION", 12040);
 int cuDeviceGetCount(int* count) { *count = number("FAKE_DEVICES", 1); return 0; }
 int cuDeviceGet(int* device, int ordinal) { *device = ordinal; return 0; }
 int cuDeviceGetName(char* name, int bytes, int device) { strncpy(name, "Fake GPU", bytes); return 0; }
+int cuDeviceGetPCIBusId(char* id, int bytes, int device) { strncpy(id, "0000:01:00.0", bytes); return 0; }
 int cuDeviceGetAttribute(int* value, int attribute, int device) {
     switch (attribute) {
         case 75: *value = number("FAKE_MAJOR", 8); return 0;    /* compute capability */

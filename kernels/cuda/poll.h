@@ -15,7 +15,9 @@ ENGINE_CALL void revoke(Block& b, u32 kill) {
     publish_last(&b.progress->kill_done, kill);
 }
 
-// A sign of life; and what takes long is told to the host, once, and that it is done. Of several, one after another.
+// A sign of life: pollers give it whatever the work warps are at, so a shard whose handler hangs lives, in a job of a whole block
+// too. Told to leave, it gives none any more. And what takes long is told to the host, once, and that it is done. Of several, one
+// after another.
 ENGINE_FN void watch_workers(Block& b, u64 now) {
     if (now - b.beat > BEAT_US) {
         b.beat = now;

@@ -1,5 +1,6 @@
 //! When a worker is lost and what is done about it, decided: `(event, now) -> actions`, without a clock of its own.
 
+mod life;
 #[cfg(test)]
 mod tests;
 
@@ -9,16 +10,22 @@ use std::time::Duration;
 
 use resident_kernels::wire;
 
+use self::life::{GAP, Life};
 use crate::fault::{Class, WorkerError};
 use crate::worker::Loss;
 
 /// How long the other shards have to reach a message boundary once one hangs.
 const GRACE: Duration = Duration::from_millis(20);
-/// How long shards may take to come up that are ready but for the launch: a worker that was lost meanwhile may take long to be gone.
+/// How long shards may take to come up that are ready but for the launch, on a device that nobody else uses: a worker that was lost
+/// meanwhile may take long to be gone.
 const LAUNCH: Duration = Duration::from_secs(5);
-/// How long a device may give no sign of life: a trap stops all shards at once, and the driver says so some hundred milliseconds later.
-/// Other processes' turns on the device are shorter.
+/// How long a device that nobody else uses may give no sign of life: a trap stops all shards at once, and the driver says so some
+/// hundred milliseconds later.
 const SILENCE: Duration = Duration::from_millis(50);
+/// Longer than another process stops a device: a trap of its, or its end, takes most of a second.
+const STALL: Duration = Duration::from_secs(1);
+/// How long a device may give no sign of life and its driver say nothing, beyond what its handlers may take.
+const DEAD: Duration = Duration::from_secs(10);
 /// Shards whose last signs of life lie no further apart have stopped at once, in microseconds. An illegal address stops its own shard
 /// first and the others long after; that is left to the driver to say.
 const AT_ONCE: u64 = 5000;
@@ -30,18 +37,28 @@ const ATTEMPTS: u32 = 3;
 pub(crate) struct At {
     /// The message being handled and how long it may take.
     pub busy: Option<(u64, Duration)>,
-    /// How long it has been at work, by a clock of its own: a message's budget is of that.
+    /// How long it has been at work, by a clock of its own: a message's budget is of that, unless shards give signs of life.
     pub clock: Duration,
     /// Its last sign of life, in microseconds of the device's clock.
     pub beat: u64,
     pub running: bool,
 }
 
+/// What a look at the device shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look<'a> {
+    pub shards: &'a [At],
+    /// Nobody but the worker can have stopped the device. Where that is not known, it is not so.
+    pub alone: bool,
+    /// The shards are told to leave; then they give no more signs of life.
+    pub leaving: bool,
+}
+
 /// What has happened.
 #[derive(Debug)]
 pub(crate) enum Event<'a> {
     /// The shards were looked at.
-    Look(&'a [At]),
+    Look(Look<'a>),
     /// The worker has said that the device has failed.
     Failed(WorkerError),
     /// The worker has closed its link.
@@ -96,6 +113,8 @@ pub(crate) struct Limits {
     pub losses: (u32, Duration),
     /// From the order to launch until every shard runs.
     pub launch: Duration,
+    /// The longest that any message may take.
+    pub budget: Duration,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -107,8 +126,8 @@ enum Phase {
         hung: Vec<u32>,
         until: Duration,
     },
-    /// The worker is being ended.
-    Ending(WorkerError, Vec<u32>),
+    /// The worker is being ended, for this reason; without one, how it ended tells.
+    Ending(Option<WorkerError>, Vec<u32>),
     /// The worker has ended, then, and the next is not ready.
     Waiting(Duration),
     Stopping,
@@ -130,8 +149,7 @@ pub(crate) struct Watch {
     next: Next,
     /// Each shard's message and since when, by its clock, it is at it.
     at: Vec<Option<(u64, Duration)>>,
-    /// The sum of the shards' signs of life and since when it is that.
-    beats: (u64, Duration),
+    life: Life,
     losses: VecDeque<Duration>,
     attempts: u32,
     loss: Loss,
@@ -146,7 +164,7 @@ impl Watch {
             phase: Phase::Launching(now),
             next: Next::None,
             at: vec![None; shards],
-            beats: (0, now),
+            life: Life::new(now),
             losses: VecDeque::new(),
             attempts: 0,
             loss: Loss::default(),
@@ -164,12 +182,22 @@ impl Watch {
         self.phase == Phase::Running
     }
 
+    /// The device has just stopped to give signs of life: it is time to ask for what a verdict would need.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.phase == Phase::Running && self.must_beat() && self.life.quiet() > GAP
+    }
+
+    /// Whether the shards' signs of life say something.
+    fn must_beat(&self) -> bool {
+        self.limits.beats && self.limits.replace
+    }
+
     pub(crate) fn handle(&mut self, event: Event<'_>, now: Duration) -> Vec<Action> {
         match event {
             _ if self.phase == Phase::Over => vec![],
-            Event::Look(shards) => self.look(shards, now),
-            Event::Failed(error) => self.end(error),
-            Event::Gone => self.end(WorkerError::new(Class::Worker, "the worker process ended")),
+            Event::Look(look) => self.look(look, now),
+            Event::Failed(error) => self.end(Some(error)),
+            Event::Gone => self.end(None),
             Event::Ended(signal) => self.ended(signal, now),
             Event::Opened => {
                 self.next = Next::Ready;
@@ -189,7 +217,7 @@ impl Watch {
             Event::Running => {
                 self.phase = Phase::Running;
                 self.at.fill(None);
-                self.beats = (0, now);
+                self.life = Life::new(now);
                 if self.stop {
                     return self.stop();
                 }
@@ -210,17 +238,26 @@ impl Watch {
         }
     }
 
-    fn look(&mut self, shards: &[At], now: Duration) -> Vec<Action> {
-        let silent = self.is_silent(shards, now);
+    fn look(&mut self, look: Look<'_>, now: Duration) -> Vec<Action> {
+        let Look { shards, alone, leaving } = look;
+        self.life.see(shards, leaving, now);
+        let launch = if alone { self.limits.launch.min(LAUNCH) } else { self.limits.launch };
         match &self.phase {
-            Phase::Launching(since) if now.saturating_sub(*since) > self.limits.launch.min(LAUNCH) => {
-                self.end(WorkerError::new(Class::Worker, "the shards did not come up"))
-            }
+            Phase::Launching(since) if now.saturating_sub(*since) > launch => self.end_for(Class::Worker, "the shards did not come up"),
             Phase::Waiting(since) if now.saturating_sub(*since) > self.limits.launch => {
                 self.lose(WorkerError::new(Class::Worker, "no other worker took over in time"))
             }
-            Phase::Running | Phase::Parting { .. } if silent => {
-                self.end(WorkerError::new(Class::Trap, "the device fell silent in the middle of its work, as it does when it traps"))
+            // Where others can stop the device, the driver is waited for: what it says is found and not guessed.
+            Phase::Running | Phase::Parting { .. } if alone && self.is_silent(shards) => {
+                self.end_for(Class::Trap, "the device fell silent in the middle of its work, as it does when it traps")
+            }
+            Phase::Running | Phase::Parting { .. } if self.is_dead() => {
+                let text = format!(
+                    "the device gave no sign of life for {:?} and its driver said nothing: it stands still, or another process keeps it \
+                     busy; see what `nvidia-smi` shows",
+                    self.life.quiet()
+                );
+                self.end_for(Class::Worker, text)
             }
             Phase::Running if self.limits.replace => {
                 let all = 0..shards.len().min(self.at.len());
@@ -228,7 +265,7 @@ impl Watch {
                 if hung.is_empty() {
                     return vec![];
                 }
-                self.phase = Phase::Parting { hung, until: now + GRACE };
+                self.phase = Phase::Parting { hung, until: now + if alone { GRACE } else { STALL } };
                 vec![Action::Part]
             }
             Phase::Parting { hung, until } => {
@@ -236,41 +273,47 @@ impl Watch {
                 if !others_left && now < *until {
                     return vec![];
                 }
-                self.end(WorkerError::new(Class::Hang, "a handler did not come to an end within its budget"))
+                self.end_for(Class::Hang, "a handler did not come to an end within its budget")
             }
             _ => vec![],
         }
     }
 
     /// Whether all shards run, have stopped giving signs of life at once, and that for long.
-    fn is_silent(&mut self, shards: &[At], now: Duration) -> bool {
+    fn is_silent(&self, shards: &[At]) -> bool {
         let beats = shards.iter().map(|at| at.beat);
         let last = beats.clone().max().unwrap_or(0);
         // Of a single shard it can not be told.
         let at_once = shards.len() > 1 && shards.iter().all(|at| at.running) && beats.clone().all(|beat| last - beat <= AT_ONCE);
-        let sum = beats.fold(0u64, u64::wrapping_add);
-        if !self.limits.beats || !self.limits.replace || !at_once || sum != self.beats.0 {
-            self.beats = (sum, now);
-        }
-        now.saturating_sub(self.beats.1) > SILENCE
+        self.must_beat() && at_once && self.life.quiet() > SILENCE
+    }
+
+    /// Whether a device that has to give signs of life gives none for so long that none will come.
+    fn is_dead(&self) -> bool {
+        self.must_beat() && self.life.quiet() > self.limits.budget.saturating_add(DEAD)
     }
 
     /// Whether a shard is at one message for longer than that may take.
     fn is_late(&mut self, shard: usize, at: At) -> bool {
+        let clock = if self.limits.beats { self.life.had() } else { at.clock };
         let Some((message, budget)) = at.busy else {
             self.at[shard] = None;
             return false;
         };
         match self.at[shard] {
-            Some((known, since)) if known == message => at.clock.saturating_sub(since) > budget,
+            Some((known, since)) if known == message => clock.saturating_sub(since) > budget,
             _ => {
-                self.at[shard] = Some((message, at.clock));
+                self.at[shard] = Some((message, clock));
                 false
             }
         }
     }
 
-    fn end(&mut self, error: WorkerError) -> Vec<Action> {
+    fn end_for(&mut self, class: Class, text: impl Into<String>) -> Vec<Action> {
+        self.end(Some(WorkerError::new(class, text)))
+    }
+
+    fn end(&mut self, error: Option<WorkerError>) -> Vec<Action> {
         let hung = match &mut self.phase {
             Phase::Ending(..) | Phase::Waiting(_) => return vec![],
             // Whatever ends the worker now, that they hang was known before.
@@ -282,12 +325,8 @@ impl Watch {
     }
 
     fn ended(&mut self, signal: Option<i32>, now: Duration) -> Vec<Action> {
-        let Phase::Ending(mut error, hung) = mem::replace(&mut self.phase, Phase::Waiting(now)) else { return vec![] };
-        if error.class == Class::Worker
-            && let Some(signal) = signal
-        {
-            error = by_signal(signal);
-        }
+        let Phase::Ending(error, hung) = mem::replace(&mut self.phase, Phase::Waiting(now)) else { return vec![] };
+        let mut error = error.unwrap_or_else(|| by_its_end(signal));
         if self.stop || !self.limits.replace {
             return self.lose(error);
         }
@@ -346,9 +385,10 @@ fn fault(class: Class) -> u16 {
     }
 }
 
-/// What a signal says of a worker process that ended by it.
-fn by_signal(signal: i32) -> WorkerError {
+/// What the end of a worker process that nobody wanted to end says, by this signal if it was one.
+fn by_its_end(signal: Option<i32>) -> WorkerError {
     use rustix::process::Signal;
+    let Some(signal) = signal else { return WorkerError::new(Class::Worker, "the worker process ended") };
     let is = |known: &[Signal]| known.iter().any(|known| known.as_raw() == signal);
     let (class, what) = if is(&[Signal::SEGV, Signal::BUS]) {
         (Class::IllegalAddress, "accessed an illegal address")

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio, exit};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use std::{env, io};
+use std::{env, fs, io};
 
 use resident_kernels::actor::Kind;
 use resident_kernels::engine::kinds;
@@ -58,6 +58,11 @@ impl Hand {
             Some(Life::Process(child)) => Some(child.id()),
             _ => None,
         }
+    }
+
+    /// Whether it is a process that the system takes apart, which may take longer than it takes to be killed.
+    pub(crate) fn is_dying(&self) -> bool {
+        self.process().is_some_and(|process| fs::read_to_string(format!("/proc/{process}/stat")).map_or(true, |stat| is_dying(&stat)))
     }
 
     /// `None` once it was ended.
@@ -126,6 +131,15 @@ fn process(program: Option<&Path>, link: Link) -> io::Result<Child> {
     command.spawn()
 }
 
+/// What the system says of a process that is on its way out: it is a zombie, or flagged so (`PF_EXITING`).
+fn is_dying(stat: &str) -> bool {
+    const EXITING: u64 = 4;
+    // Behind the name, which may hold anything: the state, and as the seventh the flags.
+    let words: Vec<_> = stat.rsplit_once(") ").map_or(vec![], |(_, rest)| rest.split(' ').collect());
+    let flags = words.get(6).and_then(|flags| flags.parse::<u64>().ok()).unwrap_or(0);
+    matches!(words.first(), Some(&("Z" | "X"))) || flags & EXITING != 0
+}
+
 /// Tells kinds of actors apart, and their order: the shards know a kind by its place.
 fn digest() -> String {
     let fold = |digest: u64, kind: &&Kind| (digest ^ kind.fingerprint).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
@@ -163,4 +177,20 @@ fn work() {
         }
     }
     exit(0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_has_ended_is_dying() {
+        let stat = |process: u32| fs::read_to_string(format!("/proc/{process}/stat")).expect("/proc is mounted");
+        assert!(!is_dying(&stat(std::process::id())));
+        let mut child = Command::new("/bin/true").spawn().expect("a process");
+        while !is_dying(&stat(child.id())) {}
+        child.wait().expect("it is ours");
+        assert!(is_dying("7 (a ) R 1) S 1 7 7 0 -1 4194564 102"), "its flags say so");
+        assert!(!is_dying("7 (a ) Z 1) S 1 7 7 0 -1 4194560 102"));
+    }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Found {
     pub capability: (i32, i32),
     pub driver: i32,
     pub sms: u32,
+    /// Where it is on the PCI bus: NVML counts devices in another way.
+    pub bus: String,
 }
 
 /// Finds device `ordinal`, or says what is missing.
@@ -97,8 +99,10 @@ fn look(ordinal: u32) -> Result<Found, WorkerError> {
         check(sys::cuDeviceGet(&mut device, ordinal as i32), "cuDeviceGet")?;
         let mut name = [0u8; 128];
         check(sys::cuDeviceGetName(name.as_mut_ptr().cast(), name.len() as i32, device), "cuDeviceGetName")?;
-        let end = name.iter().position(|b| *b == 0).unwrap_or(name.len());
-        let name = String::from_utf8_lossy(&name[..end]).into_owned();
+        let name = text(&name);
+        let mut bus = [0u8; 32];
+        check(sys::cuDeviceGetPCIBusId(bus.as_mut_ptr().cast(), bus.len() as i32, device), "cuDeviceGetPCIBusId")?;
+        let bus = text(&bus);
         let capability = (
             attribute(device, CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
             attribute(device, CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
@@ -113,7 +117,7 @@ fn look(ordinal: u32) -> Result<Found, WorkerError> {
             ));
         }
         let sms = attribute(device, CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)? as u32;
-        Ok(Found { ordinal, device, name, capability, driver, sms })
+        Ok(Found { ordinal, device, name, capability, driver, sms, bus })
     }
 }
 
@@ -124,6 +128,12 @@ fn no_device(ordinal: u32, count: i32) -> WorkerError {
             "no CUDA device {ordinal}: the driver shows {count}; check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or choose the CPU device"
         ),
     )
+}
+
+/// What the driver has written, up to the zero behind it.
+fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
 fn attribute(device: CUdevice, attribute: CUdevice_attribute) -> Result<i32, WorkerError> {

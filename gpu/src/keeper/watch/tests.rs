@@ -12,6 +12,21 @@ const BUDGETS: [Duration; SHARDS] = [Duration::from_millis(50), Duration::from_m
 const CLASSES: [Class; 4] = [Class::Trap, Class::IllegalAddress, Class::Worker, Class::Protocol];
 const SIGNALS: [Option<i32>; 4] = [None, Some(9), Some(6), Some(11)];
 
+/// What any device is allowed.
+const LIMITS: Limits = Limits {
+    replace: true,
+    beats: false,
+    standby: true,
+    losses: (9, Duration::from_secs(1)),
+    launch: Duration::from_secs(1),
+    budget: BUDGETS[2],
+};
+
+/// A look at a device that nobody else uses.
+fn look(shards: &[At]) -> Event<'_> {
+    Event::Look(Look { shards, alone: true, leaving: false })
+}
+
 /// What a worker is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Worker {
@@ -172,7 +187,7 @@ impl World {
             }
         }
         let hung = self.hung.clone();
-        let actions = self.tell(Event::Look(&at), None);
+        let actions = self.tell(look(&at), None);
         let kind = actions.first().map(std::mem::discriminant);
         let is = |action: Action| Some(std::mem::discriminant(&action));
         let expected = match before {
@@ -213,7 +228,7 @@ impl World {
             for event in [Event::Gone, Event::Failed(error.clone()), Event::Opened, Event::NotOpened(error), Event::Running] {
                 self.tell(event, None);
             }
-            for event in [Event::Stop, Event::Stopped, Event::GiveUp, Event::Ended(Some(9)), Event::Look(&[At::default(); SHARDS])] {
+            for event in [Event::Stop, Event::Stopped, Event::GiveUp, Event::Ended(Some(9)), look(&[At::default(); SHARDS])] {
                 self.tell(event, None);
             }
             return;
@@ -268,7 +283,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn limits() -> impl Strategy<Value = Limits> {
     (prop::bool::weighted(0.85), any::<bool>(), 0..6u32, 0..3000u64, 100..2000u64).prop_map(|(replace, standby, most, period, launch)| {
-        Limits { replace, beats: false, standby, losses: (most, Duration::from_millis(period)), launch: Duration::from_millis(launch) }
+        let (losses, launch) = ((most, Duration::from_millis(period)), Duration::from_millis(launch));
+        Limits { replace, standby, losses, launch, ..LIMITS }
     })
 }
 
@@ -294,13 +310,7 @@ proptest! {
     /// A shard that comes to its next message in time is never called hung, however long it is at work.
     #[test]
     fn who_makes_progress_is_not_late(gaps in prop::collection::vec((1..40u64, any::<bool>()), 1..400)) {
-        let mut world = World::new(Limits {
-            replace: true,
-            beats: false,
-            standby: true,
-            losses: (3, Duration::from_secs(1)),
-            launch: Duration::from_secs(1),
-        });
+        let mut world = World::new(LIMITS);
         world.running();
         let (mut message, mut since) = (1, Duration::ZERO);
         for (gap, moves) in gaps {
@@ -311,7 +321,7 @@ proptest! {
                 since = world.now;
             }
             let at = [At { busy: Some((message, BUDGETS[0])), clock: world.now, beat: 0, running: true }; SHARDS];
-            prop_assert_eq!(world.tell(Event::Look(&at), None), vec![]);
+            prop_assert_eq!(world.tell(look(&at), None), vec![]);
         }
     }
 }
@@ -319,8 +329,7 @@ proptest! {
 /// One shard hangs, is blamed alone, and the device goes on: the story that the histories are made of.
 #[test]
 fn a_hang_from_end_to_end() {
-    let limits = Limits { replace: true, beats: false, standby: true, losses: (1, Duration::from_secs(1)), launch: Duration::from_secs(1) };
-    let mut world = World::new(limits);
+    let mut world = World::new(Limits { losses: (1, Duration::from_secs(1)), ..LIMITS });
     world.running();
     world.opened();
     let busy = [(1, true), (0, true), (0, true)];
@@ -341,19 +350,178 @@ fn a_hang_from_end_to_end() {
     assert_eq!(world.over, Some(Over::Lost));
 }
 
+/// A device whose shards give signs of life, a millisecond after the other, and stop as they are told to.
+struct Gpu {
+    watch: Watch,
+    now: Duration,
+    alone: bool,
+    leaving: bool,
+    shards: Vec<At>,
+}
+
+impl Gpu {
+    fn new(shards: usize, alone: bool) -> Gpu {
+        let limits = Limits { beats: true, standby: false, budget: BUDGETS[2], ..LIMITS };
+        let mut watch = Watch::new(limits, shards, Duration::ZERO);
+        watch.handle(Event::Running, Duration::ZERO);
+        let shards = vec![At { running: true, ..At::default() }; shards];
+        Gpu { watch, now: Duration::ZERO, alone, leaving: false, shards }
+    }
+
+    fn look(&mut self) -> Vec<Action> {
+        let look = Look { shards: &self.shards, alone: self.alone, leaving: self.leaving };
+        self.watch.handle(Event::Look(look), self.now)
+    }
+
+    /// Time goes on, a millisecond and a look after the other, with signs of life or without: until something is to be done, and when.
+    fn goes_on(&mut self, time: Duration, lives: bool) -> Option<(Duration, Vec<Action>)> {
+        let end = self.now + time;
+        while self.now < end {
+            self.now += TICK;
+            if lives {
+                self.shards.iter_mut().filter(|at| at.running).for_each(|at| at.beat = self.now.as_micros() as u64);
+            }
+            let actions = self.look();
+            if !actions.is_empty() {
+                return Some((self.now, actions));
+            }
+        }
+        None
+    }
+
+    fn is_at(&mut self, shard: usize, message: u64) {
+        self.shards[shard].busy = Some((message, BUDGETS[shard]));
+    }
+
+    /// Why the worker that was ended was lost.
+    fn loss(&mut self) -> WorkerError {
+        let actions = self.watch.handle(Event::Ended(Some(9)), self.now);
+        match &actions[..] {
+            [Action::Report(error), ..] => error.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+const TICK: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
 /// All shards stop at once and for long: a trap. Some before the others, or a single one, may be something else.
 #[test]
 fn silence_is_a_trap_if_it_is_everybodys() {
-    let limits = Limits { replace: true, beats: true, standby: false, losses: (9, Duration::from_secs(1)), launch: Duration::from_secs(1) };
     let fell_silent = |beats: &[u64]| {
-        let mut watch = Watch::new(limits, beats.len(), Duration::ZERO);
-        watch.handle(Event::Running, Duration::ZERO);
-        let at: Vec<_> = beats.iter().map(|beat| At { busy: None, clock: Duration::ZERO, beat: *beat, running: true }).collect();
-        watch.handle(Event::Look(&at), Duration::from_millis(1));
-        assert_eq!(watch.handle(Event::Look(&at), Duration::from_millis(1) + SILENCE), vec![], "not yet");
-        watch.handle(Event::Look(&at), Duration::from_millis(2) + SILENCE) == vec![Action::End]
+        let mut gpu = Gpu::new(beats.len(), true);
+        beats.iter().zip(&mut gpu.shards).for_each(|(beat, at)| at.beat = *beat);
+        let found = gpu.goes_on(DEAD, false);
+        assert!(found.is_none() || found == Some((SILENCE + 2 * TICK, vec![Action::End])), "{found:?}");
+        found.is_some() && gpu.loss().class == Class::Trap
     };
     assert!(fell_silent(&[10_000, 10_900, 10_200]));
     assert!(!fell_silent(&[10_000, 10_900, 90_000]), "one stopped long before");
     assert!(!fell_silent(&[10_000]), "one alone");
+}
+
+/// Where somebody else can have stopped the device the driver is waited for, and its word is kept.
+#[test]
+fn silence_of_a_shared_device_is_a_suspicion() {
+    for class in [Class::Trap, Class::IllegalAddress] {
+        let mut gpu = Gpu::new(3, false);
+        gpu.is_at(0, 1);
+        assert_eq!(gpu.goes_on(BUDGETS[0] / 2, true), None);
+        assert_eq!(gpu.goes_on(DEAD, false), None);
+        assert_eq!(gpu.watch.handle(Event::Failed(WorkerError::new(class, "the driver's")), gpu.now), vec![Action::End]);
+        assert_eq!(gpu.loss(), WorkerError::new(class, "the driver's"));
+        assert_eq!(gpu.watch.loss, Loss { fault: fault(class), hung: vec![] });
+    }
+}
+
+/// A device that is silent, and whose driver is too, is given up at last, and nobody is blamed for it. One that nobody has told of a
+/// message gives no signs once it is told to leave: the same holds.
+#[test]
+fn a_device_that_says_nothing_at_all_is_ended() {
+    for (shards, leaving) in [(3, false), (1, false), (3, true)] {
+        let mut gpu = Gpu::new(shards, false);
+        if !leaving {
+            gpu.is_at(0, 1);
+        }
+        gpu.goes_on(BUDGETS[0] / 2, true);
+        gpu.leaving = leaving;
+        let silent = gpu.now;
+        assert_eq!(gpu.goes_on(2 * DEAD, false), Some((silent + BUDGETS[2] + DEAD + TICK, vec![Action::End])));
+        let loss = gpu.loss();
+        assert!(loss.class == Class::Worker && loss.text.contains("no sign of life for 11"), "{loss:?}");
+        assert_eq!(gpu.watch.loss, Loss { fault: wire::FAULT_WORKER, hung: vec![] });
+    }
+}
+
+/// A shard that was told to leave gives no signs while its handler hangs: that is found all the same, once no stall takes that long.
+#[test]
+fn who_hangs_as_all_are_to_leave_is_found() {
+    let mut gpu = Gpu::new(3, false);
+    gpu.is_at(0, 1);
+    gpu.goes_on(2 * TICK, true);
+    gpu.leaving = true;
+    gpu.shards[1].running = false;
+    gpu.shards[2].running = false;
+    let (found, actions) = gpu.goes_on(DEAD, false).expect("it is found");
+    assert!(actions == [Action::Part] && found > STALL + BUDGETS[0] - GAP && found < STALL + BUDGETS[0] + GAP, "{found:?}");
+}
+
+/// A stall while the others are on their way out does not cut them off.
+#[test]
+fn shards_of_a_shared_device_have_time_to_leave() {
+    for (alone, grace) in [(true, GRACE), (false, STALL)] {
+        let mut gpu = Gpu::new(3, alone);
+        gpu.is_at(0, 1);
+        assert!(matches!(gpu.goes_on(SECOND, true), Some((_, actions)) if actions == [Action::Part]));
+        (gpu.leaving, gpu.shards[1].running) = (true, false);
+        assert_eq!(gpu.goes_on(grace - TICK, false), None);
+        assert_eq!(gpu.goes_on(TICK, false), Some((gpu.now, vec![Action::End])));
+        assert_eq!(gpu.loss().class, Class::Hang);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 50, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The device stands still for others, again and again, while messages are handled that take what they may: nobody is convicted.
+    #[test]
+    fn a_stall_convicts_nobody(turns in prop::collection::vec((1..40u64, 11..1000u64), 1..40)) {
+        let mut gpu = Gpu::new(3, false);
+        for (message, (works, stands)) in (1..).zip(turns) {
+            gpu.is_at(0, message);
+            // A stall adds what two signs may lie apart.
+            let works = Duration::from_millis(works).min(BUDGETS[0] - GAP - TICK);
+            prop_assert_eq!(gpu.goes_on(works / 2, true), None);
+            prop_assert_eq!(gpu.goes_on(Duration::from_millis(stands), false), None);
+            prop_assert_eq!(gpu.goes_on(works / 2, true), None);
+        }
+    }
+
+    /// Who hangs is found once the device has lived for its budget, whatever stalls there are, and not before.
+    #[test]
+    fn a_hang_is_found_between_stalls(shard in 0..SHARDS, alone in any::<bool>(), turns in prop::collection::vec((20..200u64, 11..45u64), 200)) {
+        let mut gpu = Gpu::new(3, alone);
+        gpu.is_at(shard, 1);
+        let (mut lived, mut found) = (Duration::ZERO, None);
+        for (works, stands) in turns {
+            let (works, stands) = (Duration::from_millis(works), Duration::from_millis(stands));
+            let begun = gpu.now;
+            found = gpu.goes_on(works, true);
+            lived += gpu.now - begun;
+            if found.is_some() {
+                break;
+            }
+            prop_assert_eq!(gpu.goes_on(stands, false), None);
+            // With the sign that ends it, as much as signs may lie apart.
+            lived += GAP - TICK;
+        }
+        let (_, actions) = found.expect("it is found");
+        prop_assert_eq!(actions, vec![Action::Part]);
+        prop_assert!(lived > BUDGETS[shard] && lived <= BUDGETS[shard] + GAP + TICK, "{:?} of {:?}", lived, BUDGETS[shard]);
+        gpu.shards.iter_mut().enumerate().for_each(|(other, at)| at.running = other == shard);
+        prop_assert_eq!(gpu.goes_on(TICK, false).map(|(_, actions)| actions), Some(vec![Action::End]));
+        prop_assert_eq!(gpu.loss().class, Class::Hang);
+        prop_assert_eq!(&gpu.watch.loss.hung, &vec![shard as u32]);
+    }
 }
