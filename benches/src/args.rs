@@ -1,6 +1,6 @@
 //! The command line of the benches.
 
-use clap::builder::{ArgPredicate::IsPresent, PathBufValueParser, TypedValueParser};
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Parser, ValueEnum};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ pub struct Common {
     #[arg(long, value_enum, default_value = "auto")]
     pub device: Device,
     /// Rounds: each runs every contender once, every other one in reverse order.
-    #[arg(long, default_value_t = 4, default_value_if("short", IsPresent, "2"))]
+    #[arg(long, default_value_t = 4, default_value_if("short", "true", "2"))]
     pub rounds: u32,
     /// Write raw samples and the machine to this file.
     #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().map(File))]
@@ -70,13 +70,13 @@ pub struct RoundTrip {
     #[command(flatten)]
     pub common: Common,
     /// Messages of each contender in each round.
-    #[arg(long, default_value_t = 5000, default_value_if("short", IsPresent, "2000"))]
+    #[arg(long, default_value_t = 5000, default_value_if("short", "true", "2000"))]
     pub samples: u32,
     /// Resident shards.
     #[arg(long, default_value_t = 100)]
     pub shards: u32,
     /// Panics of ours in each round.
-    #[arg(long, default_value_t = 500, default_value_if("short", IsPresent, "100"))]
+    #[arg(long, default_value_t = 500, default_value_if("short", "true", "100"))]
     pub panics: u32,
 }
 
@@ -88,23 +88,23 @@ pub struct DeviceToDevice {
     #[command(flatten)]
     pub common: Common,
     /// Times that one ball goes from actor to actor in each round.
-    #[arg(long, default_value_t = 100_000, default_value_if("short", IsPresent, "20000"))]
+    #[arg(long, default_value_t = 100_000, default_value_if("short", "true", "20000"))]
     pub hops: u64,
     /// Messages between all in each round, and to a crowd each way; a hundred times as many between bare blocks.
-    #[arg(long, default_value_t = 10_000_000, default_value_if("short", IsPresent, "1000000"))]
+    #[arg(long, default_value_t = 10_000_000, default_value_if("short", "true", "1000000"))]
     pub messages: u64,
     /// Actors of the crowd, started at once.
-    #[arg(long, default_value_t = 1_000_000, default_value_if("short", IsPresent, "100000"))]
+    #[arg(long, default_value_t = 1_000_000, default_value_if("short", "true", "100000"))]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub actors: u64,
     /// Tiles along each edge of the cube in which a wave takes its steps.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=32))]
     pub tiles: u8,
     /// Steps of the wave in each round.
-    #[arg(long, default_value_t = 200, default_value_if("short", IsPresent, "50"))]
+    #[arg(long, default_value_t = 200, default_value_if("short", "true", "50"))]
     pub steps: u32,
     /// Seconds that an idle device is looked at in each round.
-    #[arg(long, default_value_t = 3, default_value_if("short", IsPresent, "1"))]
+    #[arg(long, default_value_t = 3, default_value_if("short", "true", "1"))]
     pub idle: u64,
     /// Resident shards, and bare blocks.
     #[arg(long, default_value_t = 132)]
@@ -122,10 +122,10 @@ pub struct Checkpoint {
     #[arg(long, default_value_t = 1024)]
     pub mib: usize,
     /// Cuts of each kind, and bare copies, in each round.
-    #[arg(long, default_value_t = 100, default_value_if("short", IsPresent, "10"))]
+    #[arg(long, default_value_t = 100, default_value_if("short", "true", "10"))]
     pub repeats: u32,
     /// Seconds that casts are counted at a time.
-    #[arg(long, default_value_t = 2, default_value_if("short", IsPresent, "1"))]
+    #[arg(long, default_value_t = 2, default_value_if("short", "true", "1"))]
     pub seconds: u64,
     /// Resident shards.
     #[arg(long, default_value_t = 100)]
@@ -140,16 +140,16 @@ pub struct Takeover {
     #[command(flatten)]
     pub common: Common,
     /// Faults of each class, and kills of the worker.
-    #[arg(long, default_value_t = 20, default_value_if("short", IsPresent, "3"))]
+    #[arg(long, default_value_t = 20, default_value_if("short", "true", "3"))]
     pub repeats: u32,
     /// Faults of random classes while messages flow, after which every state is compared.
-    #[arg(long, default_value_t = 100, default_value_if("short", IsPresent, "12"))]
+    #[arg(long, default_value_t = 100, default_value_if("short", "true", "12"))]
     pub faults: u32,
     /// What the random choices are made from.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Messages in each round, with the worker a process and a thread.
-    #[arg(long, default_value_t = 5000, default_value_if("short", IsPresent, "1000"))]
+    #[arg(long, default_value_t = 5000, default_value_if("short", "true", "1000"))]
     pub samples: u32,
     /// Resident shards.
     #[arg(long, default_value_t = 64)]
@@ -164,16 +164,16 @@ pub struct Throughput {
     #[command(flatten)]
     pub common: Common,
     /// Resident shards, one run each.
-    #[arg(long, value_delimiter = ',', default_value = "64,128", default_value_if("short", IsPresent, "128"))]
+    #[arg(long, value_delimiter = ',', default_value = "64,128", default_value_if("short", "true", "128"))]
     pub shards: Vec<u32>,
     /// Host threads, one run each.
-    #[arg(long, value_delimiter = ',', default_value = "1,4,8", default_value_if("short", IsPresent, "1,8"))]
+    #[arg(long, value_delimiter = ',', default_value = "1,4,8", default_value_if("short", "true", "1,8"))]
     pub threads: Vec<u32>,
     /// Round trips of the bare rings, and casts, in each round.
-    #[arg(long, default_value_t = 16_000_000, default_value_if("short", IsPresent, "4000000"))]
+    #[arg(long, default_value_t = 16_000_000, default_value_if("short", "true", "4000000"))]
     pub stream: u64,
     /// Messages of ours in the long run that checks every one of them, over all rounds; a billion to keep the promise.
-    #[arg(long, default_value_t = 1_000_000, default_value_if("short", IsPresent, "200000"))]
+    #[arg(long, default_value_t = 1_000_000, default_value_if("short", "true", "200000"))]
     pub messages: u64,
     /// Asks of ours in flight for each shard.
     #[arg(long, default_value_t = 256)]
