@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What every change passes besides the tests: fmt, clippy, docs. With names, those: `ci/check.sh clippy`. `msrv` is asked for by
+# What every change passes besides the tests: fmt, labels, clippy, docs. With names, those: `ci/check.sh clippy`. `msrv` is asked for by
 # name: each crate compiles with the oldest Rust it names.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,6 +12,8 @@ fmt() {
     cargo fmt --check --manifest-path ci/features/Cargo.toml
     cargo fmt --check --manifest-path ci/flaky/Cargo.toml
 }
+
+labels() { bash ci/labels.sh; }
 
 clippy() { cargo clippy --workspace --all-targets -- -D warnings; }
 
@@ -29,11 +31,11 @@ msrv() {
     cargo "+$oldest" check --workspace --exclude resident-benches
 }
 
-for name in "${@:-fmt clippy docs}"; do
+for name in "${@:-fmt labels clippy docs}"; do
     for check in $name; do
         case "$check" in
-            fmt | clippy | docs | msrv) "$check" ;;
-            *) echo "ci/check.sh knows fmt, clippy, docs and msrv, not $check" >&2 && exit 2 ;;
+            fmt | labels | clippy | docs | msrv) "$check" ;;
+            *) echo "ci/check.sh knows fmt, labels, clippy, docs and msrv, not $check" >&2 && exit 2 ;;
         esac
     done
 done

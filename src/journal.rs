@@ -1,8 +1,8 @@
 //! What an actor was sent since its last checkpoint: a plain value, bounded, that can be sent again.
 //!
-//! - **J-1 (numbers)** A message's number is its place in the order in which the actor handles messages, from 1 over all its
+//! - **JR-1 (numbers)** A message's number is its place in the order in which the actor handles messages, from 1 over all its
 //!   incarnations. A state that holds `n` messages holds those numbered 1 to `n`.
-//! - **J-2 (told)** What was lost because the journal was full is counted when it is missed.
+//! - **JR-2 (told)** What was lost because the journal was full is counted when it is missed.
 
 use std::collections::VecDeque;
 

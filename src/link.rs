@@ -191,7 +191,7 @@ impl Link {
             Ok(()) => {
                 self.sent[to.kind_index() as usize].messages[path as usize] += 1;
                 if let Some(recovery) = to.recovery() {
-                    // J-1: under the ring's lock, so in the ring's order.
+                    // JR-1: under the ring's lock, so in the ring's order.
                     recovery.sent(&frame);
                 }
                 Ok(())

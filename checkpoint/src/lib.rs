@@ -32,20 +32,8 @@
 //!
 //! # Promises
 //!
-//! Each with its tests in `SPECIFICATION.md`.
-//!
-//! - C-1 (contents): equal contents have equal digests, whatever their history: whole, or by deltas in any split. What differs has
-//!   another digest.
-//! - C-2 (base): a delta is applied to its base only, and what comes of it is what it says; else it is refused.
-//! - C-3 (damage): a file that is truncated, longer, or has any bit flipped is refused, with the reason and the byte.
-//! - C-4 (distrust): whatever a file says, reading it neither panics nor takes more memory than what the file can stand for.
-//! - C-5 (crash): a writer that stops anywhere, by a kill or a loss of power, leaves every point that was saved and is kept.
-//! - C-6 (one writer): a directory has one writer at a time; a second is told who it is. Readers need not ask.
-//! - C-7 (retention): the newest points stay restorable; compaction changes nothing that can be restored.
-//! - C-8 (versions): what a newer version has written, and what is no checkpoint, is told apart from damage.
-//! - C-9 (no overwriting): a store changes no file that it has.
-//! - C-10 (format): `docs/checkpoint-format.md` says what is written, byte for byte.
-//! - C-11 (cost): a delta shares what did not change with its base; chains of them hold no more than three times the states.
+//! C-1 to C-11 of `SPECIFICATION.md`: what is equal has equal digests, and a delta is applied to its base alone. Damage is found and placed,
+//! whatever a file says is read without harm, and a writer that stops anywhere leaves every point that was saved and is kept.
 //!
 //! Digests find damage and mix-ups. They are no signature: who can write where checkpoints are kept can write ones that fit.
 

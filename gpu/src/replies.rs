@@ -1,10 +1,10 @@
 //! Reply lines: where the answers of direct calls land, so that a caller waits on a line of its own and no
 //! pump stands between it and the device.
 //!
-//! - **L-1 (own)** A line belongs to one [`ReplySlot`] at a time.
-//! - **L-2 (whole)** A reply is read whole or not yet; a line's tags tell this call's reply from every other.
-//! - **L-4 (ended)** A call whose reply can not come any more is [ended](ReplyLines::end) by the host, once, unless its reply has come.
-//! - **L-3 (abandoned)** A slot given up while its reply is outstanding is handed out again only after that reply landed.
+//! - **RL-1 (own)** A line belongs to one [`ReplySlot`] at a time.
+//! - **RL-2 (whole)** A reply is read whole or not yet; a line's tags tell this call's reply from every other.
+//! - **RL-4 (ended)** A call whose reply can not come any more is [ended](ReplyLines::end) by the host, once, unless its reply has come.
+//! - **RL-3 (abandoned)** A slot given up while its reply is outstanding is handed out again only after that reply landed.
 //!
 //! A line is a slot as in a ring, with the call's reply tag for the lap tag; a longer reply goes on in the
 //! lines that follow. A caller claims lines (or keeps its slot from call to call), takes a tag, sends

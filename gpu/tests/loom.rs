@@ -3,7 +3,7 @@
 //!
 //! No thread here waits: each tries a few times, and after both have ended the rest is checked.
 //!
-//! Coverage: R-1 R-2 R-3 R-6 (`ring_*`), L-1 L-2 L-3 L-4 (`reply_*`), the words beside the rings, NM-1 (`names`).
+//! Coverage: R-1 R-2 R-3 R-6 (`ring_*`), RL-1 RL-2 RL-3 RL-4 (`reply_*`), the words beside the rings, NM-1 (`names`).
 #![cfg(loom)]
 
 use loom::sync::Arc;
@@ -166,7 +166,7 @@ fn ring_long_frames_full() {
     two_threads(1, 76, 0, 1, 3, 4);
 }
 
-/// L-2: two calls on one slot, sent through a ring, answered by the other thread.
+/// RL-2: two calls on one slot, sent through a ring, answered by the other thread.
 #[test]
 fn reply_two_calls() {
     model(|| {
@@ -212,7 +212,7 @@ fn reply_two_calls() {
     });
 }
 
-/// L-1, L-3: a slot given up is not handed out before its late reply has landed, and then empty.
+/// RL-1, RL-3: a slot given up is not handed out before its late reply has landed, and then empty.
 #[test]
 fn reply_abandoned() {
     model(|| {
@@ -243,7 +243,7 @@ fn reply_abandoned() {
     });
 }
 
-/// L-1: two threads never own one line.
+/// RL-1: two threads never own one line.
 #[test]
 fn reply_claims() {
     model(|| {
@@ -331,7 +331,7 @@ fn ring_mended() {
     }
 }
 
-/// L-4: who sees that its call was ended sees why.
+/// RL-4: who sees that its call was ended sees why.
 #[test]
 fn reply_ended() {
     model(|| {

@@ -1,6 +1,6 @@
 //! Reply lines: owned, told apart by tags, quarantined while a late reply can still come.
 //!
-//! Coverage: L-1 (`claims_never_overlap`), L-2 (`a_reply_is_told_once`, `tags_wrap`), L-3 (`abandoned_lines_wait`).
+//! Coverage: RL-1 (`claims_never_overlap`), RL-2 (`a_reply_is_told_once`, `tags_wrap`), RL-3 (`abandoned_lines_wait`).
 #![cfg(not(loom))]
 
 use proptest::prelude::*;

@@ -4,10 +4,10 @@
 // one that its hash names on. An entry is two chunks, and each says in its high word which version of the entry it is of: odd while
 // somebody has it.
 //
-//   NM-1 (whole)   An entry that is read is one that was written. The writer makes both versions even, writes the low words, then both
+//   NR-1 (whole)   An entry that is read is one that was written. The writer makes both versions even, writes the low words, then both
 //                  versions odd: so whoever sees a version and what belongs to it in one access (a GPU), or sees it ahead of the low word
 //                  and once more behind it (a CPU), has a chunk of that version; and two chunks of one version are one entry.
-//   NM-2 (no wait) Nothing is read twice. An entry that is being changed counts as nobody's: who had it is leaving, who gets it is
+//   NR-2 (no wait) Nothing is read twice. An entry that is being changed counts as nobody's: who had it is leaving, who gets it is
 //                  not there yet, and a name is in no two entries at a time.
 //
 // Any number of lanes may look at once; nothing is written.

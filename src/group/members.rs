@@ -1,9 +1,9 @@
 //! What the handles of a group, its actor and the pumps share.
 //!
-//! - **M-1 (last)** A member's stop is its last frame: messages are pushed while the table is locked for reading, and a member is
+//! - **GM-1 (last)** A member's stop is its last frame: messages are pushed while the table is locked for reading, and a member is
 //!   taken out of it, locked for writing, ahead of its stop.
-//! - **M-2 (one owner)** A row belongs to the group, to the member's own actor once it is becoming one, or to a stop on its way.
-//! - **M-3 (one change)** Members are added, taken out and moved one after another; messages go on meanwhile.
+//! - **GM-2 (one owner)** A row belongs to the group, to the member's own actor once it is becoming one, or to a stop on its way.
+//! - **GM-3 (one change)** Members are added, taken out and moved one after another; messages go on meanwhile.
 
 use std::sync::{Arc, OnceLock};
 
@@ -37,7 +37,7 @@ pub(crate) struct Group<K> {
     pub kind_index: u32,
     pub actor: ActorCell,
     pub table: RwLock<Table<K>>,
-    /// M-3.
+    /// GM-3.
     pub changes: tokio::sync::Mutex<()>,
     pub crew: OnceLock<CrewRef>,
 }

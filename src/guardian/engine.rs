@@ -1,13 +1,13 @@
 //! Carries out what the policy decides, and tells it what happened. One task for each supervisor, which never waits for anything
 //! but its next event: what takes time runs beside it and reports back.
 //!
-//! - **G-1 (gone first)** A child counts as ended when its task has ended, its state is dropped, and, for a resident actor, the
+//! - **GE-1 (gone first)** A child counts as ended when its task has ended, its state is dropped, and, for a resident actor, the
 //!   device has released its row; only then the policy hears of it, and may start the next.
-//! - **G-2 (one voice)** What ractor tells of an actor that is not a child's present one changes nothing.
-//! - **G-3 (last word)** The supervisor's own actor ends after the last child, however the engine ends.
-//! - **G-4 (stopped or killed)** What was killed did not end in order, however soon its children were gone: where the front ended
+//! - **GE-2 (one voice)** What ractor tells of an actor that is not a child's present one changes nothing.
+//! - **GE-3 (last word)** The supervisor's own actor ends after the last child, however the engine ends.
+//! - **GE-4 (stopped or killed)** What was killed did not end in order, however soon its children were gone: where the front ended
 //!   first, it says which of the two it was.
-//! - **G-5 (no one waits)** What comes too late for the engine is turned away: who has asked hears that it is over, whom somebody has
+//! - **GE-5 (no one waits)** What comes too late for the engine is turned away: who has asked hears that it is over, whom somebody has
 //!   started ends.
 
 use std::collections::HashMap;
@@ -141,7 +141,7 @@ pub(crate) struct Engine {
     name: Arc<str>,
 }
 
-/// G-3.
+/// GE-3.
 struct LastWord(FrontRef);
 
 impl Drop for LastWord {
@@ -150,7 +150,7 @@ impl Drop for LastWord {
     }
 }
 
-/// G-5.
+/// GE-5.
 async fn turn_away(mut events: mpsc::UnboundedReceiver<Event>) {
     events.close();
     // Dropped, a receiver does not wait for who is in the middle of sending: what it sends would lie there, and its answer be awaited, for as
@@ -227,7 +227,7 @@ impl Engine {
         turn_away(events).await;
     }
 
-    /// G-4.
+    /// GE-4.
     async fn stopped_or_killed(&mut self, events: &mut mpsc::UnboundedReceiver<Event>) {
         while self.exit.is_some() && self.ending && !self.deaf {
             match events.recv().await {
@@ -448,7 +448,7 @@ impl Engine {
         self.children.get_mut(&key)?.here.as_mut().filter(|here| here.cell.get_id() == who)
     }
 
-    /// G-2.
+    /// GE-2.
     fn heard(&mut self, who: ActorId, mut heard: Heard) {
         let Some(&key) = self.cells.get(&who) else {
             if self.children.values().any(|entry| entry.starting.is_some()) {
@@ -478,7 +478,7 @@ impl Engine {
         }
     }
 
-    /// G-1: a child's actor is gone, and what can be known of its end is.
+    /// GE-1: a child's actor is gone, and what can be known of its end is.
     fn conclude(&mut self, key: ChildKey) {
         let Some(entry) = self.children.get_mut(&key) else { return };
         if entry.starting.is_some() {
