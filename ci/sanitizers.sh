@@ -37,7 +37,7 @@ trap 'rm -f "$log"' EXIT
 
 build() { # sanitizer: builds the tests and sets $<test> to each one's program
     export CARGO_TARGET_DIR="target/$1" CXXFLAGS="-fsanitize=$1 -g -DENGINE_WATCH"
-    # Memory is mapped through libc, where the sanitizers see it come and go.
+    # The system is called through libc, where the sanitizers see what it writes (memmap2 always does).
     export RUSTFLAGS="-Zsanitizer=$1 --cfg rustix_use_libc"
     cargo "+$toolchain" test -Zbuild-std --target "$host" -p resident-gpu --test conformance --test rings --test replies --no-run --message-format=json >"$log"
     local test

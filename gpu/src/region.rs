@@ -21,9 +21,9 @@ use crate::names::{self, Names};
 use crate::replies::{self, Answers, ReplyLines};
 use crate::ring::{self, Consumer, MAX_CAPACITY_LOG2, Mender, Observer, Producer};
 use crate::words::{ControlWords, HeaderWords, ProgressWords, Shape};
+use memmap2::{MmapOptions, MmapRaw};
 use resident_kernels::wire::{self, LINE_STRIDE, MAX_FRAME_SLOTS, NAME_WINDOW, NameEntry, REGION_MAGIC, SLOT_BYTES};
 use rustix::fs::{MemfdFlags, SealFlags};
-use rustix::mm::{MapFlags, ProtFlags};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -198,7 +198,7 @@ pub struct Region {
 }
 
 enum Memory {
-    Mapped(OwnedFd),
+    Mapped { fd: OwnedFd, _map: MmapRaw },
     Heap(Layout),
 }
 
@@ -222,8 +222,8 @@ impl Region {
         rustix::fs::ftruncate(&fd, shape.bytes).map_err(|cause| refused("size", cause))?;
         // Nobody can take the memory away under a reader's feet, and nobody can undo that.
         rustix::fs::fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL).map_err(|cause| refused("seal", cause))?;
-        let base = map(&fd, shape.bytes)?;
-        Ok(Region::new(base, shape, Memory::Mapped(fd), true))
+        let (base, map) = map(&fd, shape.bytes)?;
+        Ok(Region::new(base, shape, Memory::Mapped { fd, _map: map }, true))
     }
 
     /// Maps a region by its descriptor, after checking it.
@@ -237,14 +237,13 @@ impl Region {
         if bytes < PAGE {
             return Err(RegionError::NotARegion("it is shorter than a page"));
         }
-        let base = map(&fd, PAGE)?;
-        // SAFETY: (header) a page is mapped at `base`, sealed against shrinking, and unmapped below.
+        let (base, page) = map(&fd, PAGE)?;
+        // SAFETY: (header) a page is mapped at `base` until `page` is dropped, and sealed against shrinking.
         let shape = unsafe { base.cast::<HeaderWords>().as_ref() }.shape();
-        // SAFETY: nothing refers to this page any more.
-        unsafe { unmap(base, PAGE) };
+        drop(page);
         check(&shape, bytes)?;
-        let base = map(&fd, bytes)?;
-        Ok(Region::new(base, shape, Memory::Mapped(fd), false))
+        let (base, map) = map(&fd, bytes)?;
+        Ok(Region::new(base, shape, Memory::Mapped { fd, _map: map }, false))
     }
 
     /// Makes a region of this process's own memory, without a descriptor.
@@ -271,7 +270,7 @@ impl Region {
     /// The descriptor by which others map it; none for a region on the heap.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.memory {
-            Memory::Mapped(fd) => Some(fd.as_fd()),
+            Memory::Mapped { fd, .. } => Some(fd.as_fd()),
             Memory::Heap(_) => None,
         }
     }
@@ -417,11 +416,9 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        match &self.memory {
-            // SAFETY: (region) this is the last handle.
-            Memory::Mapped(_) => unsafe { unmap(self.base, self.shape.bytes) },
+        if let Memory::Heap(layout) = self.memory {
             // SAFETY: (region) this is the last handle, and the memory was allocated with this layout.
-            Memory::Heap(layout) => unsafe { dealloc(self.base.as_ptr(), *layout) },
+            unsafe { dealloc(self.base.as_ptr(), layout) }
         }
     }
 }
@@ -456,22 +453,11 @@ fn check(shape: &Shape, bytes: u64) -> Result<(), RegionError> {
     }
 }
 
-fn map(fd: &OwnedFd, bytes: u64) -> Result<NonNull<u8>, RegionError> {
-    let access = ProtFlags::READ | ProtFlags::WRITE;
+/// Where it is mapped, as long as the mapping is kept.
+fn map(fd: &OwnedFd, bytes: u64) -> Result<(NonNull<u8>, MmapRaw), RegionError> {
     // Its pages are there from the beginning: a ring written for the first time would stop at each of them.
-    // SAFETY: a new mapping, wherever the system likes.
-    let base = unsafe { rustix::mm::mmap(std::ptr::null_mut(), bytes as usize, access, MapFlags::SHARED | MapFlags::POPULATE, fd, 0) };
-    match base.map(|base| NonNull::new(base.cast())) {
-        Ok(Some(base)) => Ok(base),
-        Ok(None) => Err(RegionError::NotARegion("the system mapped it at 0")),
-        Err(cause) => Err(RegionError::System { step: "map", bytes, cause: cause.into() }),
-    }
-}
-
-/// # Safety
-///
-/// `base` is from [`map`] with the same `bytes`, and nothing refers to it any more.
-unsafe fn unmap(base: NonNull<u8>, bytes: u64) {
-    // SAFETY: as the caller says. The only failure would be a range that was never mapped.
-    let _ = unsafe { rustix::mm::munmap(base.as_ptr().cast(), bytes as usize) };
+    let map = MmapOptions::new().len(bytes as usize).populate().map_raw(fd);
+    let map = map.map_err(|cause| RegionError::System { step: "map", bytes, cause })?;
+    let base = NonNull::new(map.as_mut_ptr()).ok_or(RegionError::NotARegion("the system mapped it at 0"))?;
+    Ok((base, map))
 }

@@ -4,18 +4,18 @@
 //! each order, and has it back when the worker has answered or is gone; in between only the worker writes it. What was cut stays in
 //! it, without a copy, as long as anybody holds the bytes: then the buffer is free for the next order.
 
+use std::fmt::Display;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use memmap2::{MmapOptions, MmapRaw};
 use resident_kernels::wire::{CutPage, CutRow, CutTotals, STATE_PAGE};
 use rustix::fs::{MemfdFlags, fstat, ftruncate, memfd_create};
-use rustix::io::Errno;
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use crate::fault::{Class, WorkerError};
 use crate::mailboxes::Mailboxes;
@@ -82,18 +82,14 @@ unsafe impl Listed for CutPage {}
 unsafe impl Listed for CutTotals {}
 
 /// Shared memory, mapped.
+///
+/// (turns) The application and its worker use a buffer in turns. Of the application, the one thread whose turn it is to cut or load
+/// (`Cuts::turn`) writes it; what others hold are bytes of the last section, which then nobody writes.
 pub(crate) struct Buffer {
     id: u64,
     fd: OwnedFd,
-    base: NonNull<u8>,
-    bytes: usize,
+    map: MmapRaw,
 }
-
-// SAFETY: (turns) the application and its worker use a buffer in turns. Of the application, the one thread whose turn it is to cut or
-// load (`Cuts::turn`) writes it; what others hold are bytes of the last section, which then nobody writes.
-unsafe impl Send for Buffer {}
-// SAFETY: as above.
-unsafe impl Sync for Buffer {}
 
 impl Buffer {
     fn make(layout: &Layout) -> Result<Buffer, WorkerError> {
@@ -108,12 +104,8 @@ impl Buffer {
         if fstat(&fd).map_err(|cause| none(layout.end, cause))?.st_size != layout.end as i64 {
             return Err(WorkerError::new(Class::Protocol, "the buffer of a cut has another size"));
         }
-        let access = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a new mapping, wherever the system likes.
-        let base = unsafe { mmap(ptr::null_mut(), layout.end as usize, access, MapFlags::SHARED | MapFlags::NORESERVE, &fd, 0) };
-        let base = base.map_err(|cause| none(layout.end, cause))?;
-        let base = NonNull::new(base.cast::<u8>()).ok_or_else(|| none(layout.end, Errno::NOMEM))?;
-        Ok(Buffer { id, fd, base, bytes: layout.end as usize })
+        let map = MmapOptions::new().len(layout.end as usize).no_reserve_swap().map_raw(&fd).map_err(|cause| none(layout.end, cause))?;
+        Ok(Buffer { id, fd, map })
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -125,8 +117,8 @@ impl Buffer {
     }
 
     /// Where it begins in this process.
-    pub(crate) fn base(&self) -> NonNull<u8> {
-        self.base
+    pub(crate) fn base(&self) -> *mut u8 {
+        self.map.as_mut_ptr()
     }
 
     /// `count` of a list that begins at `at`.
@@ -158,9 +150,9 @@ impl Buffer {
     /// If the range is not within the buffer.
     pub(crate) fn slice(&self, range: Range<u64>) -> &[u8] {
         let range = range.start as usize..range.end as usize;
-        assert!(range.start <= range.end && range.end <= self.bytes, "{range:?} of a buffer of {} bytes", self.bytes);
+        assert!(range.start <= range.end && range.end <= self.map.len(), "{range:?} of a buffer of {} bytes", self.map.len());
         // SAFETY: within the mapping, which lives as long as `self`; (turns) nobody writes while it is this side's to read.
-        unsafe { slice::from_raw_parts(self.base.as_ptr().add(range.start), range.len()) }
+        unsafe { slice::from_raw_parts(self.base().add(range.start), range.len()) }
     }
 
     /// Has bytes of it written by `fill`.
@@ -169,10 +161,10 @@ impl Buffer {
     ///
     /// If the range is not within the buffer.
     pub(crate) fn fill(&self, range: Range<u64>, fill: impl FnOnce(&mut [u8])) {
-        assert!(range.start <= range.end && range.end <= self.bytes as u64, "{range:?} of a buffer of {} bytes", self.bytes);
-        let bytes = (range.end - range.start) as usize;
+        let range = range.start as usize..range.end as usize;
+        assert!(range.start <= range.end && range.end <= self.map.len(), "{range:?} of a buffer of {} bytes", self.map.len());
         // SAFETY: within the mapping; (turns) it is this side's to write, and nobody holds bytes of it yet.
-        fill(unsafe { slice::from_raw_parts_mut(self.base.as_ptr().add(range.start as usize), bytes) });
+        fill(unsafe { slice::from_raw_parts_mut(self.base().add(range.start), range.len()) });
     }
 
     /// Writes `bytes` at `at`.
@@ -181,20 +173,14 @@ impl Buffer {
     ///
     /// If they do not fit.
     pub(crate) fn write(&self, at: u64, bytes: &[u8]) {
-        assert!(at as usize + bytes.len() <= self.bytes, "{} bytes at {at} of a buffer of {} bytes", bytes.len(), self.bytes);
+        let room = self.map.len();
+        assert!(at as usize + bytes.len() <= room, "{} bytes at {at} of a buffer of {room} bytes", bytes.len());
         // SAFETY: within the mapping; (turns) it is this side's to write, and what somebody holds is of another section.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.as_ptr().add(at as usize), bytes.len()) }
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.base().add(at as usize), bytes.len()) }
     }
 }
 
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        // SAFETY: mapped in `map` with these bytes, and nothing refers to it any more.
-        let _ = unsafe { munmap(self.base.as_ptr().cast(), self.bytes) };
-    }
-}
-
-fn none(bytes: u64, cause: Errno) -> WorkerError {
+fn none(bytes: u64, cause: impl Display) -> WorkerError {
     WorkerError::new(Class::Memory, format!("the system has no {bytes} bytes of addresses for a cut ({cause}); lower `arena_bytes`"))
 }
 
@@ -233,7 +219,7 @@ impl Pool {
     pub(crate) fn holding(&self, bytes: &Bytes) -> Option<(Arc<Buffer>, u64)> {
         let made = lock(&self.made);
         let offset = |buffer: &Buffer| {
-            let begin = buffer.base.as_ptr() as usize + self.layout.bytes as usize;
+            let begin = buffer.base() as usize + self.layout.bytes as usize;
             let offset = (bytes.as_ptr() as usize).checked_sub(begin)?;
             (offset + bytes.len() <= (self.layout.end - self.layout.bytes) as usize).then_some(offset as u64)
         };

@@ -2,17 +2,16 @@
 
 mod cut;
 
+use std::fmt::Display;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use memmap2::{MmapOptions, MmapRaw};
 use resident_kernels::engine::{mend_host, run_host_shard};
 use resident_kernels::wire::{EngineParams, LaneState, ShardState, WORK_LANES};
 use rustix::fs::{MemfdFlags, fstat, ftruncate, memfd_create};
-use rustix::io::Errno;
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use self::cut::Cuts;
 use super::{Engine, Left, Outcome, SHARD_THREAD};
@@ -112,55 +111,38 @@ impl Engine for Cpu {
     }
 }
 
-/// Rows, shard states, counts, mailboxes and arena: a memfd, whose pages are zero and take memory once they are used.
+/// Rows, shard states, counts, mailboxes and arena: a memfd, whose pages are zero and take memory once they are used. Shards touch
+/// their own rows and the states of their actors, which are disjoint.
 struct Memory {
     region: Arc<Region>,
     fd: OwnedFd,
     params: EngineParams,
-    base: NonNull<u8>,
-    bytes: usize,
+    /// What `params` points into.
+    _map: MmapRaw,
 }
-
-// SAFETY: `base` is owned; shards touch their own rows and the states of their actors, which are disjoint.
-unsafe impl Send for Memory {}
-// SAFETY: as above.
-unsafe impl Sync for Memory {}
 
 impl Memory {
     /// Of an engine before, or new.
     fn new(region: &Arc<Region>, before: Option<OwnedFd>, warps: usize) -> Result<Memory, WorkerError> {
         let tables = Tables::of(&region.geometry());
         let bytes = tables.bytes as usize;
-        let none = |cause: Errno| {
-            WorkerError::new(
-                Class::Memory,
-                format!("the system has no {bytes} bytes for rows and state ({cause}); lower `arena_bytes` or `rows`"),
-            )
-        };
         let fd = match before {
             Some(fd) => fd,
             None => {
-                let fd = memfd_create("resident-state", MemfdFlags::CLOEXEC).map_err(none)?;
-                ftruncate(&fd, bytes as u64).map_err(none)?;
+                let fd = memfd_create("resident-state", MemfdFlags::CLOEXEC).map_err(|cause| none(bytes, cause))?;
+                ftruncate(&fd, bytes as u64).map_err(|cause| none(bytes, cause))?;
                 fd
             }
         };
-        if fstat(&fd).map_err(none)?.st_size != bytes as i64 {
+        if fstat(&fd).map_err(|cause| none(bytes, cause))?.st_size != bytes as i64 {
             return Err(WorkerError::new(Class::Protocol, "rows and state of the engine before have another size"));
         }
-        let access = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a new mapping, wherever the system likes.
-        let base = unsafe { mmap(ptr::null_mut(), bytes, access, MapFlags::SHARED, &fd, 0) }.map_err(none)?;
-        let base = NonNull::new(base.cast::<u8>()).ok_or_else(|| none(Errno::NOMEM))?;
-        let params = tables.params(region.base().as_ptr() as u64, base.as_ptr() as u64, warps);
-        Ok(Memory { region: region.clone(), fd, params, base, bytes })
+        let map = MmapOptions::new().len(bytes).map_raw(&fd).map_err(|cause| none(bytes, cause))?;
+        let params = tables.params(region.base().as_ptr() as u64, map.as_mut_ptr() as u64, warps);
+        Ok(Memory { region: region.clone(), fd, params, _map: map })
     }
 }
 
-impl Drop for Memory {
-    fn drop(&mut self) {
-        // SAFETY: mapped in `new` with these bytes; every shard thread holds an `Arc`, so none is left. It can only fail for a
-        // range that was never mapped.
-        let _ = unsafe { munmap(self.base.as_ptr().cast(), self.bytes) };
-    }
+fn none(bytes: usize, cause: impl Display) -> WorkerError {
+    WorkerError::new(Class::Memory, format!("the system has no {bytes} bytes for rows and state ({cause}); lower `arena_bytes` or `rows`"))
 }

@@ -51,7 +51,7 @@ impl Cuts {
     }
 
     pub(crate) fn begin(&mut self, job: Job, buffer: Buffer) {
-        let at = |section: u64| buffer.base().as_ptr() as u64 + section;
+        let at = |section: u64| buffer.base() as u64 + section;
         let whole = matches!(job, Job::Cut { some: false, .. });
         *self.totals = NOTHING;
         self.params = CutParams {

@@ -193,7 +193,7 @@ impl Pinned {
 
     /// The address of a place in the buffer, for host and device.
     pub(crate) fn address(&self, at: u64) -> u64 {
-        self.buffer.base().as_ptr() as u64 + at
+        self.buffer.base() as u64 + at
     }
 
     /// Pins the section at `section` as far as `bytes`; false if there is more to do, for another call.
