@@ -1,10 +1,8 @@
-//! One writer to a directory, by `flock` on a file in it: the system gives it back however its holder ends.
+//! One writer to a directory, by the lock of a file in it: the system gives it back however its holder ends.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
-
-use rustix::fs::{FlockOperation, flock};
 
 use super::error::StoreError;
 
@@ -22,12 +20,10 @@ impl Lock {
         let path = directory.join(LOCK);
         let failed = |source| StoreError::Io { what: format!("lock {}", path.display()), source };
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match file.try_lock() {
             Ok(()) => {}
-            Err(error) if error == rustix::io::Errno::WOULDBLOCK => {
-                return Err(StoreError::Locked { path: directory.to_owned(), pid: pid(&mut file) });
-            }
-            Err(error) => return Err(failed(error.into())),
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path: directory.to_owned(), pid: pid(&mut file) }),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         sign(&mut file).map_err(failed)?;
         Ok(Lock { _file: file })
