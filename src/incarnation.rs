@@ -74,8 +74,9 @@ pub(crate) struct Place {
     pub row: RowId,
     kind: &'static Kind,
     pub kind_index: u32,
-    /// None once somebody has moved in.
-    state: Option<Cell>,
+    state: Cell,
+    /// Row and state belong to an incarnation, which frees them.
+    taken: bool,
 }
 
 /// A place whose actor the device has already. Dropped before anybody has moved in, the device gives it up, and then it is free.
@@ -148,23 +149,23 @@ impl Place {
             core.arena.lock().free(state);
             return Err(SpawnError::Rows { shards: core.ports.len() as u32, rows: core.rows_of_shard });
         };
-        Ok(Place { core: core.clone(), port: port.clone(), row, kind: A::KIND, kind_index, state: Some(state) })
+        Ok(Place { core: core.clone(), port: port.clone(), row, kind: A::KIND, kind_index, state, taken: false })
     }
 
     /// The place of a member of a group, which the group gives up.
     pub(crate) fn of_member(core: &Arc<Core>, shard: u32, row: RowId, kind: &'static Kind, kind_index: u32, offset: u64) -> Place {
-        let state = Some(Cell { offset, bytes: kind.state_bytes });
-        Place { core: core.clone(), port: core.ports[shard as usize].clone(), row, kind, kind_index, state }
+        let state = Cell { offset, bytes: kind.state_bytes };
+        Place { core: core.clone(), port: core.ports[shard as usize].clone(), row, kind, kind_index, state, taken: false }
     }
 
     /// The place of one that a handler has spawned.
     pub(crate) fn of_child(core: &Arc<Core>, shard: u32, row: RowId, kind: &'static Kind, kind_index: u32, state: Cell) -> Place {
-        Place { core: core.clone(), port: core.ports[shard as usize].clone(), row, kind, kind_index, state: Some(state) }
+        Place { core: core.clone(), port: core.ports[shard as usize].clone(), row, kind, kind_index, state, taken: false }
     }
 
     /// Where the state begins in the arena.
     pub(crate) fn offset(&self) -> u64 {
-        self.state.map_or(0, |state| state.offset)
+        self.state.offset
     }
 
     /// The device has the actor now, or may have it.
@@ -175,9 +176,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(state) = self.state.take() {
+        if !self.taken {
             self.port.tenants().give_back(self.row);
-            self.core.arena.lock().free(state);
+            self.core.arena.lock().free(self.state);
         }
     }
 }
@@ -202,8 +203,7 @@ impl Drop for Loaded {
 impl Incarnation {
     /// An incarnation at `place`; [`enter`](Self::enter) comes next.
     pub(crate) fn new(mut place: Place, actor: &ActorCell, home: Weak<Home>, before: u64, recovery: Option<Arc<Recovery>>) -> Incarnation {
-        // Only `claim` makes places, with a cell.
-        let state = place.state.take().unwrap_or(Cell { offset: 0, bytes: 0 });
+        place.taken = true;
         Incarnation {
             row: place.row,
             phase: AtomicU8::new(OPEN),
@@ -215,7 +215,7 @@ impl Incarnation {
             before,
             home,
             recovery,
-            state,
+            state: place.state,
             failure: Mutex::new(None),
             fault: OnceLock::new(),
             left: OnceLock::new(),
