@@ -9,22 +9,20 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crossbeam_utils::CachePadded;
 use resident_kernels::clock::stamp;
 
 /// What the process's word may lag behind the system's time, in microseconds, so that senders keep it in their caches.
 const COARSE: u64 = 4;
 
-#[repr(align(128))]
-struct Word(AtomicU64);
-
-static SEEN: Word = Word(AtomicU64::new(0));
+static SEEN: CachePadded<AtomicU64> = CachePadded::new(AtomicU64::new(0));
 
 thread_local!(static LAST: Cell<u64> = const { Cell::new(0) });
 
 /// The stamp of a send into a ring whose last stamp is `ring`. Nothing else hangs on the order of these words.
 #[inline]
 pub(crate) fn tick(ring: u64) -> u64 {
-    let stamp = ring.max(LAST.get()).max(SEEN.0.load(Relaxed)) + 1;
+    let stamp = ring.max(LAST.get()).max(SEEN.load(Relaxed)) + 1;
     LAST.set(stamp);
     stamp
 }
@@ -38,16 +36,16 @@ pub(crate) fn merge(stamp: u64) {
 /// Merges a stamp that is handed on to other threads: every later one of the process is greater.
 #[inline]
 pub(crate) fn observe(stamp: u64) {
-    if SEEN.0.load(Relaxed) < stamp {
-        SEEN.0.fetch_max(stamp, Relaxed);
+    if SEEN.load(Relaxed) < stamp {
+        SEEN.fetch_max(stamp, Relaxed);
     }
 }
 
 /// Raises the clock to the system's time. It never goes back, whatever the system's does.
 pub(crate) fn refresh() {
     let now = micros();
-    if stamp(now, 0) >= SEEN.0.load(Relaxed) + stamp(COARSE, 0) {
-        SEEN.0.fetch_max(stamp(now, 0), Relaxed);
+    if stamp(now, 0) >= SEEN.load(Relaxed) + stamp(COARSE, 0) {
+        SEEN.fetch_max(stamp(now, 0), Relaxed);
     }
 }
 

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
+
 use crate::clock;
 
 const AWAKE: u8 = 0;
@@ -17,9 +19,8 @@ const NAPPING: u8 = 1;
 const PARKED: u8 = 2;
 
 #[derive(Default)]
-#[repr(align(64))]
 pub(crate) struct Doorbell {
-    state: AtomicU8,
+    state: CachePadded<AtomicU8>,
     thread: OnceLock<Thread>,
 }
 

@@ -7,11 +7,11 @@
 //! Locks are taken in this order: a group's members, `waiting`, `link`, `tenants`.
 
 use std::cell::RefCell;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
+use crossbeam_utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
 use resident_gpu::cut::{Ends, Hold};
 use resident_gpu::ring::{Frame, Producer};
@@ -40,12 +40,13 @@ pub(crate) struct Port {
     pub shard: u32,
     bell: Arc<Doorbell>,
     waiting: Mutex<Table<Waiting>>,
-    link: Line<SpinLock<Link>>,
+    /// What senders write is off the lines that others read.
+    link: CachePadded<SpinLock<Link>>,
     tenants: Mutex<Tenants>,
     /// Tasks that wait for room in the ring.
     pub credit: Notify,
     /// What the pump looks at in every sweep.
-    watched: Line<Watched>,
+    watched: CachePadded<Watched>,
     /// Slots that the pump has taken from the shard.
     fetched: AtomicU64,
 }
@@ -55,19 +56,6 @@ struct Watched {
     thirsty: AtomicU32,
     /// `link.backlog` holds something.
     behind: AtomicBool,
-}
-
-/// Keeps what senders write off the lines that others read.
-#[repr(align(128))]
-struct Line<T>(T);
-
-impl<T> Deref for Line<T> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        &self.0
-    }
 }
 
 thread_local! {
@@ -81,10 +69,10 @@ impl Port {
             shard,
             bell,
             waiting: Mutex::new(Table::new()),
-            link: Line(SpinLock::new(Link::new(producer, kinds))),
+            link: CachePadded::new(SpinLock::new(Link::new(producer, kinds))),
             tenants: Mutex::new(Tenants::new(rows, nursery)),
             credit: Notify::new(),
-            watched: Line(Watched { thirsty: AtomicU32::new(0), behind: AtomicBool::new(false) }),
+            watched: CachePadded::new(Watched { thirsty: AtomicU32::new(0), behind: AtomicBool::new(false) }),
             fetched: AtomicU64::new(0),
         }
     }
@@ -287,7 +275,7 @@ impl Port {
         let rest = if link.backlog.is_empty() { link.control(waiting, control) } else { Some(control) };
         if let Some(control) = rest {
             link.backlog.push_back(Due::One(control));
-            self.watched.0.behind.store(true, Ordering::Relaxed);
+            self.watched.behind.store(true, Ordering::Relaxed);
         }
         self.bell.waiting();
         true
@@ -295,7 +283,7 @@ impl Port {
 
     /// Pushes what had no room before.
     pub(crate) fn flush(&self) {
-        if !self.watched.0.behind.load(Ordering::Relaxed) {
+        if !self.watched.behind.load(Ordering::Relaxed) {
             return;
         }
         for _ in 0..TURNS {
@@ -304,7 +292,7 @@ impl Port {
             match link.flush(&mut waiting) {
                 Flushed::Turn => {}
                 Flushed::Full => return,
-                Flushed::All => return self.watched.0.behind.store(false, Ordering::Relaxed),
+                Flushed::All => return self.watched.behind.store(false, Ordering::Relaxed),
             }
         }
     }
@@ -320,7 +308,7 @@ impl Port {
                 return drop(batch);
             }
             link.backlog.push_back(Due::Many(batch));
-            self.watched.0.behind.store(true, Ordering::Relaxed);
+            self.watched.behind.store(true, Ordering::Relaxed);
         }
         self.bell.waiting();
         self.flush();
@@ -342,7 +330,7 @@ impl Port {
 
     /// Waits until no control frame waits for room.
     pub(crate) async fn caught_up(&self) {
-        if !self.watched.0.behind.load(Ordering::Relaxed) {
+        if !self.watched.behind.load(Ordering::Relaxed) {
             return;
         }
         let _thirst = self.thirst();
@@ -350,7 +338,7 @@ impl Port {
             let room = self.credit.notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            if !self.watched.0.behind.load(Ordering::Relaxed) {
+            if !self.watched.behind.load(Ordering::Relaxed) {
                 return;
             }
             room.await;
@@ -375,7 +363,7 @@ impl Port {
 
     /// Says that a task waits for room, as long as the value lives.
     pub(crate) fn thirst(&self) -> Thirst<'_> {
-        self.watched.0.thirsty.fetch_add(1, Ordering::SeqCst);
+        self.watched.thirsty.fetch_add(1, Ordering::SeqCst);
         self.bell.waiting();
         Thirst(self)
     }
@@ -383,7 +371,7 @@ impl Port {
     /// Whether a task waits for room.
     #[inline]
     pub(crate) fn is_thirsty(&self) -> bool {
-        self.watched.0.thirsty.load(Ordering::Relaxed) != 0
+        self.watched.thirsty.load(Ordering::Relaxed) != 0
     }
 
     /// Whether nothing is on its way in or awaited from the device.
@@ -434,7 +422,7 @@ impl Port {
     pub(crate) fn abandon(&self) {
         let waiting = self.waiting.lock().drain();
         let backlog = std::mem::take(&mut self.link.lock().backlog);
-        self.watched.0.behind.store(false, Ordering::Relaxed);
+        self.watched.behind.store(false, Ordering::Relaxed);
         let backlog = backlog.into_iter().filter_map(|due| match due {
             Due::One(control) => control.waiting,
             // Dropped here, outside of any lock.
@@ -459,7 +447,7 @@ pub(crate) struct Thirst<'a>(&'a Port);
 
 impl Drop for Thirst<'_> {
     fn drop(&mut self) {
-        self.0.watched.0.thirsty.fetch_sub(1, Ordering::Relaxed);
+        self.0.watched.thirsty.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

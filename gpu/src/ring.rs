@@ -33,6 +33,7 @@ pub use crate::frame::{Corrupt, Frame};
 
 use crate::frame::{self, Buffer, Ops, Slot, Unread};
 use crate::sync::{AtomicU32, AtomicU64, Sync};
+use crossbeam_utils::CachePadded;
 use resident_kernels::wire::{INLINE_BYTES, MAX_FRAME_SLOTS, MAX_PAYLOAD, lap, slots_for};
 use std::any::Any;
 use std::ptr::NonNull;
@@ -205,20 +206,18 @@ pub fn pair(capacity_log2: u32) -> Option<(Producer, Consumer)> {
 
 /// [`pair`], and the hand that mends it when the producer is lost.
 pub fn trio(capacity_log2: u32) -> Option<(Producer, Consumer, Mender)> {
-    #[repr(align(128))]
-    struct Line(AtomicU64);
     struct Memory {
         slots: Box<[Slot]>,
-        head: Line,
+        head: CachePadded<AtomicU64>,
         mended: AtomicU32,
     }
     if capacity_log2 > MAX_CAPACITY_LOG2 {
         return None;
     }
     let slots = (0..1u64 << capacity_log2).map(|_| Slot::new()).collect();
-    let memory = Arc::new(Memory { slots, head: Line(AtomicU64::new(0)), mended: AtomicU32::new(0) });
+    let memory = Arc::new(Memory { slots, head: CachePadded::new(AtomicU64::new(0)), mended: AtomicU32::new(0) });
     let slots = NonNull::from(&*memory.slots).cast();
-    let (head, mended) = (NonNull::from(&memory.head.0), NonNull::from(&memory.mended));
+    let (head, mended) = (NonNull::from(&*memory.head), NonNull::from(&memory.mended));
     // SAFETY: (place) all are in `memory`, and so many slots were made.
     Some(unsafe { at(slots, head, mended, capacity_log2, Ops::ALL, memory) })
 }
