@@ -4,26 +4,28 @@
 //! read-modify-write waits until the slot written before it has reached the cache, and the device has just read that line. A
 //! spin lock has one such operation where a parking lock has two.
 
-use std::cell::Cell;
-use std::hint::spin_loop;
-use std::thread::yield_now;
-
-use spin::mutex::SpinMutex;
-use spin::relax::RelaxStrategy;
+use crossbeam_utils::Backoff;
+use spin::mutex::{SpinMutex, SpinMutexGuard};
 
 /// A lock for moments.
-pub(crate) type SpinLock<T> = SpinMutex<T, Patience>;
+pub(crate) struct SpinLock<T>(SpinMutex<T>);
 
-/// Spins, and every so often lets others run: the holder may not be on a core.
-pub(crate) struct Patience;
+impl<T> SpinLock<T> {
+    pub(crate) fn new(value: T) -> SpinLock<T> {
+        SpinLock(SpinMutex::new(value))
+    }
 
-const SPINS: u32 = 64;
-
-impl RelaxStrategy for Patience {
-    fn relax() {
-        thread_local!(static TURN: Cell<u32> = const { Cell::new(0) });
-        let turn = TURN.get().wrapping_add(1);
-        TURN.set(turn);
-        if turn.is_multiple_of(SPINS) { yield_now() } else { spin_loop() }
+    /// Spins, and then lets others run between two looks, because the holder may not be on a core.
+    #[inline]
+    pub(crate) fn lock(&self) -> SpinMutexGuard<'_, T> {
+        let backoff = Backoff::new();
+        loop {
+            if let Some(guard) = self.0.try_lock() {
+                return guard;
+            }
+            while self.0.is_locked() {
+                backoff.snooze();
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crossbeam_utils::Backoff;
 use resident_kernels::actor::Kind;
 use resident_kernels::engine::kinds;
 use resident_kernels::wire::{MAX_STATE, ShardProgress};
@@ -257,16 +258,17 @@ impl Device {
 
     fn ask_kills(&self, shard: u32, queue: &mut VecDeque<(u32, u32)>) -> bool {
         const PATIENCE: Duration = Duration::from_millis(2);
-        let begun = Instant::now();
+        let (begun, backoff) = (Instant::now(), Backoff::new());
         // A shard takes one kill at a time, some microseconds after it was told; one that does not answer gets the rest with
         // the next kill, and the stop behind each says the same.
         while let Some(&(row, generation)) = queue.front() {
             if self.region.control(shard).ask_kill(self.region.progress(shard), row, generation).is_some() {
                 queue.pop_front();
+                backoff.reset();
             } else if begun.elapsed() > PATIENCE {
                 return false;
             } else {
-                std::hint::spin_loop();
+                backoff.snooze();
             }
         }
         true
