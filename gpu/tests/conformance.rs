@@ -580,7 +580,11 @@ fn killed_in_a_handler(options: Options) {
         };
         sum += rounds;
         assert_eq!((heard.op, heard.correlation, u64::decode(&heard.payload)), (OP_REPLY, 61, sum), "{:?}", host.device.losses());
-        host.until("the loss is seen", |device| device.losses().0 == kills);
+        // Until the next worker runs `busy` may be what the one that was killed has left, and that one is no process to kill.
+        host.until("the takeover", |device| {
+            let (losses, last) = device.losses();
+            losses == kills && last.is_none_or(|last| last.resumed.is_some())
+        });
     }
     host.end();
 }
