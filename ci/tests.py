@@ -10,7 +10,7 @@ from pathlib import Path
 
 from again import flaky, run, say
 
-# Never `-p`: with one package's features cargo would build, and run, other programs.
+# Always the workspace: with one package's features cargo would build, and run, other programs.
 CARGO = ["cargo", "test", "--workspace", "--no-fail-fast"]
 
 HEADING = re.compile(r"^ +((?:Running .+ \(.+\))|(?:Doc-tests .+))$", re.MULTILINE)
