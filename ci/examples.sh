@@ -25,10 +25,14 @@ flights
 broken=(panic trap hang kill)
 flights --inject panic@3000 --inject trap@8000 --inject hang@13000 --inject kill@18000
 
-cargo run --release -p pagerank -- --device cpu
-cargo run --release -p pagerank -- --device cpu --generate 100000 --rounds 20
+# One build for all: each alone would have its own features of tokio, and so its own build of all that stands on it.
+cargo build --release -p flights -p pagerank -p wave -p chaos
+built="${CARGO_TARGET_DIR:-target}/release"
 
-cargo run --release -p wave -- --device cpu
-cargo run --release -p wave -- --device cpu --size 32 --walls periodic --source point --steps 500
+"$built/pagerank" --device cpu
+"$built/pagerank" --device cpu --generate 100000 --rounds 20
 
-python3 ci/again.py chaos cargo run --release -p chaos -- --seconds 30 --device cpu
+"$built/wave" --device cpu
+"$built/wave" --device cpu --size 32 --walls periodic --source point --steps 500
+
+python3 ci/again.py chaos "$built/chaos" --seconds 30 --device cpu

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Parsing of checkpoints and deltas under libFuzzer, from the corpus that is kept: `ci/fuzz.sh` runs each target for 20 seconds,
-# `ci/fuzz.sh 600` for ten minutes. What it comes up with stays out of the repository.
+# Parsing of checkpoints and deltas under libFuzzer, from the corpus that is kept: `ci/fuzz.sh` runs the targets side by side
+# for 20 seconds, `ci/fuzz.sh 600` for ten minutes. What it comes up with stays out of the repository.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds="${1:-20}"
@@ -29,15 +29,25 @@ if ! cargo "+$toolchain" fuzz build >"$work/log" 2>&1; then
     echo "not run: the fuzz targets can not be built with the toolchain $toolchain"
     exit 0
 fi
-for target in full delta apply; do
-    mkdir "$work/$target"
+fuzz() { # one target
+    local log="$work/$1.log"
+    mkdir "$work/$1"
     # What is new goes to the first folder; the second is only read.
-    if ! cargo "+$toolchain" fuzz run "$target" "$work/$target" "fuzz/corpus/$target" -- \
-        -max_total_time="$seconds" -max_len=16384 -rss_limit_mb=1024 -malloc_limit_mb=256 -print_final_stats=1 >"$work/log" 2>&1; then
-        tail -n 60 "$work/log"
-        echo "fuzz: $target fails; the input is in checkpoint/fuzz/artifacts/$target"
-        exit 1
+    if ! cargo "+$toolchain" fuzz run "$1" "$work/$1" "fuzz/corpus/$1" -- \
+        -max_total_time="$seconds" -max_len=16384 -rss_limit_mb=1024 -malloc_limit_mb=256 -print_final_stats=1 >"$log" 2>&1; then
+        tail -n 60 "$log"
+        echo "fuzz: $1 fails; the input is in checkpoint/fuzz/artifacts/$1"
+        return 1
     fi
-    echo "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log") inputs in $seconds s, nothing found"
+    echo "$1: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs in $seconds s, nothing found"
+}
+
+running=()
+for target in full delta apply; do
+    fuzz "$target" &
+    running+=($!)
 done
+failed=0
+for target in "${running[@]}"; do wait "$target" || failed=1; done
+[ "$failed" -eq 0 ] || exit 1
 echo "fuzz: passed"
