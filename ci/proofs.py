@@ -71,7 +71,8 @@ def toolchain():
 @functools.cache
 def folders(crate):
     """The folders of a crate and of what it depends on in the workspace, for its tests and build scripts too."""
-    packages = {package["name"]: package for package in json.loads(said("cargo", "metadata", "--format-version=1", "--no-deps"))["packages"]}
+    workspace = json.loads(said("cargo", "metadata", "--format-version=1", "--no-deps"))
+    packages = {package["name"]: package for package in workspace["packages"]}
     reached, ahead = set(), [crate]
     while ahead:
         name = ahead.pop()
