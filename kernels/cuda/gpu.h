@@ -104,13 +104,12 @@ ENGINE_FN u32 live_lanes() { return which_lanes(true); }
 ENGINE_FN bool any_lane(bool yes) { return which_lanes(yes) != 0; }
 ENGINE_FN u32 most_of_lanes(u32 value) { return __reduce_max_sync(~0u, value); }
 ENGINE_FN u32 any_bits(u32 bits) { return __reduce_or_sync(~0u, bits); }
-// The lanes that are here too, wherever the others are.
-ENGINE_FN u32 lanes_here() { return __activemask(); }
-// Of these lanes, which all come here. To be the same in all of them: where masks differ each is a turn of its own.
-ENGINE_FN u32 which_of(u32 lanes, bool yes) { return __ballot_sync(lanes, yes); }
-ENGINE_FN u32 same_of(u32 lanes, u32 value) { return lanes & (lanes - 1) ? __match_any_sync(lanes, value) : lanes; }
-ENGINE_FN void sync_of(u32 lanes) { __syncwarp(lanes); }
-template <class T> ENGINE_FN T from_lane_of(u32 lanes, T value, u32 lane) { return __shfl_sync(lanes, value, (int)lane); }
+// Of these lanes: all that have not ended, or this one alone, which asks nobody.
+ENGINE_FN bool are_many(u32 lanes) { return lanes & (lanes - 1); }
+ENGINE_FN u32 which_of(u32 lanes, bool yes) { return are_many(lanes) ? __ballot_sync(lanes, yes) : yes ? lanes : 0; }
+ENGINE_FN u32 same_of(u32 lanes, u32 value) { return are_many(lanes) ? __match_any_sync(lanes, value) : lanes; }
+ENGINE_FN void sync_of(u32 lanes) { if (are_many(lanes)) __syncwarp(lanes); }
+template <class T> ENGINE_FN T from_lane_of(u32 lanes, T value, u32 lane) { return are_many(lanes) ? __shfl_sync(lanes, value, (int)lane) : value; }
 // The largest, of all lanes.
 ENGINE_FN u64 latest_of_lanes(u64 value) {
     const u32 above = __reduce_max_sync(~0u, (u32)(value >> 32));

@@ -98,7 +98,6 @@ inline bool any_lane(bool yes) { return yes; }
 inline u32 most_of_lanes(u32 value) { return value; }
 inline u32 any_bits(u32 bits) { return bits; }
 inline u32 same_lanes(u64) { return 1; }
-inline u32 lanes_here() { return 1; }
 inline u32 which_of(u32, bool yes) { return yes; }
 inline u32 same_of(u32, u32) { return 1; }
 inline void sync_of(u32) {}

@@ -61,26 +61,12 @@ ENGINE_FN Ticket reserve(Block& b, u32 to, u32 slots) {
     return ticket;
 }
 
-// The same for a lane, and for those that are here with it and send a slot to the same inbox: together they take one ticket. Not if
-// frames of its shard wait to go there.
-ENGINE_FN Ticket ticket_for(Block& b, u32 to, u32 slots, bool waits) {
-    const u32 here = lanes_here(), group = same_of(here, slots == 1 && !waits ? to : LOOKING - lane()), leader = first_one(group);
-    const u32 all = slots == 1 ? ones(group) : slots;
-    Ticket ticket{0, false};
-    if (!waits && lane() == leader) ticket = reserve(b, to, all);
-    if (here & (here - 1)) {
-        ticket.there = from_lane_of(here, (u32)ticket.there, leader) != 0;
-        ticket.at = from_lane_of(here, ticket.at, leader) + ones(group & lanes_below());
-    }
-    return ticket;
-}
-
 ENGINE_FN void keep_outbox(Block& b) { keep((Chunk*)&b.saved->outbox_head, {b.outbox_head, b.outbox_tail}); }
 ENGINE_FN bool outbox_is_empty(const Block& b) { return peek(&b.outbox_head) == peek(&b.outbox_tail); }
 
-// The outbox is written by one group of lanes at a time: whether it is this one's now, for which `leader` asks.
-ENGINE_FN bool lock_outbox(Block& b, u32 group, u32 leader) {
-    return from_lane_of(group, (u32)(lane() == leader && swap_if(&b.outbox_lock, 0, 1)), leader) != 0;
+// The outbox is written by one lane at a time, or by a warp: whether it is this one's now, for which `leader` of these lanes asks.
+ENGINE_FN bool lock_outbox(Block& b, u32 lanes, u32 leader) {
+    return from_lane_of(lanes, (u32)(lane() == leader && swap_if(&b.outbox_lock, 0, 1)), leader) != 0;
 }
 // SYNC lock: pairs with whoever comes next.
 ENGINE_FN void unlock_outbox(Block& b) { pass(&b.outbox_lock, 0u); }
@@ -156,8 +142,11 @@ ENGINE_FN void write_frame(Chunk* ring, u32 log2, u64 at, u32 target, u32 op, u3
 }
 
 // Puts what `l` has sent behind what waits in the outbox; with `commits` its place is kept first. Waits for room as long as frames go from
-// there, or might: a receiver may be waiting for the host. Lanes that come here side by side, with a slot each, go in together. Out of line:
-// whoever sends saves no registers for it.
+// there, or might: a receiver may be waiting for the host. Out of line: whoever sends saves no registers for it.
+//
+// Each lane by itself. Lanes that meet in the middle of their handlers can not act together: the compiler takes what they have in common
+// for the same in all that come to a later step together, which may be two parties. One went on without its late lanes then, and these
+// waited for ever.
 ENGINE_CALL bool to_outbox(Block& b, Lane& l, u64 stamp, bool commits) {
     known(b), known(l);
     constexpr u64 PATIENCE_US = 100000;
@@ -166,33 +155,23 @@ ENGINE_CALL bool to_outbox(Block& b, Lane& l, u64 stamp, bool commits) {
     const u32 slots = slots_for(f.bytes);
     bool there = false, hopeless = false;
     for (u64 since = 0; !there && !hopeless;) {
-        const u32 group = same_of(lanes_here(), slots == 1 ? 0 : 1 + lane()), leader = first_one(group);
-        if (lock_outbox(b, group, leader)) {
-            const u64 tail = peek(&b.outbox_tail), at = tail + ones(group & lanes_below());
-            // As many as there is room for.
+        const bool asked = if_free(&b.outbox_lock, [&] {
+            const u64 at = peek(&b.outbox_tail);
             there = at + slots - peek(&b.outbox_head) <= 1ull << m.outbox_log2;
             if (there) {
                 if (commits) keep((Chunk*)l.saved + 3, {l.id + 1, at | BY_OUTBOX});
                 write_frame(outbox(m, b.shard), m.outbox_log2, at, f.to, f.op, f.message, f.row, f.generation, stamp, (const u32*)l.outgoing, f.bytes);
                 bump(&b.peers[f.to].waiting, 1u);
+                note(&b.outbox_tail, at + slots);
+                keep_outbox(b);
+                return;
             }
-            const u32 written = ones(which_of(group, there)) * slots;
-            sync_of(group);
-            if (lane() == leader) {
-                if (written) {
-                    note(&b.outbox_tail, tail + written);
-                    keep_outbox(b);
-                } else {
-                    const u64 now = clock_micros();
-                    if (drain(b, 1u << lane()) || !since) since = now;
-                    // Its own inbox, or one whose shard is in the same plight.
-                    else hopeless = next_target(b) == b.shard || now - since > PATIENCE_US;
-                }
-                unlock_outbox(b);
-            }
-            hopeless = from_lane_of(group, (u32)hopeless, leader) != 0 && !there;
-        }
-        if (!there && !hopeless) pause_ns(200);
+            const u64 now = clock_micros();
+            if (drain(b, 1u << lane()) || !since) since = now;
+            // Its own inbox, or one whose shard is in the same plight.
+            else hopeless = next_target(b) == b.shard || now - since > PATIENCE_US;
+        });
+        if (!asked || (!there && !hopeless)) pause_ns(200);
     }
     return there;
 }
@@ -208,7 +187,8 @@ ENGINE_CALL void send_last(Block& b, Lane& l, bool done) {
     if (!commits) mark_seen(l);
     l.slots += slots;
     const u64 stamp = next_stamp(l);
-    const Ticket ticket = ticket_for(b, to, slots, peek(&b.peers[to].waiting) != 0);
+    // Not ahead of frames of its shard that wait to go there.
+    const Ticket ticket = peek(&b.peers[to].waiting) ? Ticket{0, false} : reserve(b, to, slots);
     if (ticket.there) {
         if (commits) keep((Chunk*)l.saved + 3, {l.id + 1, ticket.at | (u64)to << TICKET_BITS});
         for (u32 k = 0; k < slots; ++k) mail_is_written(slot(inbox(m, to), m.inbox_log2, ticket.at + k));
