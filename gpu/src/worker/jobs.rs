@@ -84,7 +84,7 @@ impl Jobs {
                 self.0 = Some(AtHand { stage: Stage::Preparing, told: now, pause: Duration::ZERO, micros: 0, noted: true });
                 Ok(())
             }
-            Err(error) => say(link, &Word::Refused(error)),
+            Err(error) => refused(link, error),
         }
     }
 
@@ -164,12 +164,16 @@ impl Jobs {
         self.0.is_some()
     }
 
-    /// The device runs on unless it is the device that has failed.
     fn refuse(&mut self, link: &Link, error: WorkerError) -> Result<(), WorkerError> {
         self.0 = None;
-        match error.class {
-            Class::Memory | Class::Protocol | Class::Driver => say(link, &Word::Refused(error)),
-            _ => Err(error),
-        }
+        refused(link, error)
+    }
+}
+
+/// The device runs on unless it is the device that has failed.
+fn refused(link: &Link, error: WorkerError) -> Result<(), WorkerError> {
+    match error.class {
+        Class::Memory | Class::Protocol | Class::Driver => say(link, &Word::Refused(error)),
+        _ => Err(error),
     }
 }
