@@ -40,6 +40,12 @@ pub async fn start(config: Config) -> System {
     System::start(Config { device, isolation, ..config }).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// How often a test does the same that takes no time on the CPU device: on a GPU, which many tests share, a start takes seconds, and so
+/// does a takeover without a standby.
+pub fn turns(on_the_cpu: usize) -> usize {
+    if std::env::var("RESIDENT_TEST_DEVICE").as_deref() == Ok("cuda") { on_the_cpu.min(2) } else { on_the_cpu }
+}
+
 /// Yields until `condition` holds.
 pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();

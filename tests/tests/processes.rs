@@ -140,10 +140,16 @@ impl Holdings {
     async fn are_back(&self, after: &str) {
         let begun = Instant::now();
         while Holdings::now() != *self {
-            assert!(begun.elapsed() < PATIENCE, "after {after}: {:?} instead of {self:?}", Holdings::now());
+            assert!(begun.elapsed() < PATIENCE, "after {after}: {:?} instead of {self:?}; open are {:?}", Holdings::now(), descriptors());
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// What this process has open.
+fn descriptors() -> Vec<PathBuf> {
+    let all = fs::read_dir("/proc/self/fd").expect("/proc is mounted");
+    all.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).collect()
 }
 
 async fn comes_and_goes_once(turn: u32) {
@@ -264,8 +270,11 @@ async fn a_worker_may_be_a_program_of_its_own() {
     assert_eq!(runs(system.worker().expect("a process")), worker.canonicalize().unwrap());
     let standby = ready(&system).await;
     kill(system.worker().expect("a process"));
+    // On a GPU the kernel of a killed worker answers for some milliseconds more.
     assert_eq!(call!(counter, CounterMsg::AddAndGet, AddAndGet { amount: 4 }).unwrap(), 7);
-    assert_eq!((system.worker(), runs(standby)), (Some(standby), worker.canonicalize().unwrap()));
+    until("the standby is the worker", || system.worker() == Some(standby)).await;
+    assert_eq!(runs(standby), worker.canonicalize().unwrap());
+    assert_eq!(call!(counter, CounterMsg::AddAndGet, AddAndGet { amount: 4 }).unwrap(), 11);
     assert!(soon("the stop", system.stop()).await.device.is_ok());
 }
 

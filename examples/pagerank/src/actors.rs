@@ -1,5 +1,6 @@
 //! The graph as actors: a group of vertices, and a group of the chains of edges of those that have many.
 
+use anyhow::bail;
 use examples_common::{by_key, check};
 use pagerank_actors::{Chain, Damping, Edges, EdgesMsg, FAR, Join, Lent, Look, NEAR, Spread, Standing, Step, Vertex, VertexMsg};
 use resident::Address;
@@ -101,6 +102,10 @@ impl Actors {
                 (complete + usize::from(standing.rounds == round), all)
             };
             let folded = self.vertices.fold(&Look, begin, take).await?;
+            // A link that has failed is why its messages reach nobody.
+            if let Some((_, fault)) = self.edges.failed().into_iter().next() {
+                bail!(fault);
+            }
             check(&self.system, &self.vertices, &folded)?;
             let (complete, all) = folded.value;
             if complete == vertices {

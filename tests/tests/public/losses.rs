@@ -366,7 +366,7 @@ async fn a_killed_standby_is_replaced_and_nobody_notices() {
 async fn worker_and_standby_are_killed_at_once() {
     let system = two_shards(Config { intensity: ANY, ..Config::default() }).await;
     let others = Others::on(&system).await;
-    for _ in 0..10 {
+    for _ in 0..turns(10) {
         until("a worker stands by", || system.standby().is_some()).await;
         let (before, both) = (system.losses().0, [system.standby(), system.worker()]);
         both.into_iter().flatten().for_each(kill);
@@ -382,7 +382,7 @@ async fn several_faults_at_once_blame_each_its_own() {
     let system = two_shards(Config { intensity: ANY, ..Config::default() }).await;
     let (supervisor, mut heard) = supervisor().await;
     let others = Others::on(&system).await;
-    for round in 0..6 {
+    for round in 0..turns(6) {
         let doomed =
             [Doomed::on(&system, &supervisor).await, Doomed::on(&system, &supervisor).await, Doomed::on(&system, &supervisor).await];
         for (n, doomed) in doomed.iter().enumerate() {
@@ -413,7 +413,8 @@ async fn who_takes_over_is_killed_too() {
     let system = two_shards(Config { intensity: ANY, ..Config::default() }).await;
     let (supervisor, mut heard) = supervisor().await;
     let others = Others::on(&system).await;
-    for _ in 0..5 {
+    let all = turns(5);
+    for _ in 0..all {
         let doomed = Doomed::on(&system, &supervisor).await;
         let mut last = system.worker();
         cast!(doomed.actor, BreakerMsg::Break(Break { how: TRAP })).unwrap();
@@ -430,7 +431,7 @@ async fn who_takes_over_is_killed_too() {
         others.go_on(&system).await;
         assert!(!heard.has_more(), "it ends once");
     }
-    assert!(system.losses().0 >= 5 * 5);
+    assert!(system.losses().0 >= 5 * all as u64);
     assert!(soon("the stop", system.stop()).await.device.is_ok());
 }
 
@@ -485,11 +486,19 @@ async fn too_many_losses_lose_the_device_for_good() {
             pipeline.submit(&neighbour, &Get).and_then(|()| pipeline.next())
         }
     });
-    let fault = fault_of(soon("the call", called).await.unwrap().unwrap_err());
-    assert_eq!(fault.class, FaultClass::DeviceLost);
-    assert!(fault.text.contains("more than 2 losses within"), "{}", fault.text);
+    // A GPU's shard has other lanes for its neighbour, which may have answered before.
+    let on_a_gpu = system.device().kind == DeviceKind::Cuda;
+    match soon("the call", called).await.unwrap() {
+        Ok(_) if on_a_gpu => {}
+        called => {
+            let fault = fault_of(called.unwrap_err());
+            assert_eq!(fault.class, FaultClass::DeviceLost);
+            assert!(fault.text.contains("more than 2 losses within"), "{}", fault.text);
+        }
+    }
     for ended in [soon("the direct call", asked).await.unwrap(), soon("the pipelined call", piped).await.unwrap()] {
         match ended {
+            Ok(_) if on_a_gpu => {}
             Err(AskError::Lost(_)) => {}
             Err(AskError::Failed(fault)) => assert_eq!(fault.class, FaultClass::DeviceLost),
             other => panic!("{other:?}"),
@@ -547,7 +556,7 @@ async fn a_frozen_worker_is_killed_by_the_stop() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_during_a_takeover_ends() {
     for standby in [true, false] {
-        for _ in 0..10 {
+        for _ in 0..turns(10) {
             let system = two_shards(Config { standby, ..Config::default() }).await;
             let others = Others::on(&system).await;
             kill(system.worker().expect("a process"));
