@@ -12,7 +12,7 @@ defined="$(
 defined="$(sed -E "s/^([^:]*):.*[^A-Z]($label).*/\1 \2/" <<<"$defined")"
 twice="$(cut -d' ' -f2 <<<"$defined" | sort | uniq -d)"
 apart="$(sed -E 's/-[0-9]+$//' <<<"$defined" | sort -u | cut -d' ' -f2 | sort | uniq -d)"
-cited="$(git grep -ohwE "$label" -- '*.rs' '*.h' '*.md' | grep -vE '^(UTF|AVX)-' | sort -u)"
+cited="$(git grep -ohwE "$label" -- '*.rs' '*.h' '*.md' | grep -vE '^(UTF|AVX|SHA)-' | sort -u)"
 unknown="$(comm -13 <(cut -d' ' -f2 <<<"$defined" | sort -u) - <<<"$cited")"
 if [ -n "$twice$apart$unknown" ]; then
     echo "labels: defined twice:" $twice "; begin alike in two files:" $apart "; cited and defined nowhere:" $unknown >&2
