@@ -36,7 +36,7 @@ const NONE: u32 = u32::MAX;
 /// Some milliseconds of work, well within the budget.
 fn rounds(options: &Options) -> u64 {
     match options.device {
-        Choice::Cuda(_) => 200_000,
+        Choice::Cuda(_) => 5_000,
         _ if cfg!(debug_assertions) => 500_000,
         _ => 8_000_000,
     }
@@ -409,6 +409,20 @@ fn kill(options: Options) {
     host.end();
 }
 
+/// A kill that meets its actor's end takes nothing from whoever has the row next.
+fn kill_meets_the_end(options: Options) {
+    let mut host = Host::start(options);
+    for generation in 1..=5_000 {
+        host.spawn(0, generation, &Counter::default());
+        host.device.kill(0, 0, generation);
+        host.stop_row(0, generation);
+    }
+    host.until("all kills are carried out", |device| device.progress(0).kill_done == 5_000);
+    host.spawn(0, 5_001, &Counter::default());
+    assert_eq!(host.reply::<Counter, _>(0, 5_001, &Get).total, 0);
+    host.end();
+}
+
 /// E-5: a stop leaves at a message boundary; what was not handled is still in the ring.
 fn stop(options: Options) {
     let mut host = Host::start(options);
@@ -679,7 +693,7 @@ macro_rules! suite {
         mod cuda { $(#[test] fn $name() { if let Some(options) = super::gpu() { super::$name(options) } })* }
     };
 }
-suite!(order sizes large_state direct refusals panics many_panics failures emits kill stop options_are_checked takeover takeover_of_calls wild_write killed_anywhere killed_in_a_handler takeover_of_several
+suite!(order sizes large_state direct refusals panics many_panics failures emits kill kill_meets_the_end stop options_are_checked takeover takeover_of_calls wild_write killed_anywhere killed_in_a_handler takeover_of_several
     cut_whole cut_changed cut_some cut_rings cut_is_consistent load cut_and_kill
     mail mail_cycle mail_drip mail_and_kills
     births grants_are_looked_at births_and_a_loss

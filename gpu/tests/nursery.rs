@@ -52,7 +52,7 @@ impl Shard {
         self.grants[slot] = Grant { row, generation: 7, state_offset: 64 * u64::from(row), bytes: 64, status: GRANT_TAKEN.into(), told };
         if live {
             let status = ROW_LIVE.into();
-            self.rows[row as usize] = Row { kind: 0, generation: 7, state_offset: 64 * u64::from(row), state_bytes: 8, status };
+            self.rows[row as usize] = Row { kind: 0, generation: 7, state_offset: 64 * u64::from(row), state_bytes: 8, status, killed: 0 };
         }
     }
 
@@ -94,7 +94,7 @@ fn a_birth_that_nobody_heard_of_has_not_been() {
     shard.take(0, 3, true, Some(0));
     shard.take(2, 5, false, None);
     // Of the generation before, which has nothing to do with it.
-    shard.rows[5] = Row { kind: 0, generation: 6, state_offset: 0, state_bytes: 8, status: ROW_FREE.into() };
+    shard.rows[5] = Row { kind: 0, generation: 6, state_offset: 0, state_bytes: 8, status: ROW_FREE.into(), killed: 0 };
     shard.launch();
     assert_eq!(shard.status(0, 3), (GRANT_READY.into(), ROW_FREE.into()));
     assert_eq!(shard.status(2, 5), (GRANT_READY.into(), ROW_FREE.into()));

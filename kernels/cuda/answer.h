@@ -209,7 +209,7 @@ ENGINE_CALL void fail(Block& b, Lane& l, u32 fault, const u8* text, u32 text_byt
 ENGINE_CALL void end_actor(Block& b, Lane& l) {
     known(b), known(l);
     to_host(b, l, OP_ENDED, 0, NO_CORRELATION, l.reply, 0, [&](u64 tail) { if (!is_call(l.head.op)) keep((Chunk*)l.saved + 2, {l.id + 1, tail}); });
-    put(&l.row->status, (u32)ROW_KILLED);
+    put(&l.row->status, (u32)ROW_ENDED);
 }
 
 ENGINE_CALL void send_last(Block& b, Lane& l, bool done);

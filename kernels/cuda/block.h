@@ -182,6 +182,11 @@ ENGINE_FN u8* outgoing_for(Lane& l, u32 bytes) { return bytes <= INLINE_BYTES ? 
 ENGINE_FN Block& block();               // this shard's
 ENGINE_FN void while_waiting(Block&);   // what a lane does while it waits for a slot or for room
 
+// Whether the actor that has the row in this generation handles messages.
+ENGINE_FN bool is_live(const Row& row, u32 generation) {
+    return look(&row.generation) == generation && look(&row.status) == ROW_LIVE && look(&row.killed) != generation;
+}
+
 ENGINE_FN u32 lap(u64 index, u32 capacity_log2) { return (u32)((index >> capacity_log2) + 1) & 0xffffu; }
 // The tag of a staged chunk: the stage's lap, so that a place need not be cleared when it is taken.
 ENGINE_FN u32 stage_tag(u64 index) { return (u32)(index / STAGE + 1) & 0xffffu; }

@@ -12,7 +12,7 @@
 
 struct Crew { u64 index, count; };      // which warp this is, and of how many
 
-ENGINE_FN bool is_there(u32 status) { return status == ROW_LIVE || status == ROW_FAILED; }
+ENGINE_FN bool is_there(const Row& row) { return (row.status == ROW_LIVE || row.status == ROW_FAILED) && row.killed != row.generation; }
 ENGINE_FN u64 pages_of(u64 bytes) { return (bytes + STATE_PAGE - 1) / STATE_PAGE; }
 ENGINE_FN u64 whole_chunks(u64 bytes) { return (bytes + sizeof(Chunk) - 1) / sizeof(Chunk) * sizeof(Chunk); }
 
@@ -73,12 +73,12 @@ ENGINE_FN void cut_select(const CutParams& p, Crew crew) {
         if (at < p.row_count && (!p.wanted || ((const u8*)p.wanted)[at / 8] >> at % 8 & 1)) {
             const Row row = ((const Row*)p.rows)[at];
             const u64 handled = ((const u64*)p.counts)[at];
-            const bool there = is_there(row.status);
+            const bool there = is_there(row);
             bool same = false, gone = false;
             u32 before = 0;
             if (p.from_base) {
                 const Row base = base_rows[at];
-                const bool was = is_there(base.status);
+                const bool was = is_there(base);
                 before = base.generation;
                 found.known = was && there && before == row.generation;
                 gone = was && !found.known;
@@ -182,7 +182,7 @@ ENGINE_FN void cut_changed(const CutParams& p, Crew crew) {
             const CutRow& row = ((const CutRow*)p.list)[i];
             if (row.status == ROW_INBOX || row.status == ROW_OUTBOX) continue;
             const u64 at = row.shard * p.rows_per_shard + row.row;
-            ((Row*)p.base_rows)[at] = {row.kind, row.generation, row.at, row.bytes, row.status};
+            ((Row*)p.base_rows)[at] = {row.kind, row.generation, row.at, row.bytes, row.status, 0};
             ((u64*)p.base_counts)[at] = row.handled;
         }
     for (u64 i = crew.index; i < pages; i += crew.count) {

@@ -14,7 +14,7 @@ ENGINE_FN void reply_to_actor(Block& b, Lane& l, u32 bytes) {
 // A message for an actor. `l.head` and `l.row` are set before its handler runs, which may not return. With `alone` nobody has said yet what its
 // warp is at.
 ENGINE_FN void message(Block& b, Lane& l, const Head& h, Row* row, bool alone) {
-    const u32 status = look(&row->status), generation = row->generation, kind = row->kind;
+    const u32 status = look(&row->status), killed = look(&row->killed), generation = row->generation, kind = row->kind;
     // On its way together with the row; kept by `begin`, so that a message handled once more is not counted twice.
     const u64 count = counted(b.counts + h.row);
     u8* const state = b.arena + row->state_offset;
@@ -34,8 +34,8 @@ ENGINE_FN void message(Block& b, Lane& l, const Head& h, Row* row, bool alone) {
     ctx.fault = 0;
     ctx.ended = 0;
     ctx.text_bytes = 0;
-    if (generation != h.generation || status != ROW_LIVE) {
-        refuse(b, l, generation == h.generation && status == ROW_FAILED ? REFUSED_FAILED : REFUSED_STALE);
+    if (generation != h.generation || status != ROW_LIVE || killed == generation) {
+        refuse(b, l, generation == h.generation && status == ROW_FAILED && killed != generation ? REFUSED_FAILED : REFUSED_STALE);
         learn(b, l, kind);
         return;
     }

@@ -25,7 +25,7 @@ ENGINE_FN Answered answered(const Block& b, const Head& h) {
 // E-6: blames the message that was being handled. Its actor's state may be half of one and half of another, so it fails; the
 // message goes back to the host.
 ENGINE_FN void blame(Block& b, Lane& l, const Head& h, Row& row) {
-    const bool failed = row.generation == h.generation && look(&row.status) == ROW_LIVE;
+    const bool failed = is_live(row, h.generation);
     const u32 ahead = h.op == OP_ASK ? (u32)sizeof(ReplyTo) : 0;
     if (failed) {
         mark_failed(b, row);
@@ -56,7 +56,7 @@ ENGINE_CALL void settle_lane(Block& b, Lane& l, bool blamed) {
     const bool sent = was.sending == l.id + 1 && was.ticket == SENT;
     const Answered is = answered(b, h);
     // As it was before the message, or behind it if that was handled and its actor has not failed by it.
-    const bool lives = row.generation == h.generation && look(&row.status) == ROW_LIVE;
+    const bool lives = is_live(row, h.generation);
     const u64 one = is_from_inbox(l) ? FROM_ACTOR : 1;
     if (row.generation == h.generation) count_from(b.counts + h.row, was.count + ((told || sent || is.some) && lives ? one : 0));
     if (told || is.whole || (sent && !is_call(h.op))) {

@@ -3,13 +3,13 @@
 #pragma once
 #include "block.h"
 
-// Carries out a kill: the row is revoked, and what is queued for it will be refused.
+// Carries out a kill: the row is revoked, and what is queued for it will be refused. `killed` is written here alone and the rest of a row by
+// its shard's lanes, so a kill that meets its actor's end takes nothing from whoever has the row next.
 ENGINE_CALL void revoke(Block& b, u32 kill) {
     // SYNC kill: pairs with the host's release store of `kill`, written after row and generation.
     if (take(&b.control->kill) != kill) return;
     const u32 row = take(&b.control->kill_row), generation = take(&b.control->kill_generation);
-    if (row < b.row_count && look(&b.rows[row].generation) == generation && look(&b.rows[row].status) == ROW_LIVE)
-        put(&b.rows[row].status, (u32)ROW_KILLED);
+    if (row < b.row_count && is_live(b.rows[row], generation)) put(&b.rows[row].killed, generation);
     pass(&b.kill, kill);
     // SYNC kill-done: pairs with the host's load before it asks for the next.
     publish_last(&b.progress->kill_done, kill);

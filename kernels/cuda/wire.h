@@ -40,7 +40,7 @@ constexpr u64 SENT = 0xffffffffffffffffull;
 constexpr u64 DONE = 0x4000000000000000ull;
 constexpr u64 FROM_ACTOR = 0x0000010000000000ull;
 constexpr u64 REGION_MAGIC = 0x746e656469736572ull;
-constexpr u64 WIRE_FINGERPRINT = 0x2a9ed477337445e1ull;
+constexpr u64 WIRE_FINGERPRINT = 0x643afe0afacfc731ull;
 
 constexpr u32 OP_CAST = 1;
 constexpr u32 OP_CALL = 2;
@@ -82,7 +82,7 @@ constexpr u32 REFUSED_PROTOCOL = 4;
 constexpr u32 ROW_FREE = 0;
 constexpr u32 ROW_LIVE = 1;
 constexpr u32 ROW_FAILED = 2;
-constexpr u32 ROW_KILLED = 3;
+constexpr u32 ROW_ENDED = 3;
 constexpr u32 ROW_INBOX = 4;
 constexpr u32 ROW_OUTBOX = 5;
 
@@ -271,6 +271,7 @@ struct alignas(32) Row {
     u64 state_offset;
     u32 state_bytes;
     u32 status;
+    u32 killed;
 };
 static_assert(sizeof(Row) == 32, "Row");
 static_assert(__builtin_offsetof(Row, kind) == 0, "Row.kind");
@@ -278,6 +279,7 @@ static_assert(__builtin_offsetof(Row, generation) == 4, "Row.generation");
 static_assert(__builtin_offsetof(Row, state_offset) == 8, "Row.state_offset");
 static_assert(__builtin_offsetof(Row, state_bytes) == 16, "Row.state_bytes");
 static_assert(__builtin_offsetof(Row, status) == 20, "Row.status");
+static_assert(__builtin_offsetof(Row, killed) == 24, "Row.killed");
 
 struct alignas(64) ShardState {
     u64 egress;

@@ -194,8 +194,8 @@ consts! {
         ROW_LIVE = 1,
         /// The row's actor failed; its state is kept until `OP_STOP`.
         ROW_FAILED = 2,
-        /// The row's actor was killed; `OP_STOP` frees the row.
-        ROW_KILLED = 3,
+        /// The row's actor has ended itself; `OP_STOP` frees the row.
+        ROW_ENDED = 3,
         /// In a cut, no row: what waits in a shard's inbox.
         ROW_INBOX = 4,
         /// In a cut, no row: what waits in a shard's outbox.
@@ -513,8 +513,10 @@ layouts! {
         state_offset: u64,
         /// Bytes of its state.
         state_bytes: u32,
-        /// `ROW_FREE`, `ROW_LIVE` or `ROW_FAILED`.
+        /// `ROW_FREE`, `ROW_LIVE`, `ROW_FAILED` or `ROW_ENDED`. Written by lanes.
         status: u32,
+        /// The generation that was killed last. Written by the poller, so that a kill and the end of its actor do not overwrite each other.
+        killed: u32,
     }
 
     /// What a shard keeps from one launch to the next, in device memory. It is written as the shard goes, so that it holds when the

@@ -6,7 +6,7 @@
 
 use std::ffi::OsStr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,8 +22,6 @@ const LIBRARY: &str = "libnvidia-ml.so.1";
 const REST: Duration = Duration::from_millis(250);
 /// How long what was seen counts.
 const MEMORY: Duration = Duration::from_secs(2);
-/// How long the end of a look is waited for that is the last one.
-const LAST: Duration = Duration::from_secs(1);
 
 /// The processes of one keeper.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,8 +34,7 @@ pub(crate) struct Ours {
 pub(crate) struct Neighbours {
     known: Arc<Mutex<Known>>,
     /// Has the thread look now, and without it end.
-    wake: Option<SyncSender<()>>,
-    ended: Receiver<()>,
+    wake: SyncSender<()>,
 }
 
 impl Neighbours {
@@ -45,15 +42,13 @@ impl Neighbours {
     pub(crate) fn of(ours: Ours, bus: String) -> Neighbours {
         let known = Arc::new(Mutex::new(Known { ours, ..Known::default() }));
         let (wake, woken) = sync_channel(1);
-        let (end, ended) = sync_channel(0);
         let watching = known.clone();
         // Without a thread nothing is known.
         let _ = thread::Builder::new().name("resident-neighbours".into()).spawn(move || {
             // An error says that NVML can not tell; then nobody is known to be alone.
             let _ = keep_looking(&bus, &watching, &woken);
-            drop(end);
         });
-        Neighbours { known, wake: Some(wake), ended }
+        Neighbours { known, wake }
     }
 
     /// These are ours from now on.
@@ -64,20 +59,12 @@ impl Neighbours {
     /// Has somebody look soon, who does not wait for his turn.
     pub(crate) fn look_now(&self) {
         // A look that was asked for before is as good.
-        self.wake.as_ref().and_then(|wake| wake.try_send(()).ok());
+        let _ = self.wake.try_send(());
     }
 
     /// Whether nobody else is, or was lately, on the device. False where that can not be known.
     pub(crate) fn none(&self) -> bool {
         lock(&self.known).is_alone(Instant::now())
-    }
-}
-
-impl Drop for Neighbours {
-    fn drop(&mut self) {
-        self.wake = None;
-        // What NVML holds is given back before the keeper has ended, unless the device keeps it.
-        let _ = self.ended.recv_timeout(LAST);
     }
 }
 
@@ -121,9 +108,17 @@ impl Known {
     }
 }
 
+/// NVML, opened once for the process: each time it is closed it keeps a descriptor.
+fn nvml() -> Result<&'static Nvml, NvmlError> {
+    static NVML: OnceLock<Nvml> = OnceLock::new();
+    match NVML.get() {
+        Some(nvml) => Ok(nvml),
+        None => Nvml::builder().lib_path(OsStr::new(LIBRARY)).init().map(|nvml| NVML.get_or_init(|| nvml)),
+    }
+}
+
 fn keep_looking(bus: &str, known: &Mutex<Known>, woken: &Receiver<()>) -> Result<(), NvmlError> {
-    let nvml = Nvml::builder().lib_path(OsStr::new(LIBRARY)).init()?;
-    let device = nvml.device_by_pci_bus_id(bus)?;
+    let device = nvml()?.device_by_pci_bus_id(bus)?;
     loop {
         let at = Instant::now();
         if let Ok(found) = processes(&device) {

@@ -30,7 +30,7 @@ pub(crate) struct Cuts {
 #[repr(align(16))]
 struct Chunk(#[allow(dead_code, reason = "the engine's to read and write")] [u8; 16]);
 
-const FREE: Row = Row { kind: 0, generation: 0, state_offset: 0, state_bytes: 0, status: ROW_FREE as u32 };
+const FREE: Row = Row { kind: 0, generation: 0, state_offset: 0, state_bytes: 0, status: ROW_FREE as u32, killed: 0 };
 impl Cuts {
     pub(crate) fn new(geometry: &Geometry, engine: &EngineParams) -> Cuts {
         let rows = rows(geometry);
