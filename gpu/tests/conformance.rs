@@ -414,8 +414,10 @@ fn kill_meets_the_end(options: Options) {
     let mut host = Host::start(options);
     for generation in 1..=5_000 {
         host.spawn(0, generation, &Counter::default());
+        host.push(OP_STOP, 0, 0, generation, 9, &[]);
         host.device.kill(0, 0, generation);
-        host.stop_row(0, generation);
+        let heard = host.hear();
+        assert_eq!((heard.op, heard.correlation), (OP_ACK, 9), "{heard:?}");
     }
     host.until("all kills are carried out", |device| device.progress(0).kill_done == 5_000);
     host.spawn(0, 5_001, &Counter::default());

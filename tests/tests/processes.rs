@@ -98,7 +98,7 @@ async fn two_applications_do_not_meet() {
     let beside = start_process(Config::default()).await;
     kill(beside.worker().expect("a process"));
     until("its loss is noticed", || beside.losses().0 == 1).await;
-    assert!(soon("the stop", beside.stop()).await.device.is_ok());
+    soon("the stop", beside.stop()).await.device.unwrap();
     let processes = other.processes();
     assert_eq!(call!(counter, CounterMsg::AddAndGet, AddAndGet { amount: 7 }).unwrap(), 7);
     // Mine is lost: the other has nothing to do with it.
@@ -109,7 +109,7 @@ async fn two_applications_do_not_meet() {
     other.dies().await;
     assert_eq!(call!(counter, CounterMsg::AddAndGet, AddAndGet { amount: 7 }).unwrap(), 21);
     assert_eq!((system.worker(), system.losses().0), (mine.1, 1));
-    assert!(soon("the stop", system.stop()).await.device.is_ok());
+    soon("the stop", system.stop()).await.device.unwrap();
 }
 
 /// What a process holds: children, those not waited for included; descriptors; mappings of what it shares with workers.
@@ -275,7 +275,7 @@ async fn a_worker_may_be_a_program_of_its_own() {
     until("the standby is the worker", || system.worker() == Some(standby)).await;
     assert_eq!(runs(standby), worker.canonicalize().unwrap());
     assert_eq!(call!(counter, CounterMsg::AddAndGet, AddAndGet { amount: 4 }).unwrap(), 11);
-    assert!(soon("the stop", system.stop()).await.device.is_ok());
+    soon("the stop", system.stop()).await.device.unwrap();
 }
 
 #[test]

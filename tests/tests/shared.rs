@@ -79,7 +79,7 @@ async fn breaks_fifty_times() {
         assert_eq!(call!(bystander, CounterMsg::AddAndGet, AddAndGet { amount: 1 }).unwrap(), n as u64 + 1);
     }
     assert!(!heard.has_more());
-    assert!(soon("the stop", system.stop()).await.device.is_ok());
+    soon("the stop", system.stop()).await.device.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,5 +113,5 @@ async fn fifty_faults_of_another_application_are_not_noticed() {
     assert!(turns > 0 && !heard.has_more(), "nobody was blamed");
     assert!(counters.iter().all(|actor| actor.fault().is_none()) && workers.iter().all(|actor| actor.fault().is_none()));
     assert_eq!((system.losses().0, system.worker(), system.dead_letters()), (0, first, 0));
-    assert!(soon("the stop", system.stop()).await.device.is_ok());
+    soon("the stop", system.stop()).await.device.unwrap();
 }

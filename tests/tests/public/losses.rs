@@ -299,7 +299,7 @@ async fn a_wild_write_is_noticed() {
     if system.device().kind == DeviceKind::Cpu {
         doomed.ends(&mut heard, FaultClass::IllegalAddress, "Break").await;
     }
-    assert!(soon("the stop", system.stop()).await.device.is_ok());
+    soon("the stop", system.stop()).await.device.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -328,7 +328,7 @@ async fn a_killed_worker_is_taken_over_from() {
     taken_over(&system, system.losses().0 - 1).await;
     doomed.ends(&mut heard, FaultClass::Hang, "Break").await;
     others.go_on(&system).await;
-    assert!(soon("the stop", system.stop()).await.device.is_ok());
+    soon("the stop", system.stop()).await.device.unwrap();
 }
 
 async fn taken_over_after_kill(system: &System, losses: u64, others: &Others) {
@@ -359,7 +359,7 @@ async fn a_killed_standby_is_replaced_and_nobody_notices() {
     kill(system.worker().expect("a process"));
     taken_over_after_kill(&system, 1, &others).await;
     assert_eq!(system.worker(), standby);
-    assert!(soon("the stop", system.stop()).await.device.is_ok());
+    soon("the stop", system.stop()).await.device.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -374,7 +374,7 @@ async fn worker_and_standby_are_killed_at_once() {
         others.go_on(&system).await;
         assert!(!both.contains(&system.worker()));
     }
-    assert!(soon("the stop", system.stop()).await.device.is_ok());
+    soon("the stop", system.stop()).await.device.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -405,7 +405,7 @@ async fn several_faults_at_once_blame_each_its_own() {
     }
     others.go_on(&system).await;
     assert!(!heard.has_more());
-    assert!(soon("the stop", system.stop()).await.device.is_ok());
+    soon("the stop", system.stop()).await.device.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -432,7 +432,7 @@ async fn who_takes_over_is_killed_too() {
         assert!(!heard.has_more(), "it ends once");
     }
     assert!(system.losses().0 >= 5 * all as u64);
-    assert!(soon("the stop", system.stop()).await.device.is_ok());
+    soon("the stop", system.stop()).await.device.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -451,7 +451,7 @@ async fn without_a_standby_a_takeover_is_a_start() {
     }
     kill(system.worker().expect("a process"));
     taken_over_after_kill(&system, losses + 1, &others).await;
-    assert!(soon("the stop", system.stop()).await.device.is_ok());
+    soon("the stop", system.stop()).await.device.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -536,7 +536,7 @@ async fn a_standby_that_is_frozen_is_given_up() {
     others.outlive(&system, 0, 0).await;
     assert_eq!(system.losses().0, 2, "the worker, and the one that did not come up");
     assert_ne!(system.worker(), Some(frozen));
-    assert!(soon("the stop", system.stop()).await.device.is_ok());
+    soon("the stop", system.stop()).await.device.unwrap();
 }
 
 /// A worker that does nothing any more while a message waits is not noticed by that: nothing is being handled. A stop ends it.

@@ -142,7 +142,7 @@ async fn more_than_the_outbox_holds_is_a_fault() {
     let (sender, _) = Player::spawn_linked(None, Player::default(), &system, supervisor).await.unwrap();
     let receiver = player(&system).await;
     meets(&sender, &receiver).await;
-    serves(&sender, 0, 1_000_000, 0).await;
+    serves(&sender, 0, 100_000, 0).await;
     let (who, fault) = heard.fault().await;
     assert_eq!((who, fault.class, fault.message), (sender.get_id(), FaultClass::Outbox, "Serve"));
     assert!(fault.to_string().contains("outbox"), "{fault}");
