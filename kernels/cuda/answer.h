@@ -212,12 +212,12 @@ ENGINE_CALL void end_actor(Block& b, Lane& l) {
     put(&l.row->status, (u32)ROW_ENDED);
 }
 
-ENGINE_CALL void send_last(Block& b, Lane& l, bool done);
+ENGINE_CALL void flush(Block& b, Lane& l, bool done);
 
 // A handler's `ctx.emit`.
 ENGINE_FN void emit(Block& b, Lane& l, u32 type, const u8* payload, u32 bytes) {
     if (bytes > MAX_PAYLOAD) { l.ctx.fault = FAULT_EMIT; return; }
-    if (l.last.op) send_last(b, l, false);
+    if (l.last.op) flush(b, l, false);
     l.outgoing = outgoing_for(l, bytes);
     copy(l.outgoing, payload, bytes);
     if (l.ctx.hlc > l.hlc) l.hlc = l.ctx.hlc;

@@ -140,14 +140,27 @@ struct Block {
     u32 fan_out[FAN_OUTS];              // of messages, the most slots that one has sent, plus one; 0 for what is not known
 };
 
+// A frame that a lane holds back: where it goes and what it is.
+struct Sending { u32 op, to, row, generation, message, bytes; };
+struct alignas(16) Held {
+    Sending head;
+    u64 pad;
+    Chunk payload[2];
+};
+static_assert(sizeof(Held) == SLOT_BYTES, "Held");
+
 // What of a lane's does not fit shared memory, in device memory: in local memory a line would hold one word of it.
 struct LaneRest {
     alignas(16) u8 room[MAX_PAYLOAD + MAX_FAULT_TEXT];   // CtxRaw's
     alignas(16) u8 payload[MAX_PAYLOAD];
     alignas(16) u8 outgoing[MAX_PAYLOAD];
+    Held held[HELD_FRAMES];
 };
 
 static_assert(sizeof(LaneRest) == REST_BYTES, "LaneRest");
+
+// What a handler has come to: the bytes of its reply or a DISPATCH_*, and what its actor had handled before.
+struct Outcome { u32 bytes, kind; u64 count; };
 
 // What a lane needs to handle a message, in shared memory: one lane alone would wait long for each word of local memory, where a line
 // holds one word of each lane. It also survives a handler that panics, which on the GPU does not return.
@@ -165,7 +178,10 @@ struct Lane {
     u32 seen;                           // noted that it was seen outside
     u32 slots;                          // that it has sent to other actors
     u32 leads;                          // the other lanes of its warp stand by for its jobs
-    struct { u32 op, to, row, generation, message, bytes; } last;   // what it has sent last and is in `outgoing` still, if `op` is not 0
+    u32 held;                           // frames in `rest->held`; none without a last one
+    Sending last;                       // what it has sent last and is in `outgoing` still, if `op` is not 0
+    Outcome outcome;
+    u64 pad[2];
     Head head;
     CtxRaw ctx;
     alignas(16) u8 short_payload[32];   // where `payload` and `outgoing` are as long as they fit

@@ -223,7 +223,7 @@ ENGINE_FN void load(const CutParams& p, Crew crew) {
         }
         if (lane() != 0) continue;
         const u64 at = row.shard * p.rows_per_shard + row.row;
-        ((Row*)p.rows)[at] = {row.kind, row.generation, row.at, row.bytes, row.status};
+        ((Row*)p.rows)[at] = {row.kind, row.generation, row.at, row.bytes, row.status, 0};
         ((u64*)p.counts)[at] = row.handled;
     }
 }

@@ -81,7 +81,7 @@ extern "C" __device__ __noinline__ void resident_panic(const u8* text, u32 lengt
         end_lane(b, l);
         asm volatile("exit;");
     }
-    if (l.last.op) send_last(b, l, false);
+    if (l.last.op) flush(b, l, false);
     fail(b, l, FAULT_PANIC, text, length);
     keep_done(l);
     end_lane(b, l);

@@ -244,6 +244,9 @@ ENGINE_FN u32 trim(Block& b, Lane& l, u32 queue, u64 base, u32 kind, Batch& batc
     return left;
 }
 
+// From so many lanes on that handle messages side by side, what they send goes together.
+constexpr u32 TOGETHER = 4;
+
 // Hands the next staged frames of a queue to the lanes of this warp and handles those that are for its rows.
 // Returns how many slots it has come past. Called by all lanes that have not ended.
 ENGINE_FN u32 handle_batch(Block& b, Lane& l, Course& course, u32 queue) {
@@ -282,7 +285,13 @@ ENGINE_FN u32 handle_batch(Block& b, Lane& l, Course& course, u32 queue) {
         const bool now = wide ? lane() == leader : ready && kind == of_round;
         rest &= ~which_lanes(now);
         if (lane() == leader && of_round < MAX_KINDS) set_busy(b, w, next_round(w, l.warp, of_round));
-        if (now) frame_of_batch(b, l, wide);
+        if (ones(which_lanes(now)) < TOGETHER) {
+            if (now) frame_of_batch(b, l, wide);
+        } else {
+            const bool open = now && begin_frame(b, l);
+            if (any_lane(l.last.op)) flush_together(b, l);
+            if (open) end_frame(b, l);
+        }
         // Whoever is ready next sees what these have done.
         stand_by(b, l, course, now);
     }
@@ -406,6 +415,7 @@ ENGINE_FN void enter_lane(Block& b, Lane& l, u32 warp) {
     l.index = warp * LANES + lane();
     l.saved = b.lanes + l.index;
     l.leads = false;
+    l.held = l.last.op = 0;
     l.ctx.system = b.system;
     l.ctx.shard = b.shard;
     l.rest = b.rests + l.index;

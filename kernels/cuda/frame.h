@@ -11,9 +11,9 @@ ENGINE_FN void reply_to_actor(Block& b, Lane& l, u32 bytes) {
     if (hold_back(b, l, OP_TELL, to.shard, to.row, to.generation, to.message, bytes)) copy(l.outgoing, reply_of(l, bytes), bytes);
 }
 
-// A message for an actor. `l.head` and `l.row` are set before its handler runs, which may not return. With `alone` nobody has said yet what its
-// warp is at.
-ENGINE_FN void message(Block& b, Lane& l, const Head& h, Row* row, bool alone) {
+// Has an actor handle a message, as far as its handler goes; false if it was refused, which is all. `l.head` and `l.row` are set before the
+// handler runs, which may not return. With `alone` nobody has said yet what its warp is at.
+ENGINE_FN bool handle(Block& b, Lane& l, const Head& h, Row* row, bool alone, Outcome& outcome) {
     const u32 status = look(&row->status), killed = look(&row->killed), generation = row->generation, kind = row->kind;
     // On its way together with the row; kept by `begin`, so that a message handled once more is not counted twice.
     const u64 count = counted(b.counts + h.row);
@@ -24,6 +24,7 @@ ENGINE_FN void message(Block& b, Lane& l, const Head& h, Row* row, bool alone) {
     l.row = row;
     l.seen = false;
     l.slots = 0;
+    l.held = 0;
     l.last.op = 0;
     CtxRaw& ctx = l.ctx;
     ctx.hlc = l.hlc;
@@ -37,7 +38,7 @@ ENGINE_FN void message(Block& b, Lane& l, const Head& h, Row* row, bool alone) {
     if (generation != h.generation || status != ROW_LIVE || killed == generation) {
         refuse(b, l, generation == h.generation && status == ROW_FAILED && killed != generation ? REFUSED_FAILED : REFUSED_STALE);
         learn(b, l, kind);
-        return;
+        return false;
     }
     const u32 ahead = h.op == OP_ASK ? (u32)sizeof(ReplyTo) : 0;
     begin(l, state, state_bytes, count);
@@ -45,8 +46,15 @@ ENGINE_FN void message(Block& b, Lane& l, const Head& h, Row* row, bool alone) {
     const u32 bytes = b.dispatch[kind](h.message | meant, state, l.payload + ahead, h.length - ahead, &ctx, l.reply);
     if (ctx.hlc > l.hlc) l.hlc = ctx.hlc;
     if (ahead && !ctx.fault && bytes != DISPATCH_UNKNOWN) reply_to_actor(b, l, bytes);
-    if (l.last.op) send_last(b, l, !ctx.fault && !ctx.ended);
-    learn(b, l, kind);
+    outcome = {bytes, kind, count};
+    return true;
+}
+
+// What follows once it is sent what the message has sent.
+ENGINE_FN void finish(Block& b, Lane& l, const Head& h, const Outcome& outcome) {
+    const u32 bytes = outcome.bytes;
+    const CtxRaw& ctx = l.ctx;
+    learn(b, l, outcome.kind);
     if (bytes == DISPATCH_UNKNOWN) { refuse(b, l, REFUSED_MESSAGE); return; }
     if (bytes == DISPATCH_FAILED || ctx.fault) { fail(b, l, ctx.fault, l.rest->room + MAX_PAYLOAD, ctx.text_bytes); return; }
     if (is_call(h.op)) {
@@ -54,7 +62,15 @@ ENGINE_FN void message(Block& b, Lane& l, const Head& h, Row* row, bool alone) {
         else answer(b, l, OP_REPLY, h.message, bytes);
     }
     if (ctx.ended) end_actor(b, l);
-    count_from(b.counts + h.row, count + (is_from_inbox(l) ? FROM_ACTOR : 1));
+    count_from(b.counts + h.row, outcome.count + (is_from_inbox(l) ? FROM_ACTOR : 1));
+}
+
+// The same of one lane by itself.
+ENGINE_FN void message(Block& b, Lane& l, const Head& h, Row* row, bool alone) {
+    Outcome outcome;
+    if (!handle(b, l, h, row, alone, outcome)) return;
+    if (l.last.op) flush(b, l, true);
+    finish(b, l, h, outcome);
 }
 
 ENGINE_FN bool within(const Block& b, u64 offset, u64 bytes) { return bytes <= b.arena_bytes && offset <= b.arena_bytes - bytes; }
@@ -128,20 +144,45 @@ ENGINE_FN bool is_message(const Block& b, u32 queue, const Head& h) {
     return h.op - first <= last - first && h.row < b.row_count && h.length <= MAX_PAYLOAD;
 }
 
+// A frame that is none for an actor.
+ENGINE_FN void no_message(Block& b, Lane& l, const Head& h) {
+    if (!is_from_inbox(l)) control_frame(b, l);
+    else if (h.op != OP_VOID) refuse(b, l, REFUSED_PROTOCOL);
+}
+
 // The frame in `l`, whatever it is, to its end.
 ENGINE_FN void frame(Block& b, Lane& l, const Head& h, bool alone) {
     if (is_message(b, l.queue, h)) message(b, l, h, b.rows + h.row, alone);
-    else if (!is_from_inbox(l)) control_frame(b, l);
-    else if (h.op != OP_VOID) refuse(b, l, REFUSED_PROTOCOL);
+    else no_message(b, l, h);
     keep_done(l);
 }
 
-// The same for one of several, out of line: where it is alone somebody may wait for it.
+// The same for one of a batch. Out of line: where it is alone somebody may wait for it.
 ENGINE_CALL void frame_of_batch(Block& b, Lane& l, bool leads) {
     known(b), known(l);
     l.leads = leads;
     const Head h = l.head;
     frame(b, l, h, false);
+}
+
+// The same in two parts, in between which several lanes send together; false if it is at its end.
+ENGINE_CALL bool begin_frame(Block& b, Lane& l) {
+    known(b), known(l);
+    l.leads = false;
+    const Head h = l.head;
+    if (is_message(b, l.queue, h)) {
+        if (handle(b, l, h, b.rows + h.row, false, l.outcome)) return true;
+    } else {
+        no_message(b, l, h);
+    }
+    keep_done(l);
+    return false;
+}
+ENGINE_CALL void end_frame(Block& b, Lane& l) {
+    known(b), known(l);
+    const Head h = l.head;
+    finish(b, l, h, l.outcome);
+    keep_done(l);
 }
 
 // ---- from a queue into a lane ----------------------------------------------------------------------------------------

@@ -141,17 +141,16 @@ ENGINE_FN void write_frame(Chunk* ring, u32 log2, u64 at, u32 target, u32 op, u3
     for (u32 k = 1; k < slots_for(bytes); ++k) write_more(slot(ring, log2, at + k), lap(at + k, log2), k, words);
 }
 
-// Puts what `l` has sent behind what waits in the outbox; with `commits` its place is kept first. Waits for room as long as frames go from
+// Puts a frame of `l` behind what waits in the outbox; with `commits` its place is kept first. Waits for room as long as frames go from
 // there, or might: a receiver may be waiting for the host. Out of line: whoever sends saves no registers for it.
 //
 // Each lane by itself. Lanes that meet in the middle of their handlers can not act together: the compiler takes what they have in common
 // for the same in all that come to a later step together, which may be two parties. One went on without its late lanes then, and these
 // waited for ever.
-ENGINE_CALL bool to_outbox(Block& b, Lane& l, u64 stamp, bool commits) {
+ENGINE_CALL bool to_outbox(Block& b, Lane& l, const Sending& f, const u32* words, u64 stamp, bool commits) {
     known(b), known(l);
     constexpr u64 PATIENCE_US = 100000;
     const Mail& m = b.mail;
-    const auto& f = l.last;
     const u32 slots = slots_for(f.bytes);
     bool there = false, hopeless = false;
     for (u64 since = 0; !there && !hopeless;) {
@@ -160,7 +159,7 @@ ENGINE_CALL bool to_outbox(Block& b, Lane& l, u64 stamp, bool commits) {
             there = at + slots - peek(&b.outbox_head) <= 1ull << m.outbox_log2;
             if (there) {
                 if (commits) keep((Chunk*)l.saved + 3, {l.id + 1, at | BY_OUTBOX});
-                write_frame(outbox(m, b.shard), m.outbox_log2, at, f.to, f.op, f.message, f.row, f.generation, stamp, (const u32*)l.outgoing, f.bytes);
+                write_frame(outbox(m, b.shard), m.outbox_log2, at, f.to, f.op, f.message, f.row, f.generation, stamp, words, f.bytes);
                 bump(&b.peers[f.to].waiting, 1u);
                 note(&b.outbox_tail, at + slots);
                 keep_outbox(b);
@@ -176,35 +175,84 @@ ENGINE_CALL bool to_outbox(Block& b, Lane& l, u64 stamp, bool commits) {
     return there;
 }
 
-// Sends what `l` holds back, by the shortest way that keeps order. With `done` its message is done otherwise: a launch that is lost then
-// finds out whether this was sent.
-ENGINE_CALL void send_last(Block& b, Lane& l, bool done) {
-    known(b), known(l);
+// Lanes of a warp that send, or one alone, which asks nobody.
+struct Together {
+    u32 lanes;
+    ENGINE_FN bool any(bool yes) const { return which_of(lanes, yes) != 0; }
+    ENGINE_FN u32 same(u32 value) const { return same_of(lanes, value); }
+    template <class T> ENGINE_FN T from(T value, u32 lane) const { return from_lane_of(lanes, value, lane); }
+    ENGINE_FN void sync() const { sync_of(lanes); }
+};
+struct Alone {
+    ENGINE_FN bool any(bool yes) const { return yes; }
+    ENGINE_FN u32 same(u32) const { return 1u << lane(); }
+    template <class T> ENGINE_FN T from(T value, u32) const { return value; }
+    ENGINE_FN void sync() const {}
+};
+
+// Sends a frame of each of these lanes that has one, by the shortest way that keeps order. One that `commits` is the last of a message that
+// is done otherwise: a launch that is lost then finds out whether it was sent.
+template <class Lanes> ENGINE_FN void send_frames(Block& b, Lane& l, const Lanes& lanes, bool mine, const Sending& f, const u32* words, bool commits) {
     const Mail& m = b.mail;
-    const auto& f = l.last;
     const u32 to = f.to, slots = slots_for(f.bytes);
-    const bool commits = done && !l.seen;
-    if (!commits) mark_seen(l);
-    l.slots += slots;
-    const u64 stamp = next_stamp(l);
-    // Not ahead of frames of its shard that wait to go there.
-    const Ticket ticket = peek(&b.peers[to].waiting) ? Ticket{0, false} : reserve(b, to, slots);
-    if (ticket.there) {
-        if (commits) keep((Chunk*)l.saved + 3, {l.id + 1, ticket.at | (u64)to << TICKET_BITS});
-        for (u32 k = 0; k < slots; ++k) mail_is_written(slot(inbox(m, to), m.inbox_log2, ticket.at + k));
-        write_frame(inbox(m, to), m.inbox_log2, ticket.at, to, f.op, f.message, f.row, f.generation, stamp, (const u32*)l.outgoing, f.bytes);
-    } else if (!to_outbox(b, l, stamp, commits)) {
-        l.ctx.fault = FAULT_OUTBOX;
+    u64 stamp = 0;
+    if (mine) {
+        commits = commits && !l.seen;
+        if (!commits) mark_seen(l);
+        l.slots += slots;
+        stamp = next_stamp(l);
     }
-    l.last.op = 0;
+    // Not ahead of frames of its shard that wait to go there.
+    const bool free = mine && !peek(&b.peers[to].waiting);
+    // Those of one slot for the same inbox take one ticket.
+    const u32 group = lanes.same(!free ? LOOKING : slots == 1 ? to : LOOKING - 1 - lane()), leader = first_one(group);
+    Ticket ticket{0, false};
+    if (free && lane() == leader) ticket = reserve(b, to, ones(group) * slots);
+    const u64 at = lanes.from(ticket.at, leader) + ones(group & lanes_below());
+    const bool there = lanes.from((u32)ticket.there, leader) && free;
+    if (there) {
+        if (commits) keep((Chunk*)l.saved + 3, {l.id + 1, at | (u64)to << TICKET_BITS});
+        for (u32 k = 0; k < slots; ++k) mail_is_written(slot(inbox(m, to), m.inbox_log2, at + k));
+        write_frame(inbox(m, to), m.inbox_log2, at, to, f.op, f.message, f.row, f.generation, stamp, words, f.bytes);
+    }
+    // Nobody waits with a ticket in hand.
+    lanes.sync();
+    if (mine && !there && !to_outbox(b, l, f, words, stamp, commits)) l.ctx.fault = FAULT_OUTBOX;
 }
 
-// Room for `bytes` bytes in `l.outgoing` for the actor in `row` of the shard `to`: it is sent when its message sends something else, or is
-// done. Nothing but one thing at the end is seen of most messages, then, so they can be handled anew by a next launch. False if no actor of
-// this system has such an address: a dead letter.
+// Sends what lanes hold back, each in the order in which it has sent it. With `done` their messages are done otherwise.
+template <class Lanes> ENGINE_FN void send_held(Block& b, Lane& l, const Lanes& lanes, bool done) {
+    const Held* const held = l.rest->held;
+    for (u32 i = 0; lanes.any(i < l.held); ++i) send_frames(b, l, lanes, i < l.held, held[i].head, (const u32*)held[i].payload, false);
+    l.held = 0;
+    send_frames(b, l, lanes, l.last.op != 0, l.last, (const u32*)l.outgoing, done && !l.ctx.fault && !l.ctx.ended);
+    l.last.op = 0;
+}
+ENGINE_CALL void flush(Block& b, Lane& l, bool done) {
+    known(b), known(l);
+    send_held(b, l, Alone{}, done);
+}
+// All lanes of a warp that have not ended call this together: what a lane holds back goes beside what the others do, and nobody waits for the
+// tickets of each one after another.
+ENGINE_CALL void flush_together(Block& b, Lane& l) {
+    known(b), known(l);
+    send_held(b, l, Together{live_lanes()}, true);
+}
+
+// What was sent last is not any more.
+ENGINE_FN void put_aside(Block& b, Lane& l) {
+    if (l.last.bytes > INLINE_BYTES || l.held == HELD_FRAMES) { flush(b, l, false); return; }
+    Held& held = l.rest->held[l.held++];
+    held.head = l.last;
+    for (u32 i = 0; i < 2; ++i) held.payload[i] = ((const Chunk*)l.short_outgoing)[i];
+}
+
+// Room for `bytes` bytes in `l.outgoing` for the actor in `row` of the shard `to`: it is sent when its message is done, or has sent more
+// than can be held. Nothing but one thing at the end is seen of most messages, then, so they can be handled anew by a next launch. And what the
+// lanes of a warp send goes together. False if no actor of this system has such an address: a dead letter.
 ENGINE_FN bool hold_back(Block& b, Lane& l, u32 op, u32 to, u32 row, u32 generation, u32 message, u32 bytes) {
     if (to >= b.mail.shards || generation == 0) { count_refused(b); return false; }
-    if (l.last.op) send_last(b, l, false);
+    if (l.last.op) put_aside(b, l);
     l.last = {op, to, row, generation, message, bytes};
     l.outgoing = outgoing_for(l, bytes);
     return true;

@@ -51,9 +51,11 @@ pub const SHORT_REPLY: usize = 64;
 /// Bytes at [`CtxRaw::room`].
 pub const ROOM_BYTES: usize = MAX_PAYLOAD + MAX_FAULT_TEXT;
 /// Bytes of a block's shared memory that each of its lanes takes.
-pub const LANE_BYTES: usize = 368;
+pub const LANE_BYTES: usize = 400;
+/// Frames of one slot that a lane holds back until its message is done, beside the last one.
+pub const HELD_FRAMES: usize = 16;
 /// Bytes of device memory that each lane takes, for what is too long for shared memory.
-pub const REST_BYTES: usize = 2 * MAX_PAYLOAD + ROOM_BYTES;
+pub const REST_BYTES: usize = 2 * MAX_PAYLOAD + ROOM_BYTES + HELD_FRAMES * SLOT_BYTES;
 /// Bytes from one shard's control or progress line to the next, and between rings beyond their own: lines of many shards that
 /// lie close together, or a large power of two apart, are served one after another when a GPU reads them.
 pub const LINE_STRIDE: usize = 4096;
@@ -947,6 +949,7 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         ("MAX_FAULT_TEXT", MAX_FAULT_TEXT),
         ("SHORT_REPLY", SHORT_REPLY),
         ("LANE_BYTES", LANE_BYTES),
+        ("HELD_FRAMES", HELD_FRAMES),
         ("REST_BYTES", REST_BYTES),
         ("MAX_KINDS", MAX_KINDS),
         ("LINE_STRIDE", LINE_STRIDE),
