@@ -327,7 +327,7 @@ impl Keeping {
         let mut waits = vec![self.wishes.as_fd()];
         waits.extend(self.worker.link().map(Link::as_fd));
         waits.extend(self.next.as_ref().and_then(Hand::link).map(Link::as_fd));
-        any_readable(&waits, Some(timeout));
+        any_readable(&waits, timeout);
     }
 
     fn hear_application(&mut self) {

@@ -159,6 +159,11 @@ pub fn freeze(process: u32) {
     send(process, Signal::STOP);
 }
 
+/// Sends a signal that a process does not survive unless it handles it; to the thread of that number, if it is one.
+pub fn alarm(process: u32) {
+    send(process, Signal::ALARM);
+}
+
 fn send(process: u32, signal: Signal) {
     let pid = Pid::from_raw(process as i32).expect("the number of a process");
     let _ = kill_process(pid, signal);

@@ -3,10 +3,10 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
     SocketType, recvmsg, sendmsg, socketpair,
@@ -46,7 +46,7 @@ impl Link {
         if !descriptors.is_empty() && !beside.push(SendAncillaryMessage::ScmRights(descriptors)) || bytes.len() > LIMIT {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut beside, SendFlags::NOSIGNAL)?;
+        retry_on_intr(|| sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut beside, SendFlags::NOSIGNAL))?;
         Ok(())
     }
 
@@ -55,14 +55,12 @@ impl Link {
         let mut bytes = vec![0; LIMIT];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut beside = RecvAncillaryBuffer::new(&mut space);
-        let read = loop {
-            match recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut beside, RecvFlags::CMSG_CLOEXEC) {
-                Err(Errno::INTR) => continue,
-                // What the other end has not read when it goes is lost, and that is said so.
-                Ok(message) if message.bytes == 0 => return Ok(None),
-                Err(Errno::CONNRESET) => return Ok(None),
-                read => break read?.bytes,
-            }
+        let received =
+            retry_on_intr(|| recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut beside, RecvFlags::CMSG_CLOEXEC).map(|it| it.bytes));
+        let read = match received {
+            // What the other end has not read when it goes is lost, and that is said so.
+            Ok(0) | Err(Errno::CONNRESET) => return Ok(None),
+            read => read?,
         };
         let mut descriptors = Vec::new();
         for message in beside.drain() {
@@ -75,7 +73,7 @@ impl Link {
 
     /// Whether something can be received, the other end's going included, within `timeout`.
     pub(crate) fn wait(&self, timeout: Duration) -> bool {
-        any_readable(&[self.as_fd()], Some(timeout))
+        any_readable(&[self.as_fd()], timeout)
     }
 }
 
@@ -85,10 +83,16 @@ impl AsFd for Link {
     }
 }
 
-/// Waits until one of the descriptors can be read, or until `timeout`.
-pub(crate) fn any_readable(of: &[BorrowedFd<'_>], timeout: Option<Duration>) -> bool {
+/// Waits until one of the descriptors can be read, or until `timeout`; a signal that is handled meanwhile changes neither.
+pub(crate) fn any_readable(of: &[BorrowedFd<'_>], timeout: Duration) -> bool {
     let mut waits: Vec<_> = of.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
-    let timeout = timeout.map(|time| Timespec { tv_sec: time.as_secs() as i64, tv_nsec: i64::from(time.subsec_nanos()) });
-    // Interrupted is as good as a timeout: who waits looks and waits again.
-    poll(&mut waits, timeout.as_ref()).is_ok_and(|ready| ready > 0)
+    let begun = Instant::now();
+    loop {
+        let rest = timeout.saturating_sub(begun.elapsed());
+        let rest = Timespec { tv_sec: rest.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: rest.subsec_nanos().into() };
+        match poll(&mut waits, Some(&rest)) {
+            Err(Errno::INTR) => {}
+            ready => return ready.is_ok_and(|ready| ready > 0),
+        }
+    }
 }

@@ -1,0 +1,86 @@
+//! What a host does to a process without asking: a system does not mind. SPECIFICATION, "Hosts".
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use ractor::call;
+use resident::prelude::*;
+use resident::{DeviceStartError, Isolation, StartError};
+use resident_test_actors::*;
+use resident_tests::*;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Signals to every thread of ours in this process, one after another, as a profiler's timer sends them. This process handles them.
+struct Timer {
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<u32>>,
+    _handled: Signal,
+}
+
+impl Timer {
+    fn start() -> Timer {
+        let _handled = signal(SignalKind::alarm()).expect("a handler");
+        let ended = Arc::new(AtomicBool::new(false));
+        let has_ended = ended.clone();
+        let thread = thread::spawn(move || {
+            let mut sent = 0;
+            while !has_ended.load(Ordering::Relaxed) {
+                for thread in our_threads() {
+                    alarm(thread);
+                    sent += 1;
+                }
+                thread::sleep(Duration::from_micros(200));
+            }
+            sent
+        });
+        Timer { ended, thread: Some(thread), _handled }
+    }
+
+    /// How many it has sent.
+    fn stop(mut self) -> u32 {
+        self.ended.store(true, Ordering::Relaxed);
+        self.thread.take().map_or(0, |thread| thread.join().expect("it only sends"))
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The threads that resident has in this process.
+fn our_threads() -> Vec<u32> {
+    let number = |task: PathBuf| {
+        let is_ours = fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with("resident-"));
+        if is_ours { task.file_name()?.to_str()?.parse().ok() } else { None }
+    };
+    let tasks = fs::read_dir("/proc/self/task").expect("/proc is mounted");
+    tasks.filter_map(|task| number(task.ok()?.path())).collect()
+}
+
+/// HO-2
+#[tokio::test(flavor = "multi_thread")]
+async fn signals_change_no_wait() {
+    let timer = Timer::start();
+    for _ in 0..turns(3) {
+        let system = start(Config { shards: Some(2), isolation: Isolation::Process, ..Config::default() }).await;
+        let (counter, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
+        assert_eq!(call!(counter, CounterMsg::AddAndGet, AddAndGet { amount: 3 }).unwrap(), 3);
+        system.worker().into_iter().for_each(kill);
+        assert_eq!(call!(counter, CounterMsg::AddAndGet, AddAndGet { amount: 4 }).unwrap(), 7);
+        assert!(soon("the stop", system.stop()).await.device.is_ok());
+    }
+    // A worker that never answers is waited for as long as was said, whatever else happens meanwhile.
+    let start_timeout = Duration::from_millis(300);
+    let config = Config { device: Choice::Cpu, worker: Some("/bin/cat".into()), start_timeout, ..Config::default() };
+    let begun = Instant::now();
+    let refused = soon("the refusal", System::start(config)).await;
+    assert!(matches!(refused, Err(StartError::Device(DeviceStartError::Worker(_)))), "{refused:?}");
+    assert!(begun.elapsed() >= start_timeout, "given up after {:?}", begun.elapsed());
+    assert!(timer.stop() > 0);
+}
