@@ -3,6 +3,10 @@
 //! A worker process is recognised before `main` by a variable of its environment, so the program needs no line for it: its kinds are
 //! found through `linkme`, its orders come by the socket that is its standard input. It ends with its application, whichever way
 //! that ends: by the closed socket, and by the signal that the system sends when the thread that started it has gone.
+//!
+//! It keeps nothing else of its application's. What the program has open without close-on-exec comes along into a process that is
+//! started from it; such a worker marks all of that and starts itself once more. To mark it in the child before it is this program would
+//! take a `fork`, and that copies the page tables of an application of any size.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -14,6 +18,7 @@ use std::{env, fs, io};
 
 use resident_kernels::actor::Kind;
 use resident_kernels::engine::kinds;
+use rustix::fs::OFlags;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::link::Link;
@@ -23,6 +28,8 @@ use crate::options::{Isolation, Options};
 
 /// Set for a worker process, to the [`digest`] of its application's kinds.
 const WORKER: &str = "RESIDENT_WORKER";
+/// Set for a worker process that has started itself once more.
+const ALONE: &str = "RESIDENT_WORKER_ALONE";
 /// This executable, also when its file was replaced since it was started.
 const MYSELF: &str = "/proc/self/exe";
 
@@ -158,10 +165,36 @@ fn decline(link: &Link) {
     }
 }
 
+/// Whether this process has come by more than its standard streams: only what is not closed on exec can be open this early, but for
+/// what other libraries open before `main`.
+fn has_inherited() -> bool {
+    let is_inherited = |number: u32| {
+        let about = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+        let flags = about.lines().find_map(|line| u32::from_str_radix(line.strip_prefix("flags:")?.trim(), 8).ok());
+        number > 2 && flags.is_some_and(|flags| flags & OFlags::CLOEXEC.bits() == 0)
+    };
+    let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    open.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).any(is_inherited)
+}
+
+/// Starts this process once more without what it has inherited. It is closed by that and not here: it may be a library's of this process.
+fn drop_inherited() {
+    if env::var_os(ALONE).is_some() || !has_inherited() {
+        return;
+    }
+    close_fds::set_fds_cloexec(3, &[]);
+    let mut arguments = env::args_os();
+    let mut again = Command::new(MYSELF);
+    again.arg0(arguments.next().unwrap_or_default()).args(arguments).env(ALONE, "1");
+    // It comes back only if it could not be started. Then this process goes on as it is: a worker that keeps too much is better than none.
+    let _ = again.exec();
+}
+
 /// Takes over before `main` in a process that was started as a worker.
 #[ctor::ctor(unsafe)]
 fn work() {
     let Some(kinds) = env::var_os(WORKER) else { return };
+    drop_inherited();
     // SAFETY of the order: the signal is asked for before the link is looked at, so an application that has gone meanwhile is seen
     // by the one or the other.
     let followed = set_parent_process_death_signal(Some(Signal::KILL));

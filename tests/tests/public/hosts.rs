@@ -1,6 +1,7 @@
 //! What a host does to a process without asking: a system does not mind. SPECIFICATION, "Hosts".
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use resident::prelude::*;
 use resident::{DeviceStartError, Isolation, StartError};
 use resident_test_actors::*;
 use resident_tests::*;
+use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Signals to every thread of ours in this process, one after another, as a profiler's timer sends them. This process handles them.
@@ -83,4 +85,21 @@ async fn signals_change_no_wait() {
     assert!(matches!(refused, Err(StartError::Device(DeviceStartError::Worker(_)))), "{refused:?}");
     assert!(begun.elapsed() >= start_timeout, "given up after {:?}", begun.elapsed());
     assert!(timer.stop() > 0);
+}
+
+/// HO-9
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_keep_nothing_open() {
+    // Neither is closed on exec.
+    let (reader, writer) = pipe_with(PipeFlags::NONBLOCK).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap();
+    let listens = rustix::io::dup(&listener).unwrap();
+    let system = start(Config { shards: Some(1), isolation: Isolation::Process, ..Config::default() }).await;
+    until("a worker stands by", || system.standby().is_some()).await;
+    drop((writer, listener, listens));
+    // Another test's worker may be about to start: it has them until it looks.
+    until("the pipe's end", || matches!(rustix::io::read(&reader, &mut [0; 1]), Ok(0))).await;
+    until("the port is free", || TcpListener::bind(port).is_ok()).await;
+    assert!(soon("the stop", system.stop()).await.device.is_ok());
 }
