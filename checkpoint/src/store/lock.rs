@@ -1,4 +1,7 @@
 //! One writer to a directory, by the lock of a file in it: the system gives it back however its holder ends.
+//!
+//! The lock is the open file's, of which a child has a copy until it runs another program. So it is given back by name and not by closing:
+//! whoever starts a process meanwhile does not keep it. A child that runs no other program gives nothing back: it is its parent's.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -11,7 +14,9 @@ pub(crate) const LOCK: &str = "LOCK";
 
 /// The lock, held until this is dropped.
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
+    /// The process that took it.
+    process: u32,
 }
 
 impl Lock {
@@ -26,7 +31,16 @@ impl Lock {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         sign(&mut file).map_err(failed)?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file, process: std::process::id() })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            // If the system refuses, closing the file is left.
+            let _ = self.file.unlock();
+        }
     }
 }
 
@@ -42,4 +56,23 @@ fn sign(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
     writeln!(file, "{}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_the_open_file_keeps_no_lock() {
+        let directory = tempfile::tempdir().expect("a folder");
+        let lock = Lock::take(directory.path()).expect("nobody has it");
+        // As a child has it from its start to its next program.
+        let copy = lock.file.try_clone().expect("a descriptor");
+        assert!(matches!(Lock::take(directory.path()), Err(StoreError::Locked { .. })), "a copy shares the lock");
+        drop(lock);
+        let again = Lock::take(directory.path()).expect("it was given back");
+        drop(copy);
+        assert!(matches!(Lock::take(directory.path()), Err(StoreError::Locked { .. })), "the copy's end does not give back another's");
+        drop(again);
+    }
 }

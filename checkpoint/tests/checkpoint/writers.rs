@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use resident_checkpoint::{Archive, Directory, Options, Store, StoreError};
 
@@ -70,6 +72,23 @@ fn another_process_is_told_who_writes() {
     Directory::writer(directory.path()).unwrap();
     assert!(!unfinished.exists());
     drop(reader);
+}
+
+/// HO-6
+#[test]
+fn a_process_that_starts_others_is_not_refused_by_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                Command::new("/bin/true").status().unwrap();
+            }
+        });
+        let refused = (0..200).filter_map(|_| Directory::writer(directory.path()).err()).collect::<Vec<_>>();
+        done.store(true, Ordering::Relaxed);
+        assert!(refused.is_empty(), "{} of 200: {}", refused.len(), refused[0]);
+    });
 }
 
 #[tokio::test]
