@@ -16,6 +16,7 @@
 mod inquest;
 mod jobs;
 pub(crate) mod link;
+mod name;
 mod pace;
 mod process;
 
@@ -32,6 +33,7 @@ use self::inquest::Inquest;
 use self::jobs::Jobs;
 pub(crate) use self::jobs::{Done, Job};
 use self::link::Link;
+use self::name::Role;
 use self::pace::Pace;
 pub(crate) use self::process::Hand;
 use crate::arena::room_for;
@@ -97,6 +99,7 @@ fn work(link: &Link, orphaned: fn()) -> Result<(), WorkerError> {
     let Some((Order::Open(options), descriptors)) = next(link)? else { return Ok(()) };
     let mut opened = open(&options, descriptors, link)?;
     let Some((Order::Launch(loss), _)) = next(link)? else { return Ok(()) };
+    name::take(Role::Worker, &opened.info);
     let inquest = match loss {
         Some(loss) => Inquest::open(&opened.region, &opened.engine.left()?, &loss),
         None => Inquest::default(),
@@ -144,6 +147,7 @@ fn open(options: &Options, descriptors: Vec<OwnedFd>, link: &Link) -> Result<Ope
     };
     let region = region.map_err(|error| WorkerError::new(Class::Memory, error.to_string()))?;
     let engine = plan.open(options, &region, memory)?;
+    name::take(Role::Standby, &info);
     let word = Word::Opened(info.clone());
     let sent = match (made, region.fd(), engine.memory()) {
         (true, Some(region), memory) => link.send(&word, &[region, memory.as_fd()]),

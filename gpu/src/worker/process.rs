@@ -22,7 +22,7 @@ use rustix::fs::OFlags;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::link::Link;
-use super::{Order, Word, serve};
+use super::{Order, Word, name, serve};
 use crate::fault::{Class, WorkerError};
 use crate::options::{Isolation, Options};
 
@@ -49,7 +49,7 @@ impl Hand {
     pub(crate) fn start(options: &Options) -> Result<Hand, WorkerError> {
         let (link, theirs) = Link::pair().map_err(|error| WorkerError::new(Class::Worker, format!("no socket for the worker: {error}")))?;
         let life = match &options.isolation {
-            Isolation::Process => process(options.worker.as_deref(), theirs).map(Life::Process),
+            Isolation::Process => process(options, theirs).map(Life::Process),
             Isolation::Thread => {
                 let work = thread::Builder::new().name("resident-worker".into());
                 work.spawn(move || serve(&theirs, || ())).map(Life::Thread)
@@ -126,15 +126,11 @@ impl Drop for Hand {
     }
 }
 
-fn process(program: Option<&Path>, link: Link) -> io::Result<Child> {
-    let mut command = Command::new(program.unwrap_or(Path::new(MYSELF)));
+fn process(options: &Options, link: Link) -> io::Result<Child> {
+    let mut command = Command::new(options.worker.as_deref().unwrap_or(Path::new(MYSELF)));
+    command.arg0(name::title(options.device));
     // In a group of its own: what the terminal sends to the application is the application's to answer.
     command.env(WORKER, digest()).stdin(Stdio::from(link.into_fd())).stdout(Stdio::null()).process_group(0);
-    if program.is_none()
-        && let Some(name) = env::args_os().next()
-    {
-        command.arg0(name);
-    }
     command.spawn()
 }
 

@@ -103,3 +103,28 @@ async fn workers_keep_nothing_open() {
     until("the port is free", || TcpListener::bind(port).is_ok()).await;
     assert!(soon("the stop", system.stop()).await.device.is_ok());
 }
+
+/// What a process is called, and its first argument.
+fn names(process: u32) -> (String, String) {
+    let read = |what: &str| fs::read_to_string(format!("/proc/{process}/{what}")).unwrap_or_default();
+    (read("comm").trim().into(), read("cmdline").split('\0').next().unwrap_or_default().into())
+}
+
+/// HO-10
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_are_told_apart_by_their_names() {
+    let mine = names(std::process::id());
+    let system = start(Config { shards: Some(1), isolation: Isolation::Process, ..Config::default() }).await;
+    until("a worker stands by", || system.standby().is_some()).await;
+    let (worker, standby) = (system.worker().expect("a process"), system.standby().expect("it stands by"));
+    let device = format!("{}:{}", system.device().kind.as_str(), system.device().ordinal);
+    let program = mine.1.rsplit('/').next().unwrap_or_default();
+    let title = format!("{program} [resident worker {device}]");
+    assert_eq!(names(worker), (format!("worker {device}"), title.clone()));
+    assert_eq!(names(standby), (format!("standby {device}"), title.clone()));
+    kill(worker);
+    let now = (format!("worker {device}"), title);
+    until("the standby is called a worker", || system.worker() == Some(standby) && names(standby) == now).await;
+    assert_eq!(names(std::process::id()), mine, "the application's are its own");
+    assert!(soon("the stop", system.stop()).await.device.is_ok());
+}
