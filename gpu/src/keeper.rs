@@ -16,6 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{SigSet, Signal};
 use resident_kernels::engine::kinds;
 use resident_kernels::wire;
 use serde::{Deserialize, Serialize};
@@ -99,9 +100,12 @@ impl Keeper {
         });
         let keep = {
             let shared = shared.clone();
-            move || match open(&options) {
-                Ok(first) => Keeping::new(options, first, shared, heard).run(hello),
-                Err(error) => drop(hello.send(Err(error))),
+            move || {
+                leave_signals();
+                match open(&options) {
+                    Ok(first) => Keeping::new(options, first, shared, heard).run(hello),
+                    Err(error) => drop(hello.send(Err(error))),
+                }
             }
         };
         let thread = thread::Builder::new().name("resident-keeper".into()).spawn(keep).map_err(none)?;
@@ -203,6 +207,14 @@ struct First {
     region: Arc<Region>,
     memory: OwnedFd,
     info: DeviceInfo,
+}
+
+/// Leaves to other threads what asks a process to end or to do something, and has workers, which inherit that, not mind it: what is sent to
+/// all processes of an application, as systemd ends one, is the application's to answer, and its end is theirs.
+fn leave_signals() {
+    let signals = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGUSR1, Signal::SIGUSR2];
+    // The system refuses no set of signals.
+    let _ = signals.into_iter().collect::<SigSet>().thread_block();
 }
 
 fn open(options: &Options) -> Result<First, WorkerError> {

@@ -159,6 +159,11 @@ pub fn freeze(process: u32) {
     send(process, Signal::STOP);
 }
 
+/// Asks a process to end.
+pub fn terminate(process: u32) {
+    send(process, Signal::TERM);
+}
+
 /// Sends a signal that a process does not survive unless it handles it; to the thread of that number, if it is one.
 pub fn alarm(process: u32) {
     send(process, Signal::ALARM);

@@ -13,6 +13,7 @@ use resident::{Class, DeviceFault, DeviceKind, DeviceStartError, Isolation, Star
 use resident_test_actors::*;
 use resident_tests::application::*;
 use resident_tests::*;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// More losses than any test makes.
 const ANY: (u32, Duration) = (1_000_000, Duration::from_secs(3600));
@@ -81,6 +82,38 @@ async fn an_application_that_is_killed_leaves_no_process() {
     hectic.says("lost");
     hectic.says("lost");
     hectic.dies().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "an application that others ask to end"]
+async fn stops_when_it_is_asked_to() {
+    if !is_application() {
+        return;
+    }
+    let mut asked = signal(SignalKind::terminate()).expect("a handler");
+    let system = start_process(Config::default()).await;
+    let (counter, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
+    ready(&system).await;
+    say("ready", std::process::id());
+    asked.recv().await;
+    // What it does before it stops is done.
+    assert_eq!(call!(counter, CounterMsg::AddAndGet, AddAndGet { amount: 7 }).unwrap(), 7);
+    let report = system.stop().await;
+    say("stopped", format!("{:?}, {} drained, {} lost", report.device, report.drained, system.losses().0));
+}
+
+/// HO-13: as systemd ends a service.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_whose_processes_are_all_asked_to_end_stops_in_order() {
+    for _ in 0..turns(5) {
+        let mut application = Application::start("stops_when_it_is_asked_to");
+        application.says("ready");
+        let processes = application.processes();
+        assert_eq!(processes.len(), 3, "application, worker, standby");
+        processes.into_iter().for_each(terminate);
+        assert_eq!(application.says("stopped"), "Ok(()), 1 drained, 0 lost");
+        assert!(application.ends().await.success());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -129,7 +129,8 @@ impl Drop for Hand {
 fn process(options: &Options, link: Link) -> io::Result<Child> {
     let mut command = Command::new(options.worker.as_deref().unwrap_or(Path::new(MYSELF)));
     command.arg0(name::title(options.device));
-    // In a group of its own: what the terminal sends to the application is the application's to answer.
+    // In a group of its own: what the terminal sends to the application is the application's to answer. The signals that the keeper's
+    // thread leaves to others are blocked in it.
     command.env(WORKER, digest()).stdin(Stdio::from(link.into_fd())).stdout(Stdio::null()).process_group(0);
     command.spawn()
 }
