@@ -50,6 +50,8 @@ pub struct Snapshot {
     pub incarnation: u64,
     /// Workers lost, each of which another took over from.
     pub losses: u64,
+    /// Workers that were to stand by and did not open, or ended.
+    pub standby_failures: u64,
 }
 
 /// The device's actor.
@@ -88,6 +90,7 @@ impl DeviceActor {
                     dead_letters: core.dead_letters(),
                     incarnation: core.device.launches(),
                     losses: core.device.losses().0,
+                    standby_failures: core.device.standby_failures().0,
                 };
                 drop(reply.send(snapshot));
             }

@@ -11,6 +11,7 @@
 //! | `gpu_actor_dead_letters_total` | | messages that nobody took |
 //! | `gpu_device_incarnation` | | launches of the device's kernel |
 //! | `gpu_device_losses_total` | | workers lost, each of which another took over from |
+//! | `gpu_device_standby_failures_total` | | workers that were to stand by and did not open, or ended |
 //! | `resident_checkpoint_seconds` | | from asking for a checkpoint to having it |
 //! | `resident_checkpoint_pause_seconds` | | how long all shards stood still for it |
 //! | `resident_checkpoint_bytes` | | bytes of states in it, or of pages that had changed |
@@ -49,6 +50,7 @@ pub(crate) struct Metrics {
     dead_letters: Counter,
     incarnation: Gauge,
     losses: Counter,
+    standby_failures: Counter,
     checkpoint_seconds: Histogram,
     checkpoint_pause: Histogram,
     checkpoint_bytes: Histogram,
@@ -101,6 +103,7 @@ impl Metrics {
             dead_letters: counter!("gpu_actor_dead_letters_total", "device" => device()),
             incarnation: gauge!("gpu_device_incarnation", "device" => device()),
             losses: counter!("gpu_device_losses_total", "device" => device()),
+            standby_failures: counter!("gpu_device_standby_failures_total", "device" => device()),
             checkpoint_seconds: histogram!("resident_checkpoint_seconds", "device" => device()),
             checkpoint_pause: histogram!("resident_checkpoint_pause_seconds", "device" => device()),
             checkpoint_bytes: histogram!("resident_checkpoint_bytes", "device" => device()),
@@ -180,6 +183,7 @@ impl Metrics {
         *dead_letters = letters.max(*dead_letters);
         self.incarnation.set(core.device.launches() as f64);
         self.losses.absolute(core.device.losses().0);
+        self.standby_failures.absolute(core.device.standby_failures().0);
         self.lag.set(self.longest_lag.swap(0, Ordering::Relaxed) as f64 / 1e6);
         *totals
     }
@@ -195,6 +199,7 @@ fn describe() {
     describe_counter!("gpu_actor_dead_letters_total", "Messages that nobody took");
     describe_gauge!("gpu_device_incarnation", "Launches of the device's resident kernel");
     describe_counter!("gpu_device_losses_total", "Workers lost, each of which another took over from");
+    describe_counter!("gpu_device_standby_failures_total", "Workers that were to stand by and did not open, or ended");
     describe_histogram!("resident_checkpoint_seconds", metrics::Unit::Seconds, "From asking for a checkpoint to having it");
     describe_histogram!("resident_checkpoint_pause_seconds", metrics::Unit::Seconds, "How long all shards stood still for a checkpoint");
     describe_histogram!("resident_checkpoint_bytes", metrics::Unit::Bytes, "Bytes of states or changed pages in a checkpoint");

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ractor::{Actor as _, ActorRef, Message};
-use resident_gpu::device::{Device, DeviceInfo, Loss};
+use resident_gpu::device::{Device, DeviceFault, DeviceInfo, Loss};
 use resident_kernels::actor::Emit;
 use resident_kernels::address::Address;
 use resident_kernels::host::Resident;
@@ -167,6 +167,12 @@ impl System {
     /// How many workers were lost so far, each of which another took over from, and the last of them.
     pub fn losses(&self) -> (u64, Option<Loss>) {
         self.core().device.losses()
+    }
+
+    /// How many workers that were to stand by did not open, or ended, and why the last one did. Another is tried, after a pause that grows
+    /// from 10 ms to 10 s: if it is long that [`standby`](Self::standby) is `None`, this says why.
+    pub fn standby_failures(&self) -> (u64, Option<DeviceFault>) {
+        self.core().device.standby_failures()
     }
 
     /// Stops in order: actors handle what they were sent and stop, the newest first; then the device, then the pumps.

@@ -310,6 +310,13 @@ impl Device {
         (losses, last)
     }
 
+    /// How many workers that were to stand by did not open, or ended, and why the last one did. Another is tried, after a pause that grows
+    /// from 10 ms to 10 s.
+    pub fn standby_failures(&self) -> (u64, Option<DeviceFault>) {
+        let (failures, last) = self.keeper.standby_failures();
+        (failures, last.map(DeviceFault::from))
+    }
+
     /// Tells the shards to leave at their next message boundary and waits for them. Again after that, it answers the same.
     /// The egress rings must be drained meanwhile. A worker process whose shards do not leave in time is killed.
     pub fn stop(&self, timeout: Duration) -> Result<(), StopError> {

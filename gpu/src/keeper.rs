@@ -62,6 +62,8 @@ struct Now {
     standby: Option<u32>,
     losses: u64,
     last: Option<Loss>,
+    /// How often no worker came to stand by, or it ended, and why the last did.
+    failures: (u64, Option<WorkerError>),
     /// What has come of the job at hand, until it is taken.
     answer: Option<Result<Done, CutError>>,
 }
@@ -95,7 +97,15 @@ impl Keeper {
         let none = |error| WorkerError::new(Class::Worker, format!("no thread to keep the device: {error}"));
         let (wishes, heard) = Link::pair().map_err(none)?;
         let shared = Arc::new(Shared {
-            now: Mutex::new(Now { state: State::Running, worker: None, standby: None, losses: 0, last: None, answer: None }),
+            now: Mutex::new(Now {
+                state: State::Running,
+                worker: None,
+                standby: None,
+                losses: 0,
+                last: None,
+                failures: (0, None),
+                answer: None,
+            }),
             changed: Condvar::new(),
         });
         let keep = {
@@ -120,6 +130,11 @@ impl Keeper {
     pub(crate) fn losses(&self) -> (u64, Option<Loss>) {
         let now = lock(&self.shared.now);
         (now.losses, now.last.clone())
+    }
+
+    /// How often no worker came to stand by, or it ended, and why the last did.
+    pub(crate) fn standby_failures(&self) -> (u64, Option<WorkerError>) {
+        lock(&self.shared.now).failures.clone()
     }
 
     pub(crate) fn worker(&self) -> Option<u32> {
@@ -409,7 +424,11 @@ impl Keeping {
     fn no_next(&mut self, error: WorkerError) {
         self.next = None;
         self.name_ours();
-        lock(&self.shared.now).standby = None;
+        {
+            let mut now = lock(&self.shared.now);
+            now.standby = None;
+            now.failures = (now.failures.0 + 1, Some(error.clone()));
+        }
         self.happen(Event::NotOpened(error));
     }
 

@@ -72,6 +72,7 @@ async fn metrics_tell_what_happened() {
             ("gpu_actor_faults_total{class=panic,device=cpu:0}", 1.0),
             ("gpu_actor_dead_letters_total{device=cpu:0}", 7.0),
             ("gpu_device_incarnation{device=cpu:0}", 1.0),
+            ("gpu_device_standby_failures_total{device=cpu:0}", 0.0),
             ("gpu_actor_queue_depth{device=cpu:0}", 0.0),
         ];
         all.iter().all(|(key, value)| seen.get(&here(key)) == Some(value))

@@ -9,10 +9,11 @@ use std::{env, fs};
 
 use ractor::{call, cast};
 use resident::prelude::*;
-use resident::{Class, DeviceFault, DeviceKind, DeviceStartError, Isolation, StartError, StopError};
+use resident::{Class, DeviceFault, DeviceKind, DeviceMsg, DeviceStartError, Isolation, StartError, StopError};
 use resident_test_actors::*;
 use resident_tests::application::*;
 use resident_tests::*;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// More losses than any test makes.
@@ -100,6 +101,39 @@ async fn stops_when_it_is_asked_to() {
     assert_eq!(call!(counter, CounterMsg::AddAndGet, AddAndGet { amount: 7 }).unwrap(), 7);
     let report = system.stop().await;
     say("stopped", format!("{:?}, {} drained, {} lost", report.device, report.drained, system.losses().0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "limits what its process may open: has to be alone in it"]
+async fn is_short_of_descriptors_for_a_while() {
+    if !is_application() {
+        return;
+    }
+    let system = start_process(Config::default()).await;
+    assert_eq!(system.standby_failures().0, 0);
+    let standby = ready(&system).await;
+    let before = getrlimit(Resource::Nofile);
+    // What is open stays so; nothing can be opened.
+    setrlimit(Resource::Nofile, Rlimit { current: Some(3), ..before }).unwrap();
+    kill(standby);
+    // It was once that all of three attempts had been made.
+    until("some attempts", || system.standby_failures().0 >= 5).await;
+    assert_eq!(system.standby(), None);
+    let (_, last) = system.standby_failures();
+    assert!(last.as_ref().is_some_and(|last| last.text.contains("Too many open files")), "{last:?}");
+    setrlimit(Resource::Nofile, before).unwrap();
+    ready(&system).await;
+    assert_eq!(system.losses().0, 0);
+    let numbers = call!(system.control(), DeviceMsg::Metrics).unwrap();
+    assert_eq!((numbers.standby_failures, numbers.losses), (system.standby_failures().0, 0));
+    assert!(soon("the stop", system.stop()).await.device.is_ok());
+}
+
+/// HO-4
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_could_not_be_started_is_tried_again() {
+    let status = Application::start("is_short_of_descriptors_for_a_while").ends().await;
+    assert!(status.success(), "{status}");
 }
 
 /// HO-13: as systemd ends a service.

@@ -29,8 +29,13 @@ const DEAD: Duration = Duration::from_secs(10);
 /// Shards whose last signs of life lie no further apart have stopped at once, in microseconds. An illegal address stops its own shard
 /// first and the others long after; that is left to the driver to say.
 const AT_ONCE: u64 = 5000;
-/// Workers in a row that fail to open before no other is tried.
-const ATTEMPTS: u32 = 3;
+/// Workers in a row that fail to open before no other is tried, where one has to take over. With the pauses between them that is more than
+/// a second, in which a shortage may pass.
+const ATTEMPTS: u32 = 8;
+/// After the first that fails to open, until the next is tried; doubled after each.
+const PAUSE: Duration = Duration::from_millis(10);
+/// The longest pause: as long as what is short stays so, one that stands by is tried again this often.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What a shard is at, as it says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -151,7 +156,10 @@ pub(crate) struct Watch {
     at: Vec<Option<(u64, Duration)>>,
     life: Life,
     losses: VecDeque<Duration>,
+    /// That failed to open since one has opened, or was lost.
     attempts: u32,
+    /// When the next one is tried again.
+    again: Option<Duration>,
     loss: Loss,
     stop: bool,
 }
@@ -167,6 +175,7 @@ impl Watch {
             life: Life::new(now),
             losses: VecDeque::new(),
             attempts: 0,
+            again: None,
             loss: Loss::default(),
             stop: false,
         }
@@ -195,7 +204,10 @@ impl Watch {
     pub(crate) fn handle(&mut self, event: Event<'_>, now: Duration) -> Vec<Action> {
         match event {
             _ if self.phase == Phase::Over => vec![],
-            Event::Look(look) => self.look(look, now),
+            Event::Look(look) => match self.look(look, now) {
+                none if none.is_empty() => self.try_again(now),
+                actions => actions,
+            },
             Event::Failed(error) => self.end(Some(error)),
             Event::Gone => self.end(None),
             Event::Ended(signal) => self.ended(signal, now),
@@ -207,12 +219,11 @@ impl Watch {
             Event::NotOpened(error) => {
                 self.next = Next::None;
                 self.attempts += 1;
-                match self.phase {
-                    Phase::Waiting(_) if self.attempts >= ATTEMPTS => self.lose(error),
-                    _ if self.attempts < ATTEMPTS => self.open(),
-                    // The next loss tries anew.
-                    _ => vec![],
+                if self.attempts >= ATTEMPTS && matches!(self.phase, Phase::Waiting(_)) {
+                    return self.lose(error);
                 }
+                self.again = Some(now + pause(self.attempts));
+                vec![]
             }
             Event::Running => {
                 self.phase = Phase::Running;
@@ -340,6 +351,7 @@ impl Watch {
             return self.lose(error);
         }
         self.loss = Loss { fault: fault(error.class), hung };
+        self.attempts = 0;
         let mut actions = vec![Action::Report(error)];
         actions.extend(match self.next {
             Next::None => self.open(),
@@ -359,7 +371,14 @@ impl Watch {
         vec![Action::Launch(mem::take(&mut self.loss))]
     }
 
+    /// Opens the next worker if the last attempt failed and it is time for another; where the device is to stop, only to take over.
+    fn try_again(&mut self, now: Duration) -> Vec<Action> {
+        let is_needed = !self.stop || matches!(self.phase, Phase::Waiting(_));
+        if is_needed && self.again.is_some_and(|again| now >= again) { self.open() } else { vec![] }
+    }
+
     fn open(&mut self) -> Vec<Action> {
+        self.again = None;
         self.next = Next::Opening;
         vec![Action::Open]
     }
@@ -373,6 +392,12 @@ impl Watch {
         self.phase = Phase::Over;
         vec![Action::Lose(error)]
     }
+}
+
+/// How long after so many attempts in a row that failed the next is made.
+fn pause(attempts: u32) -> Duration {
+    let doubled = 1u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
+    PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE)
 }
 
 /// What a message that was being handled is blamed with.

@@ -69,6 +69,9 @@ struct World {
     now: Duration,
     worker: Worker,
     standby: Standby,
+    /// How many failed to open in a row, and when the next has to be tried.
+    failed: u32,
+    again: Option<Duration>,
     /// Every look since the shards ran last.
     looks: Vec<(Duration, [Option<u64>; SHARDS])>,
     /// Who was late when the shards were told to leave.
@@ -93,6 +96,8 @@ impl World {
             now: Duration::ZERO,
             worker: Worker::Launching(Duration::ZERO),
             standby: Standby::None,
+            failed: 0,
+            again: None,
             looks: vec![],
             hung: vec![],
             losses: vec![],
@@ -125,6 +130,7 @@ impl World {
             Action::Open => {
                 assert!(self.limits.replace && self.standby == Standby::None, "a second one that stands by");
                 self.standby = Standby::Opening;
+                self.again = None;
             }
             Action::Part => {
                 assert_eq!(self.worker, Worker::Running);
@@ -134,6 +140,7 @@ impl World {
             Action::End => {
                 assert!(self.is_alive(), "ended twice");
                 self.worker = Worker::Ended(self.now);
+                self.failed = 0;
                 let before = self.reported;
                 let must_lose = self.wants_stop || !self.limits.replace || self.is_one_too_many();
                 self.losses.extend((!self.wants_stop && self.limits.replace).then_some(self.now));
@@ -187,6 +194,7 @@ impl World {
             }
         }
         let hung = self.hung.clone();
+        let is_due = (!self.wants_stop || !self.is_alive()) && self.again.is_some_and(|again| self.now >= again);
         let actions = self.tell(look(&at), None);
         let kind = actions.first().map(std::mem::discriminant);
         let is = |action: Action| Some(std::mem::discriminant(&action));
@@ -195,10 +203,11 @@ impl World {
             Worker::Running if !hung.is_empty() => is(Action::Part),
             Worker::Parting(until) => {
                 let alone = (0..SHARDS).all(|shard| !at[shard].running || hung.contains(&shard));
-                (alone || self.now >= until).then(|| is(Action::End)).flatten()
+                if alone || self.now >= until { is(Action::End) } else { is_due.then(|| is(Action::Open)).flatten() }
             }
             Worker::Launching(since) if self.now - since > self.limits.launch => is(Action::End),
             Worker::Ended(since) if self.now - since > self.limits.launch => is(Action::Lose(WorkerError::new(Class::Worker, ""))),
+            _ if is_due => is(Action::Open),
             _ => None,
         };
         assert_eq!(kind, expected, "{before:?}, late: {hung:?}, {actions:?}");
@@ -212,12 +221,19 @@ impl World {
 
     fn opened(&mut self) {
         self.standby = Standby::Ready;
+        self.failed = 0;
         self.tell(Event::Opened, None);
     }
 
     fn not_opened(&mut self) {
         self.standby = Standby::None;
+        self.failed += 1;
+        // Doubled each time, up to a limit.
+        let pause = (1..self.failed).fold(PAUSE, |pause, _| LONGEST_PAUSE.min(pause * 2));
+        self.again = Some(self.now + pause);
         self.tell(Event::NotOpened(WorkerError::new(Class::Worker, "not opened")), None);
+        let must_lose = matches!(self.worker, Worker::Ended(_)) && self.failed >= ATTEMPTS;
+        assert_eq!(self.over == Some(Over::Lost), must_lose);
     }
 
     fn step(&mut self, step: &Step) {
@@ -266,6 +282,10 @@ impl World {
                 (_, Worker::Stopping, _) => drop(self.tell(Event::Stopped, None)),
                 (_, Worker::Parting(_), _) => self.look(&[(0, false); SHARDS]),
                 (_, Worker::Ended(_), Standby::Opening) => self.opened(),
+                (_, Worker::Ended(_), Standby::None) if self.again.is_some() => {
+                    self.now = self.now.max(self.again.unwrap_or_default());
+                    self.look(&[(0, false); SHARDS]);
+                }
                 (_, Worker::Ended(_), _) => panic!("nobody is to take over, and nobody is told"),
                 (_, Worker::Running, _) => self.look(&[(0, true); SHARDS]),
             }
@@ -348,6 +368,29 @@ fn a_hang_from_end_to_end() {
     // The next loss within the second is one too many.
     world.tell(Event::Gone, Some(9));
     assert_eq!(world.over, Some(Over::Lost));
+}
+
+/// What is short for a while costs no standby for good; what stays short is tried seldom.
+#[test]
+fn one_that_is_to_stand_by_is_tried_again() {
+    let mut world = World::new(LIMITS);
+    world.running();
+    let mut tried = vec![];
+    for _ in 0..20 {
+        world.not_opened();
+        let begun = world.now;
+        while world.standby == Standby::None {
+            world.now += Duration::from_millis(10);
+            world.look(&[(0, true); SHARDS]);
+        }
+        tried.push((world.now - begun).as_millis());
+    }
+    assert_eq!((&tried[..4], tried[19]), (&[10, 20, 40, 80][..], 10_000));
+    world.opened();
+    world.not_opened();
+    world.now += PAUSE;
+    world.look(&[(0, true); SHARDS]);
+    assert_eq!(world.standby, Standby::Opening, "it begins anew with one that had opened");
 }
 
 /// A device whose shards give signs of life, a millisecond after the other, and stop as they are told to.
