@@ -131,6 +131,9 @@ pub(crate) fn once<'a, M: Message>(
     timeout: Duration,
     send: impl FnOnce(u32, u16) -> Result<(&'a Arc<Port>, RowId), Unsent>,
 ) -> Result<M::Reply, Miss> {
+    if !core.is_mine() {
+        return Err(AskError::Forked.into());
+    }
     KEPT.with_borrow_mut(|kept| {
         kept.turn = kept.turn.wrapping_add(1);
         let since = kept.turn.is_multiple_of(TIMED).then(Instant::now);
@@ -143,6 +146,7 @@ pub(crate) fn once<'a, M: Message>(
                 slot.retract();
                 return Err(match unsent {
                     Unsent::Full => Miss::Answered(AskError::Full),
+                    Unsent::Forked => Miss::Answered(AskError::Forked),
                     Unsent::Stopped | Unsent::Lost => Miss::Unsent,
                 });
             }

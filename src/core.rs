@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use ractor::{ActorCell, ActorId, ActorRef};
 use resident_gpu::arena::Arena;
 use resident_gpu::device::{Device, DeviceFault, Health};
+use resident_gpu::region::Owner;
 use resident_gpu::rows::RowId;
 use resident_kernels::wire::{LATER, LINK};
 
@@ -38,6 +39,8 @@ const STOPPED: u8 = 2;
 
 /// What all parts of a system share.
 pub(crate) struct Core {
+    /// Whose it is: in a child that was forked nothing is done with it.
+    owner: Owner,
     pub device: Arc<Device>,
     /// The device, as faults name it.
     pub name: Arc<str>,
@@ -114,6 +117,7 @@ impl Core {
         let nursery = |port: &Arc<Port>| Nursery::new(port.shard, device.kinds(), config.nursery, config.nursery_bytes);
         let nurseries = ports.iter().map(nursery).collect();
         Core {
+            owner: Owner::me(),
             arena: Mutex::new(Arena::new(0, device.arena_bytes())),
             metrics: Metrics::new(&name, device.kinds()),
             names: Names::new(device.take_names()),
@@ -143,7 +147,18 @@ impl Core {
         }
     }
 
+    /// Whether this is the process that has started the system, and no child that was forked from it.
+    #[inline]
+    pub(crate) fn is_mine(&self) -> bool {
+        self.owner.is_me()
+    }
+
+    pub(crate) fn check_mine(&self) -> Result<(), SpawnError> {
+        if self.is_mine() { Ok(()) } else { Err(SpawnError::Forked) }
+    }
+
     pub(crate) fn check_running(&self) -> Result<(), SpawnError> {
+        self.check_mine()?;
         match (self.lost.get(), self.phase.load(Ordering::Acquire)) {
             (Some(fault), _) => Err(SpawnError::Lost(fault.clone())),
             (None, RUNNING) => Ok(()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ractor::{ActorErr, MessagingErr, RactorErr, SpawnErr};
 use resident_gpu::arena::ArenaError;
 use resident_gpu::device::DeviceFault;
+use resident_gpu::region::FORKED;
 use resident_kernels::wire;
 use thiserror::Error;
 
@@ -73,6 +74,9 @@ pub enum SpawnError {
     /// The device has failed.
     #[error("the device has failed: {0}")]
     Lost(DeviceFault),
+    /// This process is a child that was forked from the system's.
+    #[error("{FORKED}")]
+    Forked,
     /// ractor refused: the supervisor is shutting down, or the actor was killed while it started.
     #[error(transparent)]
     Ractor(SpawnErr),
@@ -138,15 +142,17 @@ pub enum CastError<M> {
     /// The member of a [group](crate::GpuGroup) has failed.
     #[error("{1}; `restart` the member, or `remove` it")]
     Failed(M, Box<GpuFault>),
+    /// This process is a child that was forked from the system's.
+    #[error("{FORKED}")]
+    Forked(M),
 }
 
 impl<M> CastError<M> {
     /// The message.
     pub fn into_message(self) -> M {
         match self {
-            CastError::Full(msg) | CastError::Stopped(msg) | CastError::Lost(msg) | CastError::Unknown(msg) | CastError::Failed(msg, _) => {
-                msg
-            }
+            CastError::Full(msg) | CastError::Stopped(msg) | CastError::Lost(msg) | CastError::Unknown(msg) => msg,
+            CastError::Failed(msg, _) | CastError::Forked(msg) => msg,
         }
     }
 
@@ -158,6 +164,7 @@ impl<M> CastError<M> {
             CastError::Lost(msg) => (msg, CastError::Lost(())),
             CastError::Unknown(msg) => (msg, CastError::Unknown(())),
             CastError::Failed(msg, fault) => (msg, CastError::Failed((), fault)),
+            CastError::Forked(msg) => (msg, CastError::Forked(())),
         }
     }
 
@@ -175,6 +182,7 @@ impl<M> fmt::Debug for CastError<M> {
             CastError::Lost(_) => "Lost",
             CastError::Unknown(_) => "Unknown",
             CastError::Failed(..) => "Failed",
+            CastError::Forked(_) => "Forked",
         })
     }
 }
@@ -260,6 +268,9 @@ pub enum AskError {
     /// The device has failed or was stopped.
     #[error("the device no longer runs: {0}; start another system")]
     Lost(String),
+    /// This process is a child that was forked from the system's; nothing was sent by it.
+    #[error("{FORKED}")]
+    Forked,
 }
 
 /// Why the device refused a request.
@@ -323,6 +334,9 @@ pub enum RouteError {
         /// The type refused.
         new: &'static str,
     },
+    /// This process is a child that was forked from the system's.
+    #[error("{FORKED}")]
+    Forked,
 }
 
 /// Why a caller could not change from the mailbox to the ring.
@@ -332,4 +346,7 @@ pub enum FenceError {
     /// The actor has stopped.
     #[error("the actor has stopped: spawn it again, or look it up by its name")]
     Stopped,
+    /// This process is a child that was forked from the system's.
+    #[error("{FORKED}")]
+    Forked,
 }

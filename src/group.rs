@@ -122,6 +122,7 @@ pub(crate) async fn spawn<A: Resident, K: Key>(
     system: &System,
     supervisor: Option<ActorCell>,
 ) -> Result<(GpuGroup<A, K>, JoinHandle<()>), SpawnError> {
+    system.core().check_mine()?;
     let group = Arc::new(OnceLock::new());
     let proxy = GroupActor { group: group.clone() };
     let start = Start { core: system.core().clone(), kind: A::KIND, gathered: gathered? };
@@ -180,15 +181,20 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
         may_have.filter_map(|(slot, member)| Some((member.key.clone(), table.fault(slot)?))).collect()
     }
 
+    /// Whether messages are taken.
     #[inline]
-    fn takes_messages(&self) -> bool {
-        self.actor.get_status() < ActorStatus::Draining
+    fn ready(&self) -> Result<(), Unsent> {
+        match self.actor.get_status() {
+            _ if !self.group.core.is_mine() => Err(Unsent::Forked),
+            status if status < ActorStatus::Draining => Ok(()),
+            _ => Err(Unsent::Stopped),
+        }
     }
 
     /// Sends a message to a member, or gives it back and says why: the member is not there, has failed, or the ring is full.
     pub fn tell(&self, key: &K, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
-        if !self.takes_messages() {
-            return Err(CastError::Stopped(msg));
+        if let Err(unsent) = self.ready() {
+            return Err(unsent.with(msg));
         }
         self.group.push::<A>(key, msg).map(drop)
     }
@@ -230,16 +236,14 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
     /// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
     /// ```
     pub fn tell_many(&self, messages: &mut Vec<(K, A::Msg)>) -> Result<(), CastError<()>> {
-        if !self.takes_messages() {
-            return Err(CastError::Stopped(()));
-        }
+        self.ready().map_err(|unsent| unsent.with(()))?;
         self.group.push_many::<A>(messages)
     }
 
     /// Sends a message to a member, waiting while the ring is full.
     pub async fn send(&self, key: &K, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
-        if !self.takes_messages() {
-            return Err(CastError::Stopped(msg));
+        if let Err(unsent) = self.ready() {
+            return Err(unsent.with(msg));
         }
         self.group.send::<A>(key, msg).await.map(drop)
     }
@@ -253,8 +257,8 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
     {
         let (reply, answer) = reply_port(timeout);
         let msg = build(reply);
-        if !self.takes_messages() {
-            return Err(CallError::Unsent(CastError::Stopped(msg)));
+        if let Err(unsent) = self.ready() {
+            return Err(CallError::Unsent(unsent.with(msg)));
         }
         let exchange = async {
             let sent = self.group.send::<A>(key, msg).await.map_err(|unsent| match unsent {
@@ -285,8 +289,10 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
     where
         A: Handles<M>,
     {
-        if !self.takes_messages() {
-            return Err(AskError::Stopped);
+        match self.ready() {
+            Ok(()) => {}
+            Err(Unsent::Forked) => return Err(AskError::Forked),
+            Err(_) => return Err(AskError::Stopped),
         }
         let group = &*self.group;
         // Said by `send` where nothing was sent and no more will be.
@@ -322,9 +328,7 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
     where
         A: Handles<M>,
     {
-        if !self.takes_messages() {
-            return Err(CastError::Stopped(()));
-        }
+        self.ready().map_err(|unsent| unsent.with(()))?;
         self.group.tell_all::<A, M>(message).await
     }
 
@@ -335,9 +339,7 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
         A: Handles<M>,
         M::Reply: Send + 'static,
     {
-        if !self.takes_messages() {
-            return Err(CastError::Stopped(()));
-        }
+        self.ready().map_err(|unsent| unsent.with(()))?;
         self.group.fold::<A, M, T>(message, init, f).await
     }
 
@@ -370,6 +372,7 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
     /// Makes a member an actor of its own, with a proxy, a mailbox and links, and without a supervisor; or finds the one that it is. It
     /// stays a member, ends with the group, and leaves it when it is stopped. If it fails it ends, and stays a member that has failed.
     pub async fn member(&self, key: &K) -> Result<GpuRef<A>, MemberError> {
+        self.group.core.check_mine()?;
         // In a task of its own: whoever gives up does not leave it half done.
         let detached = ractor::concurrency::spawn(self.group.clone().detach::<A>(key.clone()));
         detached.await.unwrap_or(Err(MemberError::Stopped)).map(GpuRef::new)

@@ -87,9 +87,13 @@ impl<A: Resident> GpuRef<A> {
         self.home.life().fault().cloned()
     }
 
-    /// Waits until the actor has ended for good, and says why if it had failed. Answers at once where that was before.
+    /// Waits until the actor has ended for good, and says why if it had failed. Answers at once where that was before, and in a child
+    /// that was forked, which has no such actor.
     pub async fn ended(&self) -> Option<GpuFault> {
-        watch(self.actor.get_cell()).await;
+        let is_mine = self.home.life().core.is_mine();
+        if is_mine {
+            watch(self.actor.get_cell()).await;
+        }
         self.fault()
     }
 
@@ -182,6 +186,9 @@ impl<A: Resident> GpuRef<A> {
     where
         A::Msg: Cross,
     {
+        if !self.home.life().core.is_mine() {
+            return Err(FenceError::Forked);
+        }
         let passed = self.home.fence();
         self.actor.send_message(A::Msg::of_bytes(Vec::new())).map_err(|_| FenceError::Stopped)?;
         passed.await.map_err(|_| FenceError::Stopped)?;

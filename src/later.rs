@@ -88,7 +88,7 @@ fn deliver(core: Arc<Core>, later: Later) {
                 core.dead_letter();
             }
         })),
-        (_, Some(Unsent::Stopped | Unsent::Lost)) => core.dead_letter(),
+        (_, Some(Unsent::Stopped | Unsent::Lost | Unsent::Forked)) => core.dead_letter(),
     }
 }
 
@@ -102,7 +102,7 @@ async fn when_there_is_room(port: &Port, to: &To, later: &Later) -> bool {
         match port.cast_each(std::slice::from_ref(to), later.message, &later.payload) {
             (_, None) => return true,
             (_, Some(Unsent::Full)) => room.await,
-            (_, Some(Unsent::Stopped | Unsent::Lost)) => return false,
+            (_, Some(Unsent::Stopped | Unsent::Lost | Unsent::Forked)) => return false,
         }
     }
 }

@@ -141,6 +141,8 @@ pub(crate) enum Unsent {
     Full,
     Stopped,
     Lost,
+    /// This process is not the system's.
+    Forked,
 }
 
 impl Unsent {
@@ -149,6 +151,7 @@ impl Unsent {
             Unsent::Full => CastError::Full(msg),
             Unsent::Stopped => CastError::Stopped(msg),
             Unsent::Lost => CastError::Lost(msg),
+            Unsent::Forked => CastError::Forked(msg),
         }
     }
 }

@@ -44,7 +44,7 @@ impl Names {
 
     /// The device has this actor, which others find by its name from here on, if it has one. One that they can not find is told.
     pub(crate) fn publish(&self, actor: &Incarnation) {
-        let Some(name) = actor.actor.get_name() else { return };
+        let Some(name) = own_name(actor) else { return };
         let (shard, id) = (actor.port.shard, actor.row);
         let mut table = self.0.lock();
         // Told to stop, or failed: whoever has said so takes the name out behind this, or has done so before.
@@ -63,10 +63,15 @@ impl Names {
 
     /// It takes no messages any more.
     pub(crate) fn retract(&self, actor: &Incarnation) {
-        let Some(name) = actor.actor.get_name() else { return };
+        let Some(name) = own_name(actor) else { return };
         let mut table = self.0.lock();
         if table.places.get(&name).is_some_and(|place| (place.shard, place.id) == (actor.port.shard, actor.row)) {
             table.remove(&name);
         }
     }
+}
+
+/// An actor's name, if it has one; in a child that was forked nobody has one to put in or to take out.
+fn own_name(actor: &Incarnation) -> Option<String> {
+    actor.actor.get_name().filter(|_| actor.core.is_mine())
 }

@@ -56,6 +56,9 @@ impl<A: Handles<M> + Resident, M: Message> Pipeline<A, M> {
     /// A pipeline with at most `window` requests in flight on `system`.
     pub fn new(system: &System, window: usize) -> Result<Pipeline<A, M>, AskError> {
         let core = system.core().clone();
+        if !core.is_mine() {
+            return Err(AskError::Forked);
+        }
         let flight = || {
             let slot = ask::claim::<M::Reply>(core.device.replies())?;
             Ok(Flight { slot: Some(slot), tag: 0, shard: 0, row: RowId { row: 0, generation: 0 } })
@@ -90,6 +93,9 @@ impl<A: Handles<M> + Resident, M: Message> Pipeline<A, M> {
     #[inline]
     pub fn submit_many(&mut self, to: &GpuRef<A>, requests: &[M]) -> Result<usize, AskError> {
         let window = self.flights.len();
+        if !self.core.is_mine() {
+            return Err(AskError::Forked);
+        }
         if self.is_full() && !requests.is_empty() {
             return Err(AskError::Window(window));
         }
@@ -142,6 +148,7 @@ impl<A: Handles<M> + Resident, M: Message> Pipeline<A, M> {
             // As a full ring does: it takes them later.
             (0, None, Some(Unsent::Stopped | Unsent::Lost)) if to.home().may_return() => Err(AskError::Full),
             (0, None, Some(Unsent::Stopped | Unsent::Lost)) => Err(ask::ended(&life)),
+            (0, None, Some(Unsent::Forked)) => Err(AskError::Forked),
             _ => Ok(sent),
         }
     }
@@ -168,6 +175,9 @@ impl<A: Resident, M: Message> Pipeline<A, M> {
 
     #[inline]
     fn oldest(&mut self, timeout: Option<Duration>) -> Option<Result<M::Reply, AskError>> {
+        if !self.core.is_mine() {
+            return Some(Err(AskError::Forked));
+        }
         if self.count == 0 {
             return None;
         }

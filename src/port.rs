@@ -3,6 +3,8 @@
 //! - **P-1 (order)** Frames enter the ring in the order in which they were accepted; no message overtakes a control frame.
 //! - **P-2 (last)** A stop is the last frame of its actor: the actor is closed under the lock under which its stop is pushed.
 //! - **P-3 (once)** What waits is taken out of the table once: by its answer, or by the device's end.
+//! - **P-4 (one process)** A child that was forked pushes nothing, and takes none of the locks, which may be held for good there: to it the
+//!   device no longer runs.
 //!
 //! Locks are taken in this order: a group's members, `waiting`, `link`, `tenants`.
 
@@ -14,6 +16,7 @@ use std::time::Instant;
 use crossbeam_utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
 use resident_gpu::cut::{Ends, Hold};
+use resident_gpu::region::Owner;
 use resident_gpu::ring::{Frame, Producer};
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::{Handles, Message};
@@ -38,6 +41,7 @@ const TURNS: usize = 16;
 /// The way into one shard.
 pub(crate) struct Port {
     pub shard: u32,
+    owner: Owner,
     bell: Arc<Doorbell>,
     waiting: Mutex<Table<Waiting>>,
     /// What senders write is off the lines that others read.
@@ -67,6 +71,7 @@ impl Port {
     pub(crate) fn new(shard: u32, producer: Producer, rows: u32, nursery: u32, kinds: usize, bell: Arc<Doorbell>) -> Port {
         Port {
             shard,
+            owner: Owner::me(),
             bell,
             waiting: Mutex::new(Table::new()),
             link: CachePadded::new(SpinLock::new(Link::new(producer, kinds))),
@@ -77,9 +82,18 @@ impl Port {
         }
     }
 
+    /// P-4.
+    #[inline]
+    fn is_mine(&self) -> bool {
+        self.owner.is_me()
+    }
+
     /// Pushes a cast or a call, or gives it back.
     #[inline]
     pub(crate) fn send<A: Resident>(&self, to: &impl Recipient, path: Path, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
+        if !self.is_mine() {
+            return Err(CastError::Forked(msg));
+        }
         if A::wants_reply(&msg) {
             return self.call::<A>(to, path, msg);
         }
@@ -132,6 +146,9 @@ impl Port {
         reply_tag: u16,
         hlc: u64,
     ) -> Result<(), Unsent> {
+        if !self.is_mine() {
+            return Err(Unsent::Forked);
+        }
         BUFFER.with_borrow_mut(|buffer| {
             request.encode(buffer);
             let payload = &buffer[..size_of::<M>()];
@@ -152,6 +169,9 @@ impl Port {
         hlc: u64,
         mut place: impl FnMut(&mut dyn FnMut(u32, u16) -> Result<(), Unsent>) -> Result<bool, Unsent>,
     ) -> Option<Unsent> {
+        if !self.is_mine() {
+            return Some(Unsent::Forked);
+        }
         let why = BUFFER.with_borrow_mut(|buffer| {
             let mut link = None;
             for (request, hlc) in requests.iter().zip(hlc..) {
@@ -176,6 +196,9 @@ impl Port {
 
     /// Pushes casts to one actor, a turn's worth under one lock; how many, and why not the next one.
     pub(crate) fn cast_many<A: Handles<M>, M: Message>(&self, to: &impl Recipient, messages: &[M]) -> (usize, Option<Unsent>) {
+        if !self.is_mine() {
+            return (0, Some(Unsent::Forked));
+        }
         let mut pushed = 0;
         let why = BUFFER.with_borrow_mut(|buffer| {
             for turn in messages.chunks(TURN) {
@@ -198,6 +221,9 @@ impl Port {
 
     /// Pushes one message to each of these, under one lock; how many, and why not the next one.
     pub(crate) fn cast_each<R: Recipient>(&self, to: &[R], message: u16, payload: &[u8]) -> (usize, Option<Unsent>) {
+        if !self.is_mine() {
+            return (0, Some(Unsent::Forked));
+        }
         let mut pushed = 0;
         let why = {
             let mut link = self.link.lock();
@@ -216,6 +242,9 @@ impl Port {
         payload: &[u8],
         mut complete: impl FnMut(usize) -> Completion,
     ) -> (usize, Option<Unsent>) {
+        if !self.is_mine() {
+            return (0, Some(Unsent::Forked));
+        }
         let since = Instant::now();
         let mut pushed = 0;
         let why = {
@@ -239,6 +268,9 @@ impl Port {
 
     /// Pushes a control frame, at once or as soon as there is room; false if the device no longer runs.
     pub(crate) fn control(&self, control: Control) -> bool {
+        if !self.is_mine() {
+            return false;
+        }
         let mut waiting = self.waiting.lock();
         let mut link = self.link.lock();
         self.control_locked(&mut waiting, &mut link, control)
@@ -246,6 +278,13 @@ impl Port {
 
     /// P-2: closes the actor and pushes its stop; false if that was done before.
     pub(crate) fn stop(&self, actor: &Arc<Incarnation>) -> bool {
+        if !self.is_mine() {
+            let closed = actor.close();
+            if closed {
+                actor.release();
+            }
+            return closed;
+        }
         let mut waiting = self.waiting.lock();
         let mut link = self.link.lock();
         if !actor.close() {
@@ -300,6 +339,9 @@ impl Port {
     /// Pushes a batch of control frames and a fence behind them, as soon as there is room. Where the device no longer runs it is
     /// dropped.
     pub(crate) fn batch(&self, batch: Box<dyn Batch>) {
+        if !self.is_mine() {
+            return drop(batch);
+        }
         {
             let mut link = self.link.lock();
             if link.lost {

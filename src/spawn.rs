@@ -102,6 +102,7 @@ async fn start<A: Resident>(
     system: &System,
     supervisor: Option<ActorCell>,
 ) -> Result<(GpuRef<A>, JoinHandle<()>), SpawnError> {
+    system.core().check_mine()?;
     let start = Start { origin: Origin::State(payload), core: system.core().clone(), keeper: None, recovery: None };
     let (home, join) = proxy::<A>(name, start, supervisor).await?;
     Ok((GpuRef::new(home), join))

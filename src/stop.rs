@@ -43,6 +43,9 @@ impl Stopper {
 
     /// Stops everything in order; whoever comes later gets the same report.
     pub(crate) async fn stop(&self) -> StopReport {
+        if !self.core.is_mine() {
+            return StopReport { drained: 0, killed: 0, device: Err(StopError::Forked), dead_letters: self.core.dead_letters() };
+        }
         self.report.get_or_init(|| self.stop_now()).await.clone()
     }
 
@@ -74,6 +77,10 @@ impl Stopper {
 
     /// Stops the device at once, without waiting, unless it was stopped in order: its actors fail.
     pub(crate) fn abandon(&self, why: DeviceFault) {
+        // Of a child it is a copy that goes.
+        if !self.core.is_mine() {
+            return;
+        }
         let mut abandoned = self.abandoned.lock();
         if self.report.initialized() || std::mem::replace(&mut *abandoned, true) {
             return;

@@ -26,6 +26,10 @@ use crate::stop::{StopReport, Stopper};
 
 /// A running device and everything that belongs to it. Clones are the same system; it stops in order when
 /// [`stop`](Self::stop) is called, its [`control`](Self::control) actor is stopped, or the last clone is dropped.
+///
+/// It belongs to the process that has started it. A child that is forked from that one and runs no other program has a copy of it and of
+/// every handle. Each use of those that can fail is an error there (`Forked`), dropping them does nothing, and the parent does not notice.
+/// The child may start a system of its own.
 #[derive(Clone)]
 pub struct System(Arc<Inner>);
 
@@ -98,6 +102,9 @@ impl System {
     /// Sends every emitted `E` to the actor called `name`, which takes it as an `M`. The name is looked up at each delivery,
     /// so an actor that was restarted goes on getting them; while there is none, they are counted as dead letters.
     pub fn route<E: Emit, M: Message + From<E>>(&self, name: impl Into<String>) -> Result<(), RouteError> {
+        if !self.core().is_mine() {
+            return Err(RouteError::Forked);
+        }
         self.core().routes.add::<E, M>(name.into())
     }
 
@@ -144,6 +151,7 @@ impl System {
     /// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
     /// ```
     pub async fn adopt<A: Resident>(&self, address: Address<A>) -> Result<GpuRef<A>, AdoptError> {
+        self.core().check_mine()?;
         // In a task of its own: whoever gives up does not leave it half done.
         let adopted = tokio::spawn(Nursery::adopt::<A>(self.core().clone(), address));
         adopted.await.unwrap_or(Err(AdoptError::Nobody)).map(GpuRef::new)
@@ -178,6 +186,9 @@ impl System {
     /// Stops in order: actors handle what they were sent and stop, the newest first; then the device, then the pumps.
     pub async fn stop(&self) -> StopReport {
         let report = self.0.stopper.stop().await;
+        if !self.core().is_mine() {
+            return report;
+        }
         let _ = self.0.control.stop_and_wait(None, None).await;
         report
     }
@@ -197,7 +208,9 @@ impl System {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.control.stop(None);
+        if self.stopper.core.is_mine() {
+            self.control.stop(None);
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub use error::ArchiveError;
 
 use crate::digest::Digest;
 use crate::file::{Compression, Encoded, FileError, HEADER_BYTES, Header, What};
-use crate::store::{Entry, Store, StoreError, blocking};
+use crate::store::{Entry, Process, Store, StoreError, blocking};
 use crate::{Checkpoint, Contents, Delta};
 use chain::{Chain, Listed};
 
@@ -69,6 +69,7 @@ pub struct Archive {
 }
 
 struct Inner {
+    process: Process,
     store: Box<dyn Store>,
     options: Options,
     /// Headers by name, of files whose name says what they hold; files never change.
@@ -112,20 +113,20 @@ impl Archive {
     pub fn open(store: impl Store + 'static, options: Options) -> Archive {
         let options = Options { keep: options.keep.max(1), ..options };
         let (headers, writing, due) = Default::default();
-        Archive { inner: Arc::new(Inner { store: Box::new(store), options, headers, writing, due }) }
+        Archive { inner: Arc::new(Inner { process: Process::this(), store: Box::new(store), options, headers, writing, due }) }
     }
 
     /// Saves a whole checkpoint, and deletes what is no longer needed. Goes on if the caller does not wait for it.
     pub async fn save_full(&self, checkpoint: &Checkpoint) -> Result<Saved, ArchiveError> {
         let (inner, checkpoint) = (self.inner.clone(), checkpoint.clone());
-        on(async move { inner.save_full(checkpoint).await }).await
+        on(self.inner.process, async move { inner.save_full(checkpoint).await }).await
     }
 
     /// Saves a delta, whose base must be the newest point, and deletes what is no longer needed. Goes on if the caller does not wait
     /// for it.
     pub async fn save_delta(&self, delta: &Delta) -> Result<Saved, ArchiveError> {
         let (inner, delta) = (self.inner.clone(), delta.clone());
-        on(async move { inner.save_delta(delta).await }).await
+        on(self.inner.process, async move { inner.save_delta(delta).await }).await
     }
 
     /// The newest checkpoint; none if nothing was saved. If it is damaged that is an error: to take an older one is for
@@ -166,12 +167,15 @@ impl Archive {
     /// there was nothing to do. Saves may go on meanwhile; goes on if the caller does not wait for it.
     pub async fn compact(&self) -> Result<Option<u64>, ArchiveError> {
         let inner = self.inner.clone();
-        on(async move { inner.compact().await }).await
+        on(self.inner.process, async move { inner.compact().await }).await
     }
 
     /// Compacts whenever it is due, for as long as that succeeds: a task for the background.
     pub async fn compact_when_due(&self) -> ArchiveError {
         loop {
+            if let Err(error) = self.inner.process.check() {
+                return error.into();
+            }
             self.inner.due.notified().await;
             if let Err(error) = self.compact().await {
                 return error;
@@ -181,7 +185,11 @@ impl Archive {
 }
 
 /// Runs to the end even if the caller stops waiting, so that no save is left halfway with its lock given back.
-async fn on<T: Send + 'static>(work: impl Future<Output = Result<T, ArchiveError>> + Send + 'static) -> Result<T, ArchiveError> {
+async fn on<T: Send + 'static>(
+    process: Process,
+    work: impl Future<Output = Result<T, ArchiveError>> + Send + 'static,
+) -> Result<T, ArchiveError> {
+    process.check()?;
     tokio::spawn(work).await.map_err(|_| StoreError::Stopped)?
 }
 
@@ -260,6 +268,7 @@ impl Inner {
 
     /// What is in the store now.
     async fn listed(&self) -> Result<Listed, ArchiveError> {
+        self.process.check()?;
         let mut files = Vec::new();
         for Entry { name, bytes } in self.store.list().await? {
             let Some(number) = name::number(&name) else { continue };

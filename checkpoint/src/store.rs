@@ -9,6 +9,7 @@ mod error;
 mod lock;
 #[cfg(feature = "object-store")]
 mod object;
+mod process;
 
 use std::pin::Pin;
 
@@ -20,6 +21,7 @@ pub(crate) use disk::{Disk, Output};
 pub use error::StoreError;
 #[cfg(feature = "object-store")]
 pub use object::ObjectStore;
+pub(crate) use process::Process;
 
 use crate::file::Encoded;
 

@@ -24,7 +24,7 @@ use self::rings::{Noted, Rings};
 use crate::device::{Device, DeviceFault};
 use crate::fault::{Class, WorkerError};
 use crate::mailboxes::Mailboxes;
-use crate::region::Region;
+use crate::region::{FORKED, Region};
 use crate::rows::RowId;
 use crate::worker::{Done, Job};
 
@@ -130,6 +130,7 @@ impl Device {
     ///
     /// What was pushed into `rings` before the moment at which their positions are told is in the cut, handled or queued.
     pub fn cut(&self, of: Option<&[(u32, RowId)]>, base: Option<u64>, rings: &dyn Hold) -> Result<Cut, CutError> {
+        self.check_mine()?;
         let cuts = self.cuts();
         let _turn = cuts.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let lease = cuts.pool.take()?;
@@ -148,6 +149,7 @@ impl Device {
     ///
     /// If they are more than the arena has.
     pub fn stage(&self, bytes: usize, fill: impl FnOnce(&mut [u8])) -> Result<Bytes, CutError> {
+        self.check_mine()?;
         let cuts = self.cuts();
         let lease = cuts.pool.take()?;
         let at = cuts.pool.layout().bytes;
@@ -163,6 +165,7 @@ impl Device {
     ///
     /// If a state's place is not within `bytes`.
     pub fn load(&self, actors: &[Load], bytes: &Bytes) -> Result<(), CutError> {
+        self.check_mine()?;
         let cuts = self.cuts();
         let _turn = cuts.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let layout = cuts.pool.layout();
@@ -203,6 +206,14 @@ impl Device {
         };
         buffer.write_list(layout.rows, &rows);
         self.work(Job::Load { rows: rows.len() as u64, bytes: end }, buffer, None).map(drop)
+    }
+
+    /// A child that was forked writes into no buffer: its parent may be using it.
+    fn check_mine(&self) -> Result<(), CutError> {
+        match self.keeper().is_mine() {
+            true => Ok(()),
+            false => Err(CutError::Ended(DeviceFault { class: Class::Worker, text: FORKED.into() })),
+        }
     }
 
     /// Whether an actor can be where it is to be.

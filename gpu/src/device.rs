@@ -16,7 +16,7 @@ use crate::fault::{Class, WorkerError};
 use crate::keeper::{Keeper, Kept, State};
 use crate::names::Names;
 pub use crate::options::{Choice, DeviceInfo, DeviceKind, Isolation, Options};
-use crate::region::{MAX_NAMES, MAX_NURSERY, Region};
+use crate::region::{FORKED, MAX_NAMES, MAX_NURSERY, Region};
 use crate::replies::ReplyLines;
 use crate::ring::{Consumer, Producer};
 
@@ -126,6 +126,9 @@ pub enum StopError {
     /// The device had failed before.
     #[error(transparent)]
     Failed(DeviceFault),
+    /// This process is a child that was forked from the one that has started the device, which runs on.
+    #[error("{FORKED}")]
+    Forked,
 }
 
 /// A running device.
@@ -241,8 +244,12 @@ impl Device {
     }
 
     /// Revokes a row ahead of everything queued for it. The row and its state are free once an `OP_STOP` that follows is
-    /// acknowledged. False if the shard takes it only later: with the next kill, or [`kill_rest`](Self::kill_rest).
+    /// acknowledged. False if the shard takes it only later: with the next kill, or [`kill_rest`](Self::kill_rest). Nothing in a child that
+    /// was forked.
     pub fn kill(&self, shard: u32, row: u32, generation: u32) -> bool {
+        if !self.keeper.is_mine() {
+            return true;
+        }
         let mut kills = lock(&self.kills);
         let Some(queue) = kills.get_mut(shard as usize) else { return true };
         queue.push_back((row, generation));
@@ -320,6 +327,9 @@ impl Device {
     /// Tells the shards to leave at their next message boundary and waits for them. Again after that, it answers the same.
     /// The egress rings must be drained meanwhile. A worker process whose shards do not leave in time is killed.
     pub fn stop(&self, timeout: Duration) -> Result<(), StopError> {
+        if !self.keeper.is_mine() {
+            return Err(StopError::Forked);
+        }
         self.keeper.stop();
         let stopped = match self.keeper.wait(timeout) {
             State::Running => {

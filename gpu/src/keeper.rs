@@ -10,7 +10,7 @@ mod neighbours;
 mod watch;
 
 use std::io::ErrorKind;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -28,7 +28,7 @@ use crate::cut::CutError;
 use crate::cut::buffer::Buffer;
 use crate::fault::{Class, WorkerError};
 use crate::options::{Choice, DeviceInfo, DeviceKind, Isolation, Options};
-use crate::region::Region;
+use crate::region::{Owner, Region};
 use crate::worker::link::{Link, any_readable};
 use crate::worker::{self, Done, Hand, Job, Order, Word, order};
 
@@ -78,8 +78,9 @@ pub(crate) struct Loss {
     pub resumed: Option<Instant>,
 }
 
-/// The keeper, as its application holds it.
+/// The keeper, as its application holds it. A child of that, which has a copy of the link, says nothing over it.
 pub(crate) struct Keeper {
+    owner: Owner,
     shared: Arc<Shared>,
     wishes: Link,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -119,7 +120,7 @@ impl Keeper {
             }
         };
         let thread = thread::Builder::new().name("resident-keeper".into()).spawn(keep).map_err(none)?;
-        Ok(Keeper { shared, wishes, thread: Mutex::new(Some(thread)) })
+        Ok(Keeper { owner: Owner::me(), shared, wishes, thread: Mutex::new(Some(thread)) })
     }
 
     pub(crate) fn state(&self) -> State {
@@ -152,21 +153,32 @@ impl Keeper {
         waited.unwrap_or_else(PoisonError::into_inner).0.state.clone()
     }
 
+    /// Whether this is the application's process.
+    pub(crate) fn is_mine(&self) -> bool {
+        self.owner.is_me()
+    }
+
+    fn wish(&self, wish: &Wish, descriptors: &[BorrowedFd<'_>]) {
+        if self.is_mine() {
+            // Nobody there: it has ended.
+            let _ = self.wishes.send(wish, descriptors);
+        }
+    }
+
     pub(crate) fn stop(&self) {
-        // Nobody there: it has ended.
-        let _ = self.wishes.send(&Wish::Stop, &[]);
+        self.wish(&Wish::Stop, &[]);
     }
 
     /// Ends the worker in whatever state it is, where that can be done.
     pub(crate) fn give_up(&self) {
-        let _ = self.wishes.send(&Wish::GiveUp, &[]);
+        self.wish(&Wish::GiveUp, &[]);
     }
 
     /// Asks for a job, the only one at a time; [`answer`](Self::answer) says what has come of it.
     pub(crate) fn ask(&self, job: Job, buffer: &Buffer) {
         lock(&self.shared.now).answer = None;
-        // Nobody there: it has ended, which the answer says.
-        let _ = self.wishes.send(&Wish::Job(job, buffer.id()), &[buffer.fd()]);
+        // If it has ended, the answer says so.
+        self.wish(&Wish::Job(job, buffer.id()), &[buffer.fd()]);
     }
 
     /// What has come of the job, if that is known within `timeout`.

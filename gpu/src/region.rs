@@ -16,6 +16,8 @@
 //! assert_eq!(same.geometry(), region.geometry());
 //! ```
 
+mod owner;
+
 use crate::frame::{Ops, Slot};
 use crate::names::{self, Names};
 use crate::replies::{self, Answers, ReplyLines};
@@ -31,6 +33,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+pub use owner::{FORKED, Owner};
 
 /// Parts of a region begin at multiples of this.
 pub const PAGE: u64 = 4096;

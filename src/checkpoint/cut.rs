@@ -41,6 +41,9 @@ pub(crate) async fn take(
     base: Option<&Checkpoint>,
     patience: Duration,
 ) -> Result<(Checkpoint, Option<Delta>), CheckpointError> {
+    if !core.is_mine() {
+        return Err(CheckpointError::Forked);
+    }
     let begun = Instant::now();
     let taken = attempts(core, &scope, &notes, base, begun + patience).await;
     let taken = taken.unwrap_or(Err(CheckpointError::Late(patience)));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ractor::ActorId;
 use resident_checkpoint::{Invalid, Key};
 use resident_gpu::device::DeviceFault;
+use resident_gpu::region::FORKED;
 use thiserror::Error;
 
 use crate::error::SpawnError;
@@ -34,6 +35,9 @@ pub enum CheckpointError {
     /// The task that waited for the device was cancelled: the runtime is shutting down.
     #[error("the runtime is shutting down: take checkpoints while it runs")]
     Runtime,
+    /// This process is a child that was forked from the system's.
+    #[error("{FORKED}")]
+    Forked,
 }
 
 /// Why a state in a checkpoint is not one of the type that was asked for.

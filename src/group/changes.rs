@@ -24,6 +24,7 @@ use crate::tenants::Tenant;
 impl<K: Key> Group<K> {
     /// Adds a member.
     pub(crate) async fn insert(&self, key: K, state: Vec<u8>) -> Result<(), MemberError> {
+        self.core.check_mine()?;
         let port = {
             let _change = self.changes.lock().await;
             if self.table.read().find(&key).is_some() {
@@ -91,6 +92,7 @@ impl<K: Key> Group<K> {
 
     /// Puts a fresh state where a member has failed.
     pub(crate) async fn restart(&self, key: &K, state: Vec<u8>) -> Result<(), MemberError> {
+        self.core.check_mine()?;
         let port = {
             let _change = self.changes.lock().await;
             self.core.check_running()?;
@@ -138,8 +140,11 @@ impl<K: Key> Group<K> {
         if table.stage == Stage::Open { MemberError::Unknown } else { MemberError::Stopped }
     }
 
-    /// Takes a member out, after what it was sent; false if there is none.
+    /// Takes a member out, after what it was sent; false if there is none, as in a child that was forked.
     pub(crate) async fn remove(&self, key: &K) -> bool {
+        if !self.core.is_mine() {
+            return false;
+        }
         let (seat, own) = {
             let _change = self.changes.lock().await;
             let mut table = self.table.write();

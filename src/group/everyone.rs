@@ -103,7 +103,7 @@ impl<K: Key, R: Plain + Send + 'static> Asking<'_, K, R> {
                         break;
                     }
                     // Nobody is left to be asked.
-                    Some(Unsent::Lost | Unsent::Stopped) => {
+                    Some(Unsent::Lost | Unsent::Stopped | Unsent::Forked) => {
                         *passed_over += lane.slots.len() - lane.next;
                         lane.next = lane.slots.len();
                     }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::disk::{Disk, Files};
 use super::error::StoreError;
 use super::lock::{LOCK, Lock};
-use super::{Entry, Later, Store, blocking};
+use super::{Entry, Later, Process, Store, blocking};
 use crate::file::Encoded;
 
 /// What unfinished files are called.
@@ -26,6 +26,7 @@ pub struct Directory {
 }
 
 struct Inner {
+    process: Process,
     path: PathBuf,
     disk: Box<dyn Disk>,
     /// None if it was opened to read.
@@ -71,7 +72,7 @@ impl Directory {
     }
 
     fn over(path: PathBuf, disk: Box<dyn Disk>, lock: Option<Lock>) -> Directory {
-        Directory { inner: Arc::new(Inner { path, disk, lock }) }
+        Directory { inner: Arc::new(Inner { process: Process::this(), path, disk, lock }) }
     }
 }
 
@@ -104,7 +105,10 @@ impl Directory {
         work: impl FnOnce(&Inner, &str) -> Result<T, StoreError> + Send + 'static,
     ) -> Later<'a, T> {
         let (inner, name) = (self.inner.clone(), name.to_owned());
-        Box::pin(async move { blocking(move || work(&inner, &name)).await? })
+        Box::pin(async move {
+            inner.process.check()?;
+            blocking(move || work(&inner, &name)).await?
+        })
     }
 }
 

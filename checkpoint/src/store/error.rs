@@ -64,6 +64,9 @@ pub enum StoreError {
         /// Why not.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// This process is a child that was forked from the one that has opened the place.
+    #[error("this process was forked from the one that has opened the place for checkpoints: open it here, once the parent has closed it")]
+    Forked,
     /// The work was not done.
     #[error("the work was not finished: the runtime is shutting down, or it panicked")]
     Stopped,

@@ -8,6 +8,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use super::error::StoreError;
+use super::process::Process;
 
 /// The file that is locked. It stays when the lock is given back: who deleted it could delete the next one's.
 pub(crate) const LOCK: &str = "LOCK";
@@ -16,7 +17,7 @@ pub(crate) const LOCK: &str = "LOCK";
 pub(crate) struct Lock {
     file: File,
     /// The process that took it.
-    process: u32,
+    process: Process,
 }
 
 impl Lock {
@@ -31,13 +32,13 @@ impl Lock {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         sign(&mut file).map_err(failed)?;
-        Ok(Lock { file, process: std::process::id() })
+        Ok(Lock { file, process: Process::this() })
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if self.process == std::process::id() {
+        if self.process.is_this() {
             // If the system refuses, closing the file is left.
             let _ = self.file.unlock();
         }
