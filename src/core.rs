@@ -377,6 +377,13 @@ impl Core {
         self.abandon();
     }
 
+    /// The pumps have ended: what only a system that runs needs is given back, however many handles are left. Blocks while a cut ends.
+    pub(crate) fn release(&self) {
+        self.ports.iter().for_each(|port| port.release());
+        *self.arena.lock() = Arena::new(0, 0);
+        self.device.release();
+    }
+
     fn abandon(&self) {
         for port in &self.ports {
             port.abandon();

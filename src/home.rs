@@ -269,6 +269,7 @@ impl Home {
         let life = self.life();
         life.revoke();
         life.core.leave(self);
+        self.recovery.iter().for_each(|recovery| recovery.end());
         self.fences.lock().clear();
     }
 

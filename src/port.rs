@@ -477,6 +477,12 @@ impl Port {
         }
         self.credit.notify_waiters();
     }
+
+    /// Gives its tables back, after [`abandon`](Self::abandon).
+    pub(crate) fn release(&self) {
+        *self.waiting.lock() = Table::new();
+        self.tenants().release();
+    }
 }
 
 /// Bytes of the reply to a message.

@@ -15,6 +15,8 @@ pub(crate) struct Recovery(Mutex<Kept>);
 struct Kept {
     journal: Journal,
     saved: Option<Saved>,
+    /// Nobody goes back any more.
+    over: bool,
 }
 
 /// An actor's part of a checkpoint, which all its actors share.
@@ -35,7 +37,7 @@ pub(crate) enum Otherwise {
 impl Recovery {
     /// With a journal of `journal` messages.
     pub(crate) fn new(journal: usize) -> Recovery {
-        Recovery(Mutex::new(Kept { journal: Journal::new(journal), saved: None }))
+        Recovery(Mutex::new(Kept { journal: Journal::new(journal), saved: None, over: false }))
     }
 
     /// A message was sent. Called under the ring's lock.
@@ -55,6 +57,9 @@ impl Recovery {
     pub(crate) fn save(&self, checkpoint: &Checkpoint, key: Key, handled: u64) {
         let before = {
             let mut kept = self.0.lock();
+            if kept.over {
+                return;
+            }
             kept.journal.forget(handled);
             kept.saved.replace(Saved { checkpoint: checkpoint.clone(), key, handled })
         };
@@ -62,7 +67,14 @@ impl Recovery {
         drop(before);
     }
 
-    /// Whether there is a checkpoint to go back to; once there is one there always is.
+    /// The actor has ended for good: nothing is kept any more.
+    pub(crate) fn end(&self) {
+        let before = std::mem::replace(&mut *self.0.lock(), Kept { journal: Journal::new(0), saved: None, over: true });
+        // As in `save`.
+        drop(before);
+    }
+
+    /// Whether there is a checkpoint to go back to; once there is one there is until the actor has ended.
     pub(crate) fn has_checkpoint(&self) -> bool {
         self.0.lock().saved.is_some()
     }

@@ -7,6 +7,7 @@ use futures_util::{StreamExt, stream};
 use parking_lot::Mutex;
 use resident_gpu::device::{DeviceFault, StopError};
 use tokio::sync::OnceCell;
+use tokio::task::AbortHandle;
 
 use crate::core::{Core, Lodger};
 
@@ -31,14 +32,16 @@ pub struct StopReport {
 pub(crate) struct Stopper {
     pub core: Arc<Core>,
     pumps: Mutex<Vec<JoinHandle<()>>>,
+    /// They keep timers and links.
+    tasks: [AbortHandle; 2],
     report: OnceCell<StopReport>,
     /// Locked while the device is being abandoned: whoever does so again finds its actors told.
     abandoned: Mutex<bool>,
 }
 
 impl Stopper {
-    pub(crate) fn new(core: Arc<Core>, pumps: Vec<JoinHandle<()>>) -> Stopper {
-        Stopper { core, pumps: Mutex::new(pumps), report: OnceCell::new(), abandoned: Mutex::new(false) }
+    pub(crate) fn new(core: Arc<Core>, pumps: Vec<JoinHandle<()>>, tasks: [AbortHandle; 2]) -> Stopper {
+        Stopper { core, pumps: Mutex::new(pumps), tasks, report: OnceCell::new(), abandoned: Mutex::new(false) }
     }
 
     /// Stops everything in order; whoever comes later gets the same report.
@@ -52,8 +55,9 @@ impl Stopper {
     async fn stop_now(&self) -> StopReport {
         self.core.begin_stop();
         let (drained, killed) = self.drain().await;
-        let (core, pumps) = (self.core.clone(), std::mem::take(&mut *self.pumps.lock()));
-        let end = tokio::task::spawn_blocking(move || end(&core, pumps)).await;
+        let end = tokio::task::spawn_blocking(self.last_part()).await;
+        // Behind a checkpoint that is being taken, which finds that the device has ended.
+        *self.core.last.lock().await = None;
         // The task is cancelled only with its runtime; then `abandon` follows.
         let device = end.unwrap_or(Ok(()));
         StopReport { drained, killed, device, dead_letters: self.core.dead_letters() }
@@ -89,23 +93,31 @@ impl Stopper {
         if self.core.lost().is_none() {
             self.core.lose(why);
         }
-        let (core, pumps) = (self.core.clone(), std::mem::take(&mut *self.pumps.lock()));
-        let end = thread::Builder::new().name("resident-stop".into()).spawn(move || drop(end(&core, pumps)));
-        if end.is_err() {
+        let (core, end) = (self.core.clone(), self.last_part());
+        let end = move || {
+            let _ = end();
+            *core.last.blocking_lock() = None;
+        };
+        if thread::Builder::new().name("resident-stop".into()).spawn(end).is_err() {
             // No thread: the device's own drop tells it to stop.
             self.core.end();
         }
     }
-}
 
-/// Stops the device, then lets the pumps fetch the rest and end.
-fn end(core: &Core, pumps: Vec<JoinHandle<()>>) -> Result<(), StopError> {
-    let stopped = core.device.stop(core.stop_timeout);
-    core.end();
-    for pump in pumps {
-        if pump.join().is_err() {
-            tracing::error!("a pump has panicked; this is an error of resident, please report it");
+    /// Stops the device, lets the pumps fetch the rest and end, and gives everything back. Blocks.
+    fn last_part(&self) -> impl FnOnce() -> Result<(), StopError> + Send + 'static {
+        let (core, pumps, tasks) = (self.core.clone(), std::mem::take(&mut *self.pumps.lock()), self.tasks.clone());
+        move || {
+            let stopped = core.device.stop(core.stop_timeout);
+            core.end();
+            for pump in pumps {
+                if pump.join().is_err() {
+                    tracing::error!("a pump has panicked; this is an error of resident, please report it");
+                }
+            }
+            tasks.iter().for_each(AbortHandle::abort);
+            core.release();
+            stopped
         }
     }
-    stopped
 }

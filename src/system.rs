@@ -66,8 +66,7 @@ impl System {
         let (timers, later) = Timers::new();
         let (links, events) = Links::new();
         let core = Arc::new(Core::new(device, ports.into(), bells, (timers, links), &config));
-        tokio::spawn(later::keep(later, Arc::downgrade(&core)));
-        tokio::spawn(links::keep(events, Arc::downgrade(&core)));
+        let tasks = [tokio::spawn(later::keep(later, Arc::downgrade(&core))), tokio::spawn(links::keep(events, Arc::downgrade(&core)))];
         let mut threads = Vec::new();
         for (index, lanes) in lanes.into_iter().enumerate() {
             match Pump::start(core.clone(), index, lanes, config.pump) {
@@ -81,7 +80,7 @@ impl System {
         core.nurseries.iter().for_each(|nursery| nursery.open(&core));
         // The rings are empty when the application has them. Where the device no longer runs, it will hear of that.
         let _ = fence(&core).await;
-        let stopper = Arc::new(Stopper::new(core.clone(), threads));
+        let stopper = Arc::new(Stopper::new(core.clone(), threads, tasks.map(|task| task.abort_handle())));
         // If it can not start, dropping it stops the device.
         let (control, _) = DeviceActor::spawn(None, DeviceActor(stopper.clone()), ()).await.map_err(StartError::Actor)?;
         let _ = core.control.set(control.clone());

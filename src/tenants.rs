@@ -210,6 +210,11 @@ impl Tenants {
         }
     }
 
+    /// The device has ended: there are no rows any more.
+    pub(crate) fn release(&mut self) {
+        (self.rows, self.live) = (Rows::new(0), Vec::new());
+    }
+
     /// A row that nobody moved into is free.
     pub(crate) fn give_back(&mut self, id: RowId) {
         self.rows.release(id);

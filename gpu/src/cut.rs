@@ -123,6 +123,17 @@ impl Cuts {
     pub(crate) fn new(region: &Region) -> Cuts {
         Cuts { pool: Pool::new(&region.geometry()), turn: Mutex::new(()) }
     }
+
+    /// Waits for the cut that is being taken; there is none any more.
+    pub(crate) fn end(&self) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.pool.give_up();
+    }
+
+    fn lease(&self) -> Result<Lease, CutError> {
+        let ended = || CutError::Ended(WorkerError::new(Class::Worker, "it was stopped").into());
+        self.pool.take()?.ok_or_else(ended)
+    }
 }
 
 impl Device {
@@ -133,7 +144,7 @@ impl Device {
         self.check_mine()?;
         let cuts = self.cuts();
         let _turn = cuts.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let lease = cuts.pool.take()?;
+        let lease = cuts.lease()?;
         if let Some(of) = of {
             let wanted = bitmap(of, self.region().geometry().shards, self.rows());
             lease.buffer().write(cuts.pool.layout().wanted, &wanted);
@@ -151,7 +162,7 @@ impl Device {
     pub fn stage(&self, bytes: usize, fill: impl FnOnce(&mut [u8])) -> Result<Bytes, CutError> {
         self.check_mine()?;
         let cuts = self.cuts();
-        let lease = cuts.pool.take()?;
+        let lease = cuts.lease()?;
         let at = cuts.pool.layout().bytes;
         lease.buffer().fill(at..at + bytes as u64, fill);
         Ok(lease.into_bytes(at..at + bytes as u64))
@@ -171,7 +182,7 @@ impl Device {
         let layout = cuts.pool.layout();
         let held =
             cuts.pool.holding(bytes).filter(|(_, begin)| actors.iter().all(|actor| (begin + actor.state.start as u64).is_multiple_of(16)));
-        let lease = if held.is_none() { Some(cuts.pool.take()?) } else { None };
+        let lease = if held.is_none() { Some(cuts.lease()?) } else { None };
         let mut end = 0;
         let mut rows = Vec::with_capacity(actors.len());
         for actor in actors {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::Backoff;
@@ -141,6 +141,15 @@ pub struct Device {
     cuts: Cuts,
     keeper: Keeper,
     isolation: Isolation,
+    system: u32,
+    /// What the region said at last, once it was released.
+    left: OnceLock<Left>,
+}
+
+/// What stays of a region that was released.
+struct Left {
+    progress: Box<[ShardProgress]>,
+    launches: u64,
 }
 
 impl fmt::Debug for Device {
@@ -167,6 +176,8 @@ impl Device {
             cuts: Cuts::new(&region),
             keeper,
             isolation,
+            system: region.header().system(),
+            left: OnceLock::new(),
             region,
             info,
         }))
@@ -220,7 +231,9 @@ impl Device {
     ///
     /// If there is no such shard.
     pub fn progress(&self, shard: u32) -> ShardProgress {
-        self.region.progress(shard).snapshot()
+        let now = self.region.progress(shard).snapshot();
+        // Looked for behind that: where the region has gone meanwhile, what is left of it is here.
+        self.left.get().map_or(now, |left| left.progress[shard as usize])
     }
 
     /// The kind of the message that a shard has been handling for a while; a GPU says so after a millisecond.
@@ -283,12 +296,14 @@ impl Device {
 
     /// What tells the actors of this system from those of others.
     pub fn system(&self) -> u32 {
-        self.region.header().system()
+        self.system
     }
 
     /// Generations of the resident kernel so far; 1 after the start.
     pub fn launches(&self) -> u64 {
-        self.region.header().launches()
+        let now = self.region.header().launches();
+        // As in `progress`.
+        self.left.get().map_or(now, |left| left.launches)
     }
 
     /// How the device is. While one worker takes over from another it runs.
@@ -345,6 +360,20 @@ impl Device {
         };
         self.keeper.join();
         stopped
+    }
+
+    /// Gives back everything that was shared with the worker of a device which has ended, however many still hold the device: it goes
+    /// on saying what it said at its end. Nobody may use its rings any more. Blocks while a cut ends.
+    pub fn release(&self) {
+        // A worker that is a thread and does not stop has to find its memory.
+        if self.health() == Health::Running {
+            return;
+        }
+        let progress = (0..self.info.shards).map(|shard| self.progress(shard)).collect();
+        if self.left.set(Left { progress, launches: self.launches() }).is_ok() {
+            self.cuts.end();
+            self.region.release();
+        }
     }
 }
 

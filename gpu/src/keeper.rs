@@ -82,7 +82,8 @@ pub(crate) struct Loss {
 pub(crate) struct Keeper {
     owner: Owner,
     shared: Arc<Shared>,
-    wishes: Link,
+    /// Until the keeper has ended.
+    wishes: Mutex<Option<Link>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -120,7 +121,7 @@ impl Keeper {
             }
         };
         let thread = thread::Builder::new().name("resident-keeper".into()).spawn(keep).map_err(none)?;
-        Ok(Keeper { owner: Owner::me(), shared, wishes, thread: Mutex::new(Some(thread)) })
+        Ok(Keeper { owner: Owner::me(), shared, wishes: Mutex::new(Some(wishes)), thread: Mutex::new(Some(thread)) })
     }
 
     pub(crate) fn state(&self) -> State {
@@ -159,9 +160,12 @@ impl Keeper {
     }
 
     fn wish(&self, wish: &Wish, descriptors: &[BorrowedFd<'_>]) {
-        if self.is_mine() {
-            // Nobody there: it has ended.
-            let _ = self.wishes.send(wish, descriptors);
+        if !self.is_mine() {
+            return;
+        }
+        if let Some(wishes) = &*lock(&self.wishes) {
+            // Nobody there: it has ended, which its state says.
+            let _ = wishes.send(wish, descriptors);
         }
     }
 
@@ -200,6 +204,7 @@ impl Keeper {
     pub(crate) fn join(&self) {
         if let Some(thread) = lock(&self.thread).take() {
             let _ = thread.join();
+            *lock(&self.wishes) = None;
         }
     }
 }
@@ -329,9 +334,9 @@ impl Keeping {
             return drop(hello.send(Err(error)));
         }
         // The application's is a mapping of its own: each hands out its ends once.
-        let region = self.region.fd().and_then(|fd| fd.try_clone_to_owned().ok()).map(Region::open);
-        let Some(Ok(region)) = region else {
-            return drop(hello.send(Err(WorkerError::new(Class::Memory, "no second mapping of the region"))));
+        let region = match self.region.again() {
+            Ok(region) => region,
+            Err(error) => return drop(hello.send(Err(WorkerError::new(Class::Memory, error.to_string())))),
         };
         let told = hello.send(Ok(Kept { region, info: self.info.clone() }));
         self.happen(if told.is_ok() { Event::Running } else { Event::GiveUp });

@@ -26,6 +26,7 @@ use crate::words::{ControlWords, HeaderWords, ProgressWords, Shape};
 use memmap2::{MmapOptions, MmapRaw};
 use resident_kernels::wire::{self, LINE_STRIDE, MAX_FRAME_SLOTS, NAME_WINDOW, NameEntry, REGION_MAGIC, SLOT_BYTES};
 use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -202,7 +203,7 @@ pub struct Region {
 }
 
 enum Memory {
-    Mapped { fd: OwnedFd, _map: MmapRaw },
+    Mapped { fd: Option<OwnedFd>, map: MmapRaw },
     Heap(Layout),
 }
 
@@ -227,7 +228,7 @@ impl Region {
         // Nobody can take the memory away under a reader's feet, and nobody can undo that.
         rustix::fs::fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL).map_err(|cause| refused("seal", cause))?;
         let (base, map) = map(&fd, shape.bytes)?;
-        Ok(Region::new(base, shape, Memory::Mapped { fd, _map: map }, true))
+        Ok(Region::new(base, shape, Memory::Mapped { fd: Some(fd), map }, true))
     }
 
     /// Maps a region by its descriptor, after checking it.
@@ -247,7 +248,14 @@ impl Region {
         drop(page);
         check(&shape, bytes)?;
         let (base, map) = map(&fd, bytes)?;
-        Ok(Region::new(base, shape, Memory::Mapped { fd, _map: map }, false))
+        Ok(Region::new(base, shape, Memory::Mapped { fd: Some(fd), map }, false))
+    }
+
+    /// Maps a region for a second time, with ends of its own to hand out and without a descriptor.
+    pub fn again(&self) -> Result<Arc<Region>, RegionError> {
+        let Memory::Mapped { fd: Some(fd), .. } = &self.memory else { return Err(RegionError::NotARegion("there is none")) };
+        let (base, map) = map(fd, self.shape.bytes)?;
+        Ok(Region::new(base, self.shape, Memory::Mapped { fd: None, map }, false))
     }
 
     /// Makes a region of this process's own memory, without a descriptor.
@@ -271,12 +279,22 @@ impl Region {
         region
     }
 
-    /// The descriptor by which others map it; none for a region on the heap.
+    /// The descriptor by which others map it; none for a region on the heap, or one that was mapped [`again`](Self::again).
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.memory {
-            Memory::Mapped { fd, .. } => Some(fd.as_fd()),
+            Memory::Mapped { fd, .. } => fd.as_ref().map(AsFd::as_fd),
             Memory::Heap(_) => None,
         }
+    }
+
+    /// Gives this mapping's memory back, though handles may be left: whoever still looks through one sees zeros. Memory of the heap stays.
+    pub fn release(&self) {
+        let Memory::Mapped { map, .. } = &self.memory else { return };
+        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE);
+        // Refused, the memory stays until the last handle is gone.
+        // SAFETY: (region) these pages are this mapping's alone, and it stays as long as it is. Every view of them is of atomics, of which
+        // zero is a value, and no view relies on what the other side writes.
+        let _ = unsafe { mmap_anonymous(map.as_mut_ptr().cast(), map.len(), protection, flags) };
     }
 
     /// Where it begins in this process.

@@ -76,6 +76,23 @@ fn it_outlives_its_maker() {
 }
 
 #[test]
+fn a_mapping_that_is_released_is_all_zeros_and_the_other_as_it_was() {
+    let worker = Region::create(&GEOMETRY).unwrap();
+    let application = worker.again().unwrap();
+    assert!(application.fd().is_none() && application.again().is_err());
+    let (mut producer, mut consumer) = application.host_ports(0).unwrap();
+    producer.push(&Frame { op: OP_CALL, ..Frame::default() }).unwrap();
+    worker.header().set_launches(7);
+    assert_eq!(application.header().launches(), 7);
+    application.release();
+    application.release();
+    assert_eq!((application.header().launches(), application.geometry()), (0, worker.geometry()));
+    assert!(consumer.pop().unwrap().is_none());
+    assert_eq!(worker.header().launches(), 7);
+    assert!(worker.engine_ports(0).unwrap().1.pop().unwrap().is_some());
+}
+
+#[test]
 fn its_size_is_sealed() {
     let region = Region::create(&GEOMETRY).unwrap();
     assert!(rustix::fs::ftruncate(region.fd().unwrap(), 4096).is_err());

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use ractor::{call, cast};
+use resident::guardian::{InFlight, Restore};
 use resident::prelude::*;
-use resident::{Class, DeviceFault, DeviceKind, DeviceMsg, DeviceStartError, Isolation, StartError, StopError};
+use resident::{Class, DeviceFault, DeviceKind, DeviceMsg, DeviceStartError, Isolation, Scope, StartError, StopError};
 use resident_test_actors::*;
 use resident_tests::application::*;
 use resident_tests::*;
@@ -185,6 +186,7 @@ struct Holdings {
     children: usize,
     descriptors: usize,
     mappings: usize,
+    threads: usize,
 }
 
 impl Holdings {
@@ -200,6 +202,8 @@ impl Holdings {
             children: every_process().filter(is_child).count(),
             descriptors: fs::read_dir("/proc/self/fd").expect("/proc is mounted").count(),
             mappings: maps.lines().filter(|line| line.contains("memfd:resident")).count(),
+            // Those of the runtime come and go as it likes.
+            threads: threads().filter(|name| name.starts_with("resident")).count(),
         }
     }
 
@@ -211,6 +215,19 @@ impl Holdings {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// The names of this process's threads.
+fn threads() -> impl Iterator<Item = String> {
+    let all = fs::read_dir("/proc/self/task").expect("/proc is mounted");
+    all.filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("comm")).ok())
+}
+
+/// Bytes of memory that this process has, of this sort.
+fn resident(sort: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("/proc is mounted");
+    let line = status.lines().find_map(|line| line.strip_prefix(sort)).expect("it is there");
+    line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).expect("a number") * 1024
 }
 
 /// What this process has open.
@@ -264,6 +281,79 @@ async fn comes_and_goes() {
         assert!(System::start(Config { device: Choice::Cpu, start_timeout, ..Config::default() }).await.is_err());
         before.are_back("a start that had no time").await;
     }
+}
+
+/// Every kind of handle of a system that has ended, by a stop or by the loss of its device.
+async fn keeps_its_handles(stop: bool) -> impl Sized {
+    let system = start_process(Config { journal: 1000, ..Config::default() }).await;
+    let child = ChildSpec::gpu("kept", Counter::default).restore(Restore::LatestCheckpoint).in_flight(InFlight::Replay).on(&system);
+    let guardian = Supervisor::builder("guardian").child(child).start().await.unwrap();
+    let kept = guardian.child::<Counter>("kept").await.unwrap();
+    let (alone, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
+    let many = (0..MANY).map(|key| (key, Big { words: [key; BIG_WORDS] }));
+    let (group, _) = Big::spawn_many(None, many, &system).await.unwrap();
+    let mut pipeline = Pipeline::<Counter, AddAndGet>::new(&system, 8).unwrap();
+    pipeline.submit(&alone, &AddAndGet { amount: 1 }).unwrap();
+    assert_eq!(pipeline.next().unwrap(), 1);
+    assert_eq!(alone.ask(&AddAndGet { amount: 1 }, PATIENCE).unwrap(), 2, "this thread keeps a reply line");
+    let (base, _) = (system.checkpoint(Scope::Device).await.unwrap(), system.checkpoint(Scope::Device).await.unwrap());
+    assert!(base.state_bytes() > MANY * size_of::<Big>() as u64);
+    drop(system.checkpoint(Scope::Device).since(&base).await.unwrap());
+    drop(base);
+    assert!(resident("RssShmem:") > MANY * size_of::<Big>() as u64, "what is looked at is there while it is held");
+
+    // One message that the device refuses: it has no actor for it any more.
+    let (panicker, end) = Panicker::spawn(None, Panicker::default(), &system).await.unwrap();
+    panicker.cast_many(&[Panic { how: EXPLICIT, value: 0 }, Panic { how: EXPLICIT, value: 0 }]).unwrap();
+    soon("the end of one that fails", end).await.unwrap();
+    assert_eq!(system.dead_letters(), 1);
+    let (info, address) = (kept.info(), alone.address().await);
+    alone.send(CounterMsg::Tick).await.unwrap();
+    if stop {
+        guardian.stop().await.unwrap();
+        assert!(soon("the stop", system.stop()).await.device.is_ok());
+    } else {
+        system.control().kill();
+        soon("the end of its actors", alone.ended()).await;
+        soon("and of who restarts them", guardian.ended()).await.expect_err("it has given up");
+    }
+    // They still say what they said.
+    assert_eq!((kept.info(), alone.info().address.shard()), (info, address.shard()));
+    assert!(alone.try_cast(CounterMsg::Tick).is_err() && pipeline.submit(&alone, &AddAndGet { amount: 1 }).is_err());
+    assert!(system.checkpoint(Scope::Device).await.is_err());
+    until("nobody is there any more", || system.running() == 0).await;
+    assert_eq!(system.dead_letters(), 1);
+    (system, guardian, kept, alone, group, pipeline)
+}
+
+/// Members of the group of `keeps_its_handles`, 64 KiB each.
+const MANY: u64 = 100;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "counts what its process holds: has to be alone in it"]
+async fn keeps_handles() {
+    if !is_application() {
+        return;
+    }
+    comes_and_goes_once(2).await;
+    until("the first has gone", || Holdings::now().children == 0 && Holdings::now().mappings == 0).await;
+    let (before, memory) = (Holdings::now(), resident("RssShmem:"));
+    let mut handles = Vec::new();
+    for turn in 0..2 {
+        handles.push(keeps_its_handles(turn % 2 == 0).await);
+        before.are_back(&format!("turn {turn}, with its handles kept")).await;
+        until("its memory is given back", || resident("RssShmem:") <= memory).await;
+    }
+    let all = resident("VmRSS:");
+    drop(handles);
+    println!("{all} bytes with the handles, {} without", resident("VmRSS:"));
+}
+
+/// HO-5
+#[tokio::test(flavor = "multi_thread")]
+async fn handles_hold_nothing_of_a_system_that_has_ended() {
+    let status = Application::start("keeps_handles").ends().await;
+    assert!(status.success(), "{status}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

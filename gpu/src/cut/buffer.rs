@@ -188,22 +188,24 @@ fn none(bytes: u64, cause: impl Display) -> WorkerError {
 pub(crate) struct Pool {
     layout: Layout,
     made: Mutex<Vec<Arc<Buffer>>>,
-    /// Those that nobody holds.
-    free: Arc<Mutex<Vec<Arc<Buffer>>>>,
+    free: Free,
 }
+
+/// The buffers that nobody holds; none once the pool was given up.
+type Free = Arc<Mutex<Option<Vec<Arc<Buffer>>>>>;
 
 impl Pool {
     pub(crate) fn new(geometry: &Geometry) -> Pool {
-        Pool { layout: Layout::of(geometry), made: Mutex::default(), free: Arc::default() }
+        Pool { layout: Layout::of(geometry), made: Mutex::default(), free: Arc::new(Mutex::new(Some(Vec::new()))) }
     }
 
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// A free buffer, or a new one.
-    pub(crate) fn take(&self) -> Result<Lease, WorkerError> {
-        let free = lock(&self.free).pop();
+    /// A free buffer, or a new one; `None` once the pool was given up.
+    pub(crate) fn take(&self) -> Result<Option<Lease>, WorkerError> {
+        let Some(free) = lock(&self.free).as_mut().map(Vec::pop) else { return Ok(None) };
         let buffer = match free {
             Some(buffer) => buffer,
             None => {
@@ -212,7 +214,13 @@ impl Pool {
                 buffer
             }
         };
-        Ok(Lease { buffer, free: self.free.clone() })
+        Ok(Some(Lease { buffer, free: self.free.clone() }))
+    }
+
+    /// Gives all buffers back but those whose bytes somebody holds, which go with the bytes.
+    pub(crate) fn give_up(&self) {
+        *lock(&self.free) = None;
+        lock(&self.made).clear();
     }
 
     /// The buffer that `bytes` lie in, and where in its last section they begin.
@@ -230,7 +238,7 @@ impl Pool {
 /// A buffer, until it is given back.
 pub(crate) struct Lease {
     buffer: Arc<Buffer>,
-    free: Arc<Mutex<Vec<Arc<Buffer>>>>,
+    free: Free,
 }
 
 impl Lease {
@@ -246,7 +254,9 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        lock(&self.free).push(self.buffer.clone());
+        if let Some(free) = &mut *lock(&self.free) {
+            free.push(self.buffer.clone());
+        }
     }
 }
 
