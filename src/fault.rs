@@ -45,7 +45,7 @@ pub struct GpuFault {
     pub text: String,
     /// The device it was on.
     pub device: Arc<str>,
-    /// How many times that device's kernel had been launched.
+    /// How many times that device's kernel had been launched: the device's incarnation, not the actor's.
     pub incarnation: u64,
     /// The actor's state as it was when it failed, where it could still be read; see [`state`](Self::state).
     pub state: Option<Arc<[u8]>>,

@@ -32,15 +32,18 @@ pub struct GpuRef<A: Resident> {
     home: Arc<Home>,
 }
 
-/// Where an actor lives.
+/// Where an actor lives, and in which of its incarnations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ActorInfo {
     /// Its kind.
     pub kind: &'static str,
+    /// Which of the actor's incarnations it is: 1 at first, and one more with each restart in place. Of two actors the ids differ. It is
+    /// not the [`GpuFault::incarnation`] of a device, nor the [generation](Address::generation) of a row.
+    pub incarnation: u64,
     /// Its device.
     pub device: Arc<str>,
-    /// Its place on the device.
+    /// Its place on the device. No two incarnations have the same, though row, shard or generation may be.
     pub address: Address,
 }
 
@@ -76,10 +79,10 @@ impl<A: Resident> GpuRef<A> {
         life.address()
     }
 
-    /// Where the actor lives. After a restart it lives elsewhere: its generation is another, and its row and shard may be.
+    /// Where the actor lives. After a restart it is the next incarnation, at another address.
     pub fn info(&self) -> ActorInfo {
         let life = self.home.life();
-        ActorInfo { kind: life.kind.name, device: life.core.name.clone(), address: life.address() }
+        ActorInfo { kind: life.kind.name, incarnation: life.number, device: life.core.name.clone(), address: life.address() }
     }
 
     /// Why the actor failed, if it has and was not restarted since.

@@ -92,7 +92,7 @@ impl Home {
         let recovery = recovery.map(Arc::new);
         let home = Arc::new_cyclic(|home| Home {
             life: {
-                let life = Arc::new(Incarnation::new(place, &actor, home.clone(), 0, recovery.clone()));
+                let life = Arc::new(Incarnation::new(1, place, &actor, home.clone(), 0, recovery.clone()));
                 if keeper.is_some() { Life::Last(ArcSwap::new(life)) } else { Life::Only(life) }
             },
             actor,
@@ -229,8 +229,9 @@ impl Home {
         // Without a keeper it does not rest.
         let Life::Last(last) = &self.life else { return Err(SpawnError::Stopped) };
         let place = Place::claim::<A>(core)?;
-        let Beginning { payload, before, replay } = beginning(&self.life());
-        let life = Arc::new(Incarnation::new(place, &self.actor, Arc::downgrade(self), before, self.recovery.clone()));
+        let old = self.life().clone();
+        let Beginning { payload, before, replay } = beginning(&old);
+        let life = Arc::new(Incarnation::new(old.number + 1, place, &self.actor, Arc::downgrade(self), before, self.recovery.clone()));
         life.enter();
         life.spawn(payload);
         replay.into_iter().for_each(|returned| life.replay(returned));
@@ -240,7 +241,7 @@ impl Home {
                 life.revoke();
                 return Err(SpawnError::Stopped);
             }
-            let old = last.swap(life.clone());
+            last.store(life.clone());
             *stage = Stage { phase: Phase::Live, ending: None };
             if !Arc::ptr_eq(&old.core, core) {
                 old.core.leave(self);

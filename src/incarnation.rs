@@ -36,6 +36,8 @@ const CLOSED: u8 = 2;
 /// One life of an actor on a device.
 pub(crate) struct Incarnation {
     pub row: RowId,
+    /// Which of its actor's it is, from 1.
+    pub number: u64,
     /// One of `OPEN`, `FAILED`, `CLOSED`; only rises. Read under the port's lock where order matters, so relaxed.
     phase: AtomicU8,
     pub kind_index: u32,
@@ -201,11 +203,19 @@ impl Drop for Loaded {
 }
 
 impl Incarnation {
-    /// An incarnation at `place`; [`enter`](Self::enter) comes next.
-    pub(crate) fn new(mut place: Place, actor: &ActorCell, home: Weak<Home>, before: u64, recovery: Option<Arc<Recovery>>) -> Incarnation {
+    /// The `number`th incarnation, at `place`; [`enter`](Self::enter) comes next.
+    pub(crate) fn new(
+        number: u64,
+        mut place: Place,
+        actor: &ActorCell,
+        home: Weak<Home>,
+        before: u64,
+        recovery: Option<Arc<Recovery>>,
+    ) -> Incarnation {
         place.taken = true;
         Incarnation {
             row: place.row,
+            number,
             phase: AtomicU8::new(OPEN),
             kind_index: place.kind_index,
             kind: place.kind,

@@ -41,7 +41,8 @@ impl<A> Address<A> {
         self.raw.row
     }
 
-    /// Raised by one with every actor that takes the row; 0 for nobody.
+    /// Raised by one with every actor that takes the row; 0 for nobody. An actor that is restarted may come to another row that is at the
+    /// same generation: what tells its incarnations apart is the whole address.
     #[inline]
     pub fn generation(&self) -> u32 {
         self.raw.generation

@@ -2,6 +2,7 @@
 //!
 //! The B numbers are those of the behaviours listed in `docs/supervision.md`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -71,6 +72,32 @@ async fn a_resident_actor_keeps_its_handles_over_a_restart() {
     assert_eq!((next.get_name(), call!(next, PanickerMsg::CountUp).unwrap()), (Some(name), 1));
     stopped(&sup).await;
     assert_eq!(system.running(), 0);
+    system.stop().await;
+}
+
+/// HO-11: on two shards a restart may bring the same generation, of another row.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_incarnation_is_another() {
+    let system = start(Config { shards: Some(2), ..Config::default() }).await;
+    let sup = alone(panicker(&system)).await;
+    let actor = sup.child::<Panicker>("child").await.unwrap();
+    let mut seen = vec![actor.info()];
+    for incarnation in 2..10 {
+        actor.send(bang()).await.unwrap();
+        runs(&sup, "child", incarnation).await;
+        seen.push(actor.info());
+        assert_eq!(actor.info(), actor.info(), "and it stays as it is");
+    }
+    assert_eq!(seen.iter().map(|info| info.incarnation).collect::<Vec<_>>(), (1..10).collect::<Vec<_>>());
+    assert_eq!(seen.iter().map(|info| info.address).collect::<HashSet<_>>().len(), seen.len());
+    assert!(seen.windows(2).any(|two| two[0].address.generation() == two[1].address.generation()), "a generation does not tell");
+
+    // What ends for good and is started again is another actor.
+    let id = actor.get_id();
+    actor.kill();
+    eventually("another actor", async || sup.child::<Panicker>("child").await.is_some_and(|child| child.get_id() != id)).await;
+    assert_eq!(sup.child::<Panicker>("child").await.unwrap().info().incarnation, 1);
+    stopped(&sup).await;
     system.stop().await;
 }
 
