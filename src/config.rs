@@ -1,6 +1,6 @@
 //! What a system is started with. Every field has a default that suits a first program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -138,12 +138,12 @@ impl Config {
             nursery: self.nursery,
             nursery_bytes: self.nursery_bytes,
             stack_bytes: self.stack_bytes,
-            cache: self.cache.clone(),
+            cache: self.cache.as_deref().map(whole),
             cpu_threads: self.cpu_threads,
             start_timeout: self.start_timeout,
             isolation: self.isolation,
             standby: self.standby,
-            worker: self.worker.clone(),
+            worker: self.worker.as_deref().map(|path| if is_name(path) { path.to_owned() } else { whole(path) }),
             intensity: self.intensity,
         }
     }
@@ -156,7 +156,35 @@ impl Default for Pump {
     }
 }
 
+/// A path as it is meant now, wherever the process goes later: standbys are started as long as the device runs.
+fn whole(path: &Path) -> PathBuf {
+    // An empty one, or one from a directory that is no more: it leads nowhere, which the start says.
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Whether a program is one that the system looks for by its name.
+fn is_name(program: &Path) -> bool {
+    program.parent() == Some(Path::new(""))
+}
+
 /// Whether a core that only looks takes nothing from those that work.
 fn many_cores() -> bool {
     available_parallelism().is_ok_and(|cores| cores.get() > 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_those_of_the_start() {
+        let here = std::env::current_dir().unwrap();
+        let worker = |program: &str| Config { worker: Some(program.into()), ..Config::default() }.options().worker.unwrap();
+        assert_eq!(worker("bin/worker"), here.join("bin/worker"));
+        assert_eq!(worker("./worker"), here.join("worker"));
+        assert_eq!(worker("/bin/worker"), Path::new("/bin/worker"));
+        assert_eq!(worker("worker"), Path::new("worker"), "one that the system looks for");
+        let cache = Config { cache: Some("modules".into()), ..Config::default() };
+        assert_eq!(cache.options().cache, Some(here.join("modules")));
+    }
 }

@@ -106,6 +106,10 @@ impl Simulated {
 }
 
 impl Disk for Simulated {
+    fn is_in_place(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
     fn list(&self) -> io::Result<Vec<Entry>> {
         let state = self.state();
         Ok(state.names.iter().map(|(name, file)| Entry { name: name.clone(), bytes: state.files[file].bytes.len() as u64 }).collect())

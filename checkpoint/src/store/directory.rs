@@ -2,6 +2,9 @@
 //!
 //! A file is written beside (`.tmp-NAME`), synced, renamed, and the directory is synced: whenever it stops, by a kill or a loss of
 //! power, under the file's name there is all of it or nothing. What a crash leaves beside, the next writer deletes.
+//!
+//! Files are reached by the directory's descriptor: what was opened and locked is what is read and written. A writer whose directory was
+//! moved, or has another in its place, is refused, since nobody would look for its files there.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -19,7 +22,7 @@ use crate::file::Encoded;
 /// What unfinished files are called.
 const BESIDE: &str = ".tmp-";
 
-/// A directory that keeps files. Any number of processes may read it, and one may write.
+/// A directory that keeps files. Any number of processes may read it, and one may write. A relative path is looked up once, as it is opened.
 #[derive(Clone)]
 pub struct Directory {
     inner: Arc<Inner>,
@@ -36,24 +39,24 @@ struct Inner {
 impl Directory {
     /// The directory, to read what is there.
     pub fn reader(path: impl Into<PathBuf>) -> Result<Directory, StoreError> {
-        let path = path.into();
-        match path.is_dir() {
-            true => Ok(Directory::over(path.clone(), Box::new(Files { path }), None)),
-            false => Err(StoreError::NoDirectory { path }),
+        let path = whole(path.into());
+        match Files::open(&path) {
+            Ok(files) => Ok(Directory::over(path, Box::new(files), None)),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Err(StoreError::NoDirectory { path }),
+            Err(source) => Err(io(|| format!("open the directory {}", path.display()))(source)),
         }
     }
 
     /// The directory, to read and write; made if it is not there. Refused while another process, or another handle, writes there.
     pub fn writer(path: impl Into<PathBuf>) -> Result<Directory, StoreError> {
-        let path = path.into();
+        let path = whole(path.into());
         fs::create_dir_all(&path).map_err(io(|| format!("make the directory {}", path.display())))?;
-        let lock = Lock::take(&path)?;
-        let directory = Directory::over(path.clone(), Box::new(Files { path: path.clone() }), Some(lock));
+        let files = Files::open(&path).map_err(io(|| format!("open the directory {}", path.display())))?;
+        let lock = Lock::take(&files, &path)?;
+        // If the parent can be opened.
+        let _ = files.sync_parent();
+        let directory = Directory::over(path, Box::new(files), Some(lock));
         directory.inner.clean()?;
-        // That the directory itself is there outlasts a loss of power too, if its parent can be opened.
-        if let Some(parent) = path.canonicalize().ok().as_deref().and_then(Path::parent).and_then(|parent| fs::File::open(parent).ok()) {
-            let _ = parent.sync_all();
-        }
         Ok(directory)
     }
 
@@ -66,7 +69,8 @@ impl Directory {
     #[cfg(test)]
     pub(crate) fn on(disk: Box<dyn Disk>) -> Directory {
         let aside = tempfile::tempdir().expect("a place for the lock");
-        let directory = Directory::over("simulated".into(), disk, Lock::take(aside.path()).ok());
+        let lock = Files::open(aside.path()).ok().and_then(|files| Lock::take(&files, aside.path()).ok());
+        let directory = Directory::over("simulated".into(), disk, lock);
         directory.inner.clean().expect("what was left beside can be deleted");
         directory
     }
@@ -164,9 +168,13 @@ impl Inner {
     }
 
     fn may_write(&self) -> Result<(), StoreError> {
-        match self.lock {
-            Some(_) => Ok(()),
-            None => Err(StoreError::ReadOnly { path: self.path.clone() }),
+        let path = || self.path.clone();
+        if self.lock.is_none() {
+            return Err(StoreError::ReadOnly { path: path() });
+        }
+        match self.disk.is_in_place().map_err(io(|| format!("look at {}", self.path.display())))? {
+            true => Ok(()),
+            false => Err(StoreError::Moved { path: path() }),
         }
     }
 
@@ -182,6 +190,12 @@ pub(super) fn checked(name: &str) -> Result<&str, StoreError> {
         true => Ok(name),
         false => Err(StoreError::Name { name: name.to_owned() }),
     }
+}
+
+/// The path, whatever becomes of the process's working directory.
+fn whole(path: PathBuf) -> PathBuf {
+    // An empty one, or one from a directory that is no more: it leads nowhere, which is told next.
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 fn io(what: impl FnOnce() -> String) -> impl FnOnce(std::io::Error) -> StoreError {

@@ -24,6 +24,12 @@ pub enum StoreError {
         /// Where.
         path: PathBuf,
     },
+    /// The path that the directory was opened by leads elsewhere now.
+    #[error("{path} is not the directory any more that was opened: it was moved or replaced; put it back, or open what is there now")]
+    Moved {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// There is no such directory.
     #[error("there is no directory {path}: name one that checkpoints were saved to")]
     NoDirectory {

@@ -3,10 +3,13 @@
 //! The lock is the open file's, of which a child has a copy until it runs another program. So it is given back by name and not by closing:
 //! whoever starts a process meanwhile does not keep it. A child that runs no other program gives nothing back: it is its parent's.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
+use rustix::fs::OFlags;
+
+use super::disk::Files;
 use super::error::StoreError;
 use super::process::Process;
 
@@ -21,14 +24,13 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock on `directory`, or says who has it.
-    pub(crate) fn take(directory: &Path) -> Result<Lock, StoreError> {
-        let path = directory.join(LOCK);
-        let failed = |source| StoreError::Io { what: format!("lock {}", path.display()), source };
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    /// Takes the lock on a directory, which `path` leads to, or says who has it.
+    pub(crate) fn take(directory: &Files, path: &Path) -> Result<Lock, StoreError> {
+        let failed = |source| StoreError::Io { what: format!("lock {}", path.join(LOCK).display()), source };
+        let mut file = directory.file(LOCK, OFlags::RDWR | OFlags::CREATE).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path: directory.to_owned(), pid: pid(&mut file) }),
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path: path.to_owned(), pid: pid(&mut file) }),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         sign(&mut file).map_err(failed)?;
