@@ -54,6 +54,14 @@ pub enum StoreError {
         /// The name.
         name: String,
     },
+    /// A prefix that is none.
+    #[error(
+        "`{prefix}` is no prefix of objects: between its slashes there must be something, neither `.` nor `..`, without control characters"
+    )]
+    Prefix {
+        /// The prefix.
+        prefix: String,
+    },
     /// The operating system refused.
     #[error("could not {what}: {source}")]
     Io {

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use futures_util::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
+use object_store::path::Path;
 use resident_checkpoint::{Archive, ArchiveError, Checkpoint, ObjectStore, Options, Store, StoreError};
 
 use crate::samples::chain;
@@ -46,16 +48,58 @@ async fn overwrites_nothing(objects: Arc<dyn object_store::ObjectStore>) {
     assert!(matches!(store.get("../a").await.unwrap_err(), StoreError::Name { .. }));
 }
 
+/// HO-8
+async fn are_where_they_were_asked_to(objects: Arc<dyn object_store::ObjectStore>) {
+    let chain = chain(2);
+    let point = async |prefix: &str, step: usize| {
+        let archive = Archive::open(ObjectStore::new(objects.clone(), prefix), Options::default());
+        archive.save_full(&chain[step]).await.unwrap();
+        assert_eq!(archive.latest().await.unwrap().as_ref(), Some(&chain[step]), "{prefix}");
+    };
+    let keys = async |place: &str| {
+        let all: Vec<_> = objects.list(None).try_collect().await.unwrap();
+        let keys = all.iter().filter_map(|object| object.location.as_ref().rsplit_once('/'));
+        keys.filter(|(folder, _)| *folder == place).count()
+    };
+    for prefix in ["100%", "[prod]", "naïve", "a b/{c}", "%41", "~back`tick^", "plain/deep"] {
+        point(prefix, 0).await;
+        assert_eq!(keys(prefix).await, 1, "{prefix}");
+        // An earlier version has encoded it; what lies there is another's once something lies where it was asked to.
+        let encoded = Path::from(prefix).to_string();
+        assert_eq!(keys(&encoded).await, usize::from(encoded == prefix), "{prefix}");
+    }
+    point("/50%/", 0).await;
+    assert_eq!(keys("50%").await, 1, "a slash at its ends says nothing");
+
+    // What an earlier version has written is gone on with where it is.
+    point(Path::from("old [one]").as_ref(), 0).await;
+    point("old [one]", 1).await;
+    assert_eq!((keys("old [one]").await, keys(Path::from("old [one]").as_ref()).await), (0, 2));
+
+    for prefix in ["a//b", "..", "a/./b", "a/../b", "bell\u{7}"] {
+        let archive = Archive::open(ObjectStore::new(objects.clone(), prefix), Options::default());
+        let error = archive.save_full(&chain[0]).await.unwrap_err();
+        assert!(
+            matches!(&error, ArchiveError::Store(StoreError::Prefix { .. })) && error.to_string().contains(prefix),
+            "{prefix}: {error}"
+        );
+        assert!(archive.latest().await.is_err(), "{prefix}");
+    }
+}
+
 #[tokio::test]
 async fn in_memory() {
     works(Arc::new(InMemory::new()), "").await;
     works(Arc::new(InMemory::new()), "some/prefix").await;
+    are_where_they_were_asked_to(Arc::new(InMemory::new())).await;
     overwrites_nothing(Arc::new(InMemory::new())).await;
 }
 
 #[tokio::test]
 async fn in_a_directory() {
-    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let [first, second, third] = [(); 3].map(|()| tempfile::tempdir().unwrap());
     works(Arc::new(LocalFileSystem::new_with_prefix(first.path()).unwrap()), "some/prefix").await;
     overwrites_nothing(Arc::new(LocalFileSystem::new_with_prefix(second.path()).unwrap())).await;
+    are_where_they_were_asked_to(Arc::new(LocalFileSystem::new_with_prefix(third.path()).unwrap())).await;
+    assert!(third.path().join("naïve").is_dir() && third.path().join("100%").is_dir());
 }
