@@ -51,6 +51,8 @@ pub struct GpuFault {
     pub state: Option<Arc<[u8]>>,
     /// Digest of the kind, so that `state` is read as nothing else.
     pub(crate) fingerprint: u64,
+    /// Another incarnation of the actor has begun: this is told to who monitors it, and no news to its guardian.
+    pub(crate) in_place: bool,
 }
 
 /// Classes of faults.
@@ -188,6 +190,7 @@ impl GpuFault {
             incarnation: core.device.launches(),
             state: None,
             fingerprint: kind.fingerprint,
+            in_place: false,
         }
     }
 

@@ -9,6 +9,10 @@
 //! it meanwhile waits; what was on its way to the old incarnation is refused, so each call ends once. An actor of ractor's is
 //! spawned anew: look it up by its name, or by [`SupervisorRef::actor`].
 //!
+//! To whoever watches, a restart in place is what a restart is in OTP: the incarnation has ended. [`GpuRef::ends`](crate::GpuRef::ends) says
+//! so at once; monitors and links of ractor's hear `ActorFailed`, or `ActorTerminated` if it had not failed, once the next one has begun.
+//! When the actor ends for good, they hear that from ractor, as of any actor; [`GpuRef::ended`](crate::GpuRef::ended) waits for that alone.
+//!
 //! ```
 //! # use resident_kernels::prelude::*;
 //! # #[derive(State, Default)] #[repr(C)] pub struct Book { pub orders: u64 }

@@ -15,6 +15,7 @@ use tokio::sync::oneshot::Receiver;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::ask;
+use crate::ends::IncarnationEnds;
 use crate::error::{AskError, CallError, CastError, FenceError};
 use crate::fault::GpuFault;
 use crate::home::Home;
@@ -98,6 +99,39 @@ impl<A: Resident> GpuRef<A> {
             watch(self.actor.get_cell()).await;
         }
         self.fault()
+    }
+
+    /// Hears of each incarnation's end, also of those that a guardian follows with the next one: from the end of the incarnation that
+    /// [`info`](Self::info) tells of now, whose end comes at once if it was before.
+    ///
+    /// ```
+    /// # use resident_kernels::prelude::*;
+    /// # #[derive(State, Default)] #[repr(C)] pub struct Radar { pub seen: u64 }
+    /// # #[derive(Message)] pub struct Fail;
+    /// # #[actor]
+    /// # impl Radar { fn fail(&mut self, _: &Fail, ctx: &mut Ctx) { ctx.fail("no echo"); } }
+    /// # resident_kernels::export!(Radar);
+    /// use ractor::cast;
+    /// use resident::prelude::*;
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+    /// let tower = Supervisor::builder("tower").child(ChildSpec::gpu("radar", Radar::default).on(&system)).start().await?;
+    /// let radar = tower.child::<Radar>("radar").await.unwrap();
+    /// let mut ends = radar.ends();
+    /// cast!(radar, RadarMsg::Fail)?;
+    /// let end = ends.next().await.unwrap(); // the state is gone; `radar` goes on with the next incarnation
+    /// assert_eq!((end.incarnation, end.fault.unwrap().class), (1, FaultClass::Failed));
+    /// tower.stop().await?;
+    /// let end = ends.next().await.unwrap();
+    /// assert!(end.incarnation == 2 && end.fault.is_none() && ends.next().await.is_none());
+    /// # system.stop().await;
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
+    /// ```
+    pub fn ends(&self) -> IncarnationEnds {
+        self.home.ends()
     }
 
     #[inline]

@@ -15,16 +15,20 @@ use std::time::Instant;
 
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::{Condvar, Mutex};
-use ractor::ActorCell;
+use ractor::{ActorCell, SupervisionEvent};
 use resident_kernels::host::Resident;
 use tokio::sync::{Notify, oneshot};
 
 use crate::core::Core;
+use crate::ends::{Ends, IncarnationEnds};
 use crate::error::{CastError, SpawnError};
 use crate::fault::GpuFault;
 use crate::incarnation::{Beginning, Ending, Incarnation, Place};
 use crate::link::Path;
 use crate::recovery::Recovery;
+
+/// The reason of an incarnation's end that did not fail and is followed by another one.
+pub(crate) const RESTARTED: &str = "restarted in place by its supervisor";
 
 /// Hears of a kept actor's fault, on the thread that saw it; false if there is nobody any more.
 pub(crate) type Keeper = Box<dyn Fn() -> bool + Send + Sync>;
@@ -36,6 +40,8 @@ pub(crate) struct Home {
     keeper: Option<Keeper>,
     /// What it goes back to, where its specification says so.
     recovery: Option<Arc<Recovery>>,
+    /// Who hears of its incarnations' ends.
+    ends: Ends,
     stage: Mutex<Stage>,
     /// Tell tasks and threads that the stage has changed.
     changed: Notify,
@@ -98,6 +104,7 @@ impl Home {
             actor,
             keeper,
             recovery,
+            ends: Ends::default(),
             stage: Mutex::new(Stage { phase: Phase::Live, ending: None }),
             changed: Notify::new(),
             turned: Condvar::new(),
@@ -217,7 +224,14 @@ impl Home {
     pub(crate) async fn rested(&self) -> Result<(), GpuFault> {
         let ending = self.stage.lock().ending.take();
         let life = self.life().clone();
-        life.end(ending.unwrap_or_default()).await
+        let end = life.end(ending.unwrap_or_default()).await;
+        self.ends.tell(life.number, end.as_ref().err());
+        end
+    }
+
+    /// Hears of the incarnations' ends, from that of the present one on.
+    pub(crate) fn ends(&self) -> IncarnationEnds {
+        self.ends.listen(|| self.life().number)
     }
 
     /// H-1: starts the next incarnation on `core`; `beginning` says with what, once there is a place for it.
@@ -249,6 +263,7 @@ impl Home {
             }
         }
         self.tell();
+        self.tell_monitors(&old);
         // A fault that came before the handles knew this incarnation was not theirs yet.
         if life.fault().is_some() {
             self.failed(&life);
@@ -256,12 +271,25 @@ impl Home {
         Ok(())
     }
 
+    /// To ractor an incarnation that was restarted in place has ended as any child that is started again: monitors hear of it, and whoever
+    /// the actor is linked to. Told once the next one is there, since of an actor that ends for good ractor tells by itself.
+    fn tell_monitors(&self, old: &Incarnation) {
+        let who = self.actor.clone();
+        let fault = self.ends.last().filter(|last| last.incarnation == old.number).and_then(|last| last.fault);
+        self.actor.notify_supervisor(match fault {
+            Some(fault) => SupervisionEvent::ActorFailed(who, Box::new(GpuFault { in_place: true, ..fault })),
+            None => SupervisionEvent::ActorTerminated(who, None, Some(RESTARTED.into())),
+        });
+    }
+
     /// The proxy stops: nothing is started any more, and what was there ends.
     pub(crate) async fn finish(&self) -> Result<(), GpuFault> {
         self.close();
         let life = self.life().clone();
         let ending = self.stage.lock().ending.take();
-        life.end(ending.unwrap_or_else(|| life.begin_end())).await
+        let end = life.end(ending.unwrap_or_else(|| life.begin_end())).await;
+        self.ends.tell(life.number, end.as_ref().err());
+        end
     }
 
     /// The proxy has gone. Where it did not stop the actor, as after a kill or a panic, the device still has it.
@@ -270,6 +298,8 @@ impl Home {
         let life = self.life();
         life.revoke();
         life.core.leave(self);
+        self.ends.tell(life.number, life.fault());
+        self.ends.close();
         self.recovery.iter().for_each(|recovery| recovery.end());
         self.fences.lock().clear();
     }

@@ -76,7 +76,8 @@
 //! # Supervision
 //!
 //! [`guardian`] has supervisors with OTP's meaning for ractor's actors and resident ones. A resident actor of theirs is restarted
-//! in place: its handles, its name, its groups and its mailbox stay, and whoever sends meanwhile waits.
+//! in place: its handles, its name, its groups and its mailbox stay, and whoever sends meanwhile waits. [`GpuRef::ends`] tells of each of its
+//! incarnations that ends.
 //!
 //! # Checkpoints
 //!
@@ -92,6 +93,7 @@ mod config;
 mod core;
 mod device;
 mod doorbell;
+mod ends;
 mod error;
 mod fault;
 mod group;
@@ -122,6 +124,7 @@ mod tenants;
 pub use checkpoint::{Checkpoint, CheckpointError, RestoreError, Scope};
 pub use config::{Config, Pump, Wait};
 pub use device::{DeviceMsg, Snapshot};
+pub use ends::{IncarnationEnd, IncarnationEnds};
 pub use error::{AdoptError, AskError, CallError, CastError, FenceError, MemberError, Refusal, RouteError, SpawnError, StartError};
 pub use fault::{FaultClass, GpuFault};
 pub use group::{Folded, GpuGroup, GroupMsg};

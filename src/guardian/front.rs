@@ -10,6 +10,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::engine::Event;
 use super::error::{Cause, Ended, SupervisorError};
+use crate::fault::GpuFault;
+use crate::home::RESTARTED;
 
 pub(crate) type FrontRef = ActorRef<FrontMsg>;
 
@@ -61,6 +63,8 @@ impl Front {
         let (who, heard) = match event {
             SupervisionEvent::ActorTerminated(who, state, reason) => {
                 let (exit, end) = match reason.as_deref() {
+                    // Of an incarnation: the engine knows.
+                    Some(RESTARTED) => return Ok(()),
                     None => (Exit::Normal, Ended::Stopped),
                     // ractor tells a kill, and a task that was cancelled, by these words alone.
                     Some("killed" | "actor_task_cancelled") => (Exit::Killed, Ended::Killed),
@@ -68,6 +72,9 @@ impl Front {
                     Some(reason) => (Exit::Normal, Ended::Because(reason.into())),
                 };
                 (who, Heard::Ended { exit, cause: Cause::new(end), state })
+            }
+            SupervisionEvent::ActorFailed(_, error) if error.downcast_ref::<GpuFault>().is_some_and(|fault| fault.in_place) => {
+                return Ok(());
             }
             SupervisionEvent::ActorFailed(who, error) => (who, Heard::Failed(error)),
             _ => return Ok(()),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use ractor::{ActorProcessingErr, ActorRef, RactorErr, call, cast, pg};
 use resident::guardian::*;
 use resident::prelude::*;
-use resident::{SpawnError, watch};
+use resident::{IncarnationEnds, SpawnError, watch};
 use resident_test_actors::{
     CountUp, Counter, EXPLICIT, EmitLate, Emitter, EmitterMsg, FailWith, Failer, FailerMsg, Panic, Panicker, PanickerMsg,
 };
@@ -99,6 +99,102 @@ async fn every_incarnation_is_another() {
     assert_eq!(sup.child::<Panicker>("child").await.unwrap().info().incarnation, 1);
     stopped(&sup).await;
     system.stop().await;
+}
+
+/// The next end of an incarnation: which, and the class and the count of its fault.
+async fn next_end(ends: &mut IncarnationEnds) -> Option<(u64, Option<(FaultClass, u64)>)> {
+    let end = soon("an incarnation's end", ends.next()).await?;
+    let fault = end.fault.map(|fault| (fault.class, fault.state::<Panicker>().expect("the state that is gone").counted));
+    Some((end.incarnation, fault))
+}
+
+/// HO-12: who watches hears of each incarnation's end once, whether it has failed or was restarted with another, and of the last.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_each_incarnation_is_heard() {
+    let system = system().await;
+    let sibling = ChildSpec::gpu("sibling", Panicker::default).on(&system);
+    let family = Supervisor::builder(unique("family")).strategy(Strategy::OneForAll).intensity(u32::MAX, LONG);
+    let sup = started(family.child(panicker(&system)).child(sibling)).await;
+    let actor = sup.child::<Panicker>("child").await.unwrap();
+    let (monitor, mut monitored) = supervisor().await;
+    monitor.monitor(actor.get_cell());
+    let mut ends = actor.ends();
+    for incarnation in 1..4 {
+        for count in 1..=incarnation {
+            assert_eq!(call!(actor, PanickerMsg::CountUp).unwrap(), count);
+        }
+        actor.send(bang()).await.unwrap();
+        assert_eq!(next_end(&mut ends).await, Some((incarnation, Some((FaultClass::Panic, incarnation)))));
+        match monitored.end().await {
+            Event::Failed(who, text) => assert!(who == actor.get_id() && text.to_string().contains("asked to panic"), "{text}"),
+            other => panic!("{other:?}"),
+        }
+        runs(&sup, "child", incarnation + 1).await;
+    }
+    sup.child::<Panicker>("sibling").await.unwrap().send(bang()).await.unwrap();
+    assert_eq!(next_end(&mut ends).await, Some((4, None)), "it was stopped");
+    assert!(matches!(monitored.end().await, Event::Terminated(who, false, Some(_)) if who == actor.get_id()));
+    runs(&sup, "child", 5).await;
+    assert_eq!((actor.info().incarnation, call!(actor, PanickerMsg::CountUp).unwrap()), (5, 1));
+    stopped(&sup).await;
+    assert_eq!((next_end(&mut ends).await, next_end(&mut ends).await), (Some((5, None)), None));
+    assert!(matches!(monitored.end().await, Event::Terminated(who, ..) if who == actor.get_id()), "as of any actor");
+    assert!(!monitored.has_more());
+    let mut late = actor.ends();
+    assert_eq!((next_end(&mut late).await, next_end(&mut late).await), (Some((5, None)), None));
+    system.stop().await;
+}
+
+/// HO-12: what monitors are told of an incarnation is not taken for the end of the actor by its guardian.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incarnations_end_is_not_the_actors() {
+    let system = system().await;
+    let sup = alone(panicker(&system).restart(Restart::Transient)).await;
+    let mut incarnation = 1;
+    for turn in 0..20 {
+        let actor = sup.child::<Panicker>("child").await.unwrap();
+        actor.send(bang()).await.unwrap();
+        incarnation += 1;
+        runs(&sup, "child", incarnation).await;
+        actor.stop(None);
+        // A failure that was noted for it would have it started again.
+        is(&sup, "child", Status::Stopped).await;
+        assert!(sup.child::<Panicker>("child").await.is_none(), "turn {turn}");
+        sup.restart_child("child").await.unwrap();
+        incarnation += 1;
+        runs(&sup, "child", incarnation).await;
+    }
+    stopped(&sup).await;
+    system.stop().await;
+}
+
+/// HO-12: an end is told at once, however long the next start takes; of a kill, and of an actor without a guardian, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_is_heard_before_the_next_start() {
+    let family = Gpu::new().await;
+    let sup = alone(family.child("child")).await;
+    let actor = sup.child::<Panicker>("child").await.unwrap();
+    let mut ends = actor.ends();
+    family.starts().set("child", How::Hangs);
+    family.fail(&sup, "child").await;
+    assert_eq!(soon("the end", ends.next()).await.map(|end| end.incarnation), Some(1));
+    is(&sup, "child", Status::Starting).await;
+    let mut late = actor.ends();
+    assert_eq!(soon("the same", late.next()).await.map(|end| end.incarnation), Some(1));
+    family.starts().set("child", How::Runs);
+    runs(&sup, "child", 2).await;
+    actor.kill();
+    for ends in [&mut ends, &mut late] {
+        assert_eq!((next_end(ends).await, next_end(ends).await), (Some((2, None)), None));
+    }
+    stopped(&sup).await;
+
+    let (single, join) = Panicker::spawn(None, Panicker::default(), &family.system).await.unwrap();
+    let mut ends = single.ends();
+    single.send(bang()).await.unwrap();
+    assert_eq!((next_end(&mut ends).await, next_end(&mut ends).await), (Some((1, Some((FaultClass::Panic, 0)))), None));
+    soon("its end", join).await.unwrap();
+    family.end().await;
 }
 
 /// B27: a sender that comes between two incarnations waits for the next.
