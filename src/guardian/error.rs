@@ -8,8 +8,8 @@ use ractor::SpawnErr;
 use resident_supervisor::{End, Invalid};
 use thiserror::Error;
 
-/// Why a child ended or did not start. Its source is the child's own error, for a resident actor a
-/// [`GpuFault`](crate::GpuFault); [`root`](Self::root) goes down through supervisors that gave up.
+/// Why a child ended or did not start: it says what the child's own error says, for a resident actor a [`GpuFault`](crate::GpuFault).
+/// [`root`](Self::root) goes down through supervisors that gave up.
 #[derive(Clone)]
 pub struct Cause(Arc<dyn Error + Send + Sync>);
 
@@ -25,12 +25,19 @@ impl Cause {
 
     /// What it began with, under however many supervisors.
     pub fn root(&self) -> &(dyn Error + 'static) {
-        let mut root: &(dyn Error + 'static) = &*self.0;
-        while let Some(source) = root.source() {
-            root = source;
+        match self.0.downcast_ref::<SupervisorError>() {
+            Some(gave_up) => gave_up.root(),
+            None => last(&*self.0),
         }
-        root
     }
+}
+
+/// What an error began with.
+fn last<'e>(mut error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
 }
 
 impl fmt::Debug for Cause {
@@ -46,15 +53,17 @@ impl fmt::Display for Cause {
 }
 
 impl Error for Cause {
+    /// The child's error says no more than this one.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.0)
+        self.0.source()
     }
 }
 
 /// Why a request to a supervisor was refused or came to nothing; each text says what to do.
 pub type AdminError = resident_supervisor::AdminError<Cause>;
 
-/// Why a supervisor did not start, or ended by itself.
+/// Why a supervisor did not start, or ended by itself. It says all that is known, so it has no source; [`root`](Self::root) is what it began
+/// with.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum SupervisorError {
@@ -64,7 +73,6 @@ pub enum SupervisorError {
         /// Its name.
         supervisor: Arc<str>,
         /// What is wrong.
-        #[source]
         why: Invalid,
     },
     /// It gave up, or a child's first start failed. Every child was stopped before, in order.
@@ -73,7 +81,6 @@ pub enum SupervisorError {
         /// Its name.
         supervisor: Arc<str>,
         /// How; its source is the child's failure.
-        #[source]
         end: End<Cause>,
     },
     /// Its actor was killed, and with it its children.
@@ -88,7 +95,6 @@ pub enum SupervisorError {
         /// Its name.
         supervisor: Arc<str>,
         /// What ractor says.
-        #[source]
         why: Arc<SpawnErr>,
     },
 }
@@ -96,11 +102,15 @@ pub enum SupervisorError {
 impl SupervisorError {
     /// What it began with, under however many supervisors; for a failed resident actor a [`GpuFault`](crate::GpuFault).
     pub fn root(&self) -> &(dyn Error + 'static) {
-        let mut root: &(dyn Error + 'static) = self;
-        while let Some(source) = root.source() {
-            root = source;
+        match self {
+            SupervisorError::Invalid { why, .. } => why,
+            SupervisorError::Spawn { why, .. } => last(&**why),
+            SupervisorError::Ended {
+                end: End::StartFailed { cause, .. } | End::Intensity { cause, .. } | End::Escalated { cause, .. },
+                ..
+            } => cause.root(),
+            SupervisorError::Ended { .. } | SupervisorError::Killed(_) | SupervisorError::Unlinked(_) => self,
         }
-        root
     }
 }
 

@@ -3,6 +3,7 @@
 //! The B numbers are those of the behaviours listed in `docs/supervision.md`.
 
 use std::collections::HashSet;
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -707,4 +708,31 @@ async fn many_ask_at_once() {
     assert_eq!(won.load(Ordering::Relaxed), 1);
     stopped(&sup).await;
     family.end().await;
+}
+
+/// What a report says that prints an error and then its sources, as most do.
+fn report(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text = format!("{text}\n{error}");
+        next = error.source();
+    }
+    text
+}
+
+/// HO-15: however many supervisors a lost device goes up through, what happened to it is said once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_device_is_told_once() {
+    let system = start(Config { intensity: (0, LONG), ..Config::default() }).await;
+    let inner = Supervisor::builder(unique("inner")).intensity(0, LONG).child(panicker(&system));
+    let sup = started(Supervisor::builder(unique("outer")).intensity(0, LONG).child(ChildSpec::supervisor(inner))).await;
+    system.control().kill();
+    let error = soon("the end", sup.ended()).await.unwrap_err();
+    let text = report(&error);
+    assert_eq!(text.matches("has ended without stopping it").count(), 1, "{text}");
+    assert_eq!(text, error.to_string(), "and whoever prints the error alone has it too");
+    let root = error.root();
+    let fault = root.downcast_ref::<GpuFault>().map(|fault| fault.class);
+    assert!(fault == Some(FaultClass::DeviceLost) || matches!(root.downcast_ref(), Some(SpawnError::Lost(_))), "{root:?}");
 }
