@@ -9,7 +9,7 @@
 //! #     fn deposit(&mut self, msg: &Deposit, _ctx: &mut Ctx) { self.cents += msg.cents; }
 //! # }
 //! # resident_kernels::export!(Account);
-//! use resident::checkpoint::{Archive, Directory, Options, Scope, StateOf};
+//! use resident::checkpoint::{Archive, Directory, Options, Scope};
 //! use resident::prelude::*;
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -52,6 +52,9 @@
 //!
 //! [`every`] takes checkpoints in the background, and saves them. [`Taking::since`] takes one that starts from another: of the states
 //! only what has changed is copied from the device.
+//!
+//! They are kept in a [`Directory`], or with the feature `object-store` in an `ObjectStore`: whatever the crate `object_store` makes look like
+//! one, and with the features `aws`, `azure` and `gcp` these clouds.
 //!
 //! Supervised actors go back to their last checkpoint if their specification says so: [`Restore`](crate::guardian::Restore).
 

@@ -143,6 +143,7 @@ pub use system::System;
 
 /// What most programs name.
 pub mod prelude {
+    pub use crate::checkpoint::StateOf;
     pub use crate::guardian::{ChildSpec, Supervisor, SupervisorRef};
     pub use crate::{AskError, CastError, Choice, Config, FaultClass, GpuFault, GpuGroup, GpuRef, Pipeline, Spawn, System};
 }

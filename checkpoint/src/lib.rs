@@ -56,6 +56,9 @@ pub use delta::{ChangedPage, Delta, DeltaParts};
 pub use digest::Digest;
 pub use error::{Invalid, Refused};
 pub use file::{Compression, Contents, Encoded, FileError, HEADER_BYTES, Header, TooLarge, VERSION, What};
+/// What the objects of an [`ObjectStore`] are kept by.
+#[cfg(feature = "object-store")]
+pub use object_store;
 pub use parts::{Actor, Emitted, Key, Kind, PAGE_BYTES, Parts, Pending, Shard, Status, Taken};
 #[cfg(feature = "object-store")]
 pub use store::ObjectStore;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use ractor::{ActorRef, call, cast};
 use resident::checkpoint::{
-    Actor as Saved, Archive, Checkpoint, CheckpointError, Directory, Key, Kind, Options, Parts, RestoreError, Scope, StateError, StateOf,
-    Status, StoreError, every,
+    Actor as Saved, Archive, Checkpoint, CheckpointError, Directory, Key, Kind, ObjectStore, Options, Parts, RestoreError, Scope,
+    StateError, Status, StoreError, every, object_store,
 };
 use resident::prelude::*;
 use resident::resident_kernels::plain::Plain;
@@ -563,5 +563,23 @@ async fn what_can_not_be_saved_is_told() {
     until("it goes on", || periodic.taken() > taken + 1).await;
     assert_eq!(periodic.saved(), saved);
     soon("the end", periodic.stop()).await;
+    system.stop().await;
+}
+
+/// With `resident`'s own features, and the crate `object_store` as it comes with them.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_may_be_in_an_object_store() {
+    let objects = Arc::new(object_store::memory::InMemory::new());
+    let archive = || Archive::open(ObjectStore::new(objects.clone(), "fleet/[prod]"), Options::default());
+    let name = unique("stored");
+    let system = one_shard().await;
+    let (counter, join) = Counter::spawn(Some(name.clone()), Counter::default(), &system).await.unwrap();
+    counter.send(CounterMsg::Add(Add { amount: 7 })).await.unwrap();
+    archive().save_full(&system.checkpoint(Scope::Device).await.unwrap()).await.unwrap();
+    counter.kill();
+    soon("its end", join).await.unwrap();
+    let checkpoint = archive().latest().await.unwrap().expect("one was saved");
+    assert_eq!(checkpoint.state_of::<Counter>(&name).unwrap().total, 7);
+    assert_eq!(system.restore::<Counter>(&checkpoint, None).await.unwrap().actors.len(), 1);
     system.stop().await;
 }

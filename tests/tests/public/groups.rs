@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use ractor::rpc::CallResult;
 use ractor::{ActorRef, ActorStatus, call};
-use resident::checkpoint::StateOf;
 use resident::prelude::*;
 use resident::{CallError, Class, DeviceFault, DeviceKind, Isolation, MemberError, Scope, SpawnError};
 use resident_test_actors::*;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use ractor::{ActorRef, call};
-use resident::checkpoint::{Scope, StateOf};
+use resident::checkpoint::Scope;
 use resident::guardian::{ChildSpec, Supervisor};
 use resident::prelude::*;
 use resident::{Address, AdoptError, Isolation, SpawnError};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ractor::call;
-use resident::checkpoint::{Scope, StateOf};
+use resident::checkpoint::Scope;
 use resident::prelude::*;
 use resident::{Address, Isolation};
 use resident_kernels::plain::Plain;
