@@ -20,7 +20,7 @@ use crate::error::{AskError, CallError, CastError, FenceError};
 use crate::fault::GpuFault;
 use crate::home::Home;
 use crate::incarnation::Incarnation;
-use crate::link::{Path, Unsent};
+use crate::link::{Path, Recipient as _, Unsent};
 use crate::system::System;
 
 /// A handle of a resident actor.
@@ -135,12 +135,43 @@ impl<A: Resident> GpuRef<A> {
     }
 
     #[inline]
-    fn takes_messages(&self) -> bool {
+    pub(crate) fn is_taking(&self) -> bool {
         self.actor.get_status() < ActorStatus::Draining
     }
 
-    /// Sends a message, as ractor's `cast` does. A full ring gives the message back, as a stopped actor does; to tell them
-    /// apart use [`try_cast`](Self::try_cast), to wait use [`send`](Self::send).
+    /// Whether the actor takes messages, now or once it is restarted: what tells, behind a `SendErr`, a full ring from an actor that has
+    /// stopped, has failed or has lost its device.
+    pub fn takes_messages(&self) -> bool {
+        let life = self.home.life();
+        self.is_taking() && (life.is_open() && life.core.answers() || self.home.may_return())
+    }
+
+    /// Sends a message **if its ring has room: a full one gives it back as `SendErr`**, which ractor's own actors say only when they are
+    /// dead. `cast!` on a handle is this. [`takes_messages`](Self::takes_messages) tells the two apart, [`try_cast`](Self::try_cast) says
+    /// which it was, [`send`](Self::send) waits for room.
+    ///
+    /// ```
+    /// # use resident_kernels::prelude::*;
+    /// # #[derive(State, Default)] #[repr(C)] pub struct Meter { pub read: u64 }
+    /// # #[derive(Message)] pub struct Tick;
+    /// # #[actor]
+    /// # impl Meter { fn tick(&mut self, _: &Tick, _ctx: &mut Ctx) { self.read += 1; } }
+    /// # resident_kernels::export!(Meter);
+    /// use ractor::{MessagingErr, RactorErr, cast};
+    /// use resident::prelude::*;
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+    /// # let (meter, _) = Meter::spawn(None, Meter::default(), &system).await?;
+    /// match cast!(meter, MeterMsg::Tick) {
+    ///     Err(RactorErr::Messaging(MessagingErr::SendErr(tick))) if meter.takes_messages() => meter.send(tick).await?, // it was full
+    ///     sent => sent?,
+    /// }
+    /// # system.stop().await;
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
+    /// ```
     #[inline]
     pub fn cast(&self, msg: A::Msg) -> Result<(), MessagingErr<A::Msg>> {
         self.try_cast(msg).map_err(MessagingErr::from)
@@ -149,7 +180,7 @@ impl<A: Resident> GpuRef<A> {
     /// Sends a message, or gives it back and says why. An actor that is being restarted gives it back as a full ring does.
     #[inline]
     pub fn try_cast(&self, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
-        if !self.takes_messages() {
+        if !self.is_taking() {
             return Err(CastError::Stopped(msg));
         }
         let life = self.home.life();
@@ -165,7 +196,7 @@ impl<A: Resident> GpuRef<A> {
     where
         A: Handles<M>,
     {
-        if !self.takes_messages() {
+        if !self.is_taking() {
             return Err(CastError::Stopped(()));
         }
         let life = self.home.life();
@@ -184,7 +215,7 @@ impl<A: Resident> GpuRef<A> {
 
     /// Sends a message: the incarnation that has it.
     async fn sent(&self, msg: A::Msg) -> Result<Arc<Incarnation>, CastError<A::Msg>> {
-        if !self.takes_messages() {
+        if !self.is_taking() {
             return Err(CastError::Stopped(msg));
         }
         self.home.send::<A>(Path::Ring, msg).await
@@ -240,7 +271,7 @@ impl<A: Resident> GpuRef<A> {
     where
         A: Handles<M>,
     {
-        if !self.takes_messages() {
+        if !self.is_taking() {
             return Err(ask::ended(&self.home.life()));
         }
         ask::ask::<A, M>(&self.home, request, timeout)
@@ -249,11 +280,6 @@ impl<A: Resident> GpuRef<A> {
     #[inline]
     pub(crate) fn home(&self) -> &Home {
         &self.home
-    }
-
-    #[inline]
-    pub(crate) fn is_taking(&self) -> bool {
-        self.takes_messages()
     }
 }
 

@@ -48,7 +48,7 @@
 //!
 //! | | | |
 //! | --- | --- | --- |
-//! | [`GpuRef::cast`], [`GpuRef::call`], `cast!`, `call!` | into the ring | a full ring gives the message back; a call waits |
+//! | [`GpuRef::cast`], [`GpuRef::call`], `cast!`, `call!` | into the ring | a full ring gives a cast back, as `SendErr`; a call waits |
 //! | [`GpuRef::send`] | into the ring | waits for room |
 //! | [`GpuRef::cast_many`] | into the ring, many at once | says how many there was room for |
 //! | [`GpuRef::ask`] | into the ring, the reply on a line that the caller watches | blocks the thread |

@@ -1,6 +1,6 @@
 //! A full ring is back-pressure: the message comes back or its sender waits, and none is lost.
 
-use ractor::{ActorRef, call};
+use ractor::{ActorRef, MessagingErr, RactorErr, call, cast};
 use resident::prelude::*;
 use resident_test_actors::*;
 use resident_tests::*;
@@ -28,6 +28,49 @@ async fn a_full_ring_gives_the_message_back() {
     let count = call!(counter, CounterMsg::Get).unwrap();
     assert_eq!((count.added, count.total), (sent, (0..sent).sum()));
     system.stop().await;
+}
+
+/// HO-16: `cast!` says the same of a full ring and of a dead actor; the handle tells them apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_ring_is_told_from_a_dead_actor() {
+    let system = start(small()).await;
+    let (counter, join) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
+    let is_given_back =
+        |counter: &GpuRef<Counter>| matches!(cast!(counter, CounterMsg::Tick), Err(RactorErr::Messaging(MessagingErr::SendErr(_))));
+    assert!(counter.takes_messages());
+    for _ in 0..100 {
+        until("a full ring", || is_given_back(&counter)).await;
+        assert!(counter.takes_messages(), "there will be room");
+    }
+    counter.stop(None);
+    soon("its end", join).await.unwrap();
+    assert!(is_given_back(&counter) && !counter.takes_messages());
+
+    // One that has failed; one that is restarted.
+    let bang = || PanickerMsg::Panic(Panic { how: EXPLICIT, value: 0 });
+    for _ in 0..20 {
+        let (panicker, join) = Panicker::spawn(None, Panicker::default(), &system).await.unwrap();
+        assert!(call!(panicker, PanickerMsg::PanicInCall, PanicInCall { how: EXPLICIT, value: 0 }).is_err());
+        assert!(!panicker.takes_messages(), "whoever has heard of its failure hears this too");
+        soon("its end", join).await.unwrap();
+    }
+    let child = ChildSpec::gpu("child", Panicker::default).on(&system);
+    let sup = Supervisor::builder(unique("patient")).intensity(u32::MAX, PATIENCE).child(child).start().await.unwrap();
+    let kept = sup.child::<Panicker>("child").await.unwrap();
+    kept.send(bang()).await.unwrap();
+    until("the next incarnation", || {
+        assert!(kept.takes_messages(), "also in between");
+        kept.info().incarnation == 2
+    })
+    .await;
+    sup.stop().await.unwrap();
+    assert!(!kept.takes_messages());
+
+    let (last, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
+    assert!(last.takes_messages());
+    system.control().kill();
+    soon("the loss of its device", last.ended()).await;
+    assert!(is_given_back(&last) && !last.takes_messages());
 }
 
 #[tokio::test(flavor = "multi_thread")]
