@@ -1,6 +1,7 @@
 //! What a system is started with. Every field has a default that suits a first program.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use resident_gpu::device::{Choice, Isolation, Options};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// A name for the system, for people: it is in [`ActorInfo`](crate::ActorInfo), a field `system` in logs, and a label `system` of metrics.
+    /// Default: none, and then there is no such label.
+    pub name: Option<Arc<str>>,
     /// Which device. Default: the first GPU if it can be used, else the CPU device; [`System::device`](crate::System::device)
     /// says which and why.
     pub device: Choice,
@@ -99,6 +103,7 @@ impl Default for Config {
     fn default() -> Config {
         let options = Options::default();
         Config {
+            name: None,
             device: options.device,
             shards: options.shards,
             capacity: options.capacity,

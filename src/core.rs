@@ -44,6 +44,8 @@ pub(crate) struct Core {
     pub device: Arc<Device>,
     /// The device, as faults name it.
     pub name: Arc<str>,
+    /// The system's own name, if it has one.
+    pub system: Option<Arc<str>>,
     pub ports: Box<[Arc<Port>]>,
     pub bells: Box<[Arc<Doorbell>]>,
     pub arena: Mutex<Arena>,
@@ -119,9 +121,10 @@ impl Core {
         Core {
             owner: Owner::me(),
             arena: Mutex::new(Arena::new(0, device.arena_bytes())),
-            metrics: Metrics::new(&name, device.kinds()),
+            metrics: Metrics::new(&name, config.name.as_deref(), device.kinds()),
             names: Names::new(device.take_names()),
             name,
+            system: config.name.clone(),
             ports,
             bells,
             device,
@@ -343,7 +346,7 @@ impl Core {
         if self.lost.set(fault.clone()).is_err() {
             return;
         }
-        tracing::error!(device = %self.name, class = ?fault.class, "device lost: {fault}");
+        tracing::error!(system = self.system.as_deref(), device = %self.name, class = ?fault.class, "device lost: {fault}");
         let mut actors = Vec::new();
         for port in &self.ports {
             actors.append(&mut port.lose());

@@ -42,6 +42,8 @@ pub struct ActorInfo {
     /// Which of the actor's incarnations it is: 1 at first, and one more with each restart in place. Of two actors the ids differ. It is
     /// not the [`GpuFault::incarnation`] of a device, nor the [generation](Address::generation) of a row.
     pub incarnation: u64,
+    /// The name of its system, if that has one: [`Config::name`](crate::Config::name).
+    pub system: Option<Arc<str>>,
     /// Its device.
     pub device: Arc<str>,
     /// Its place on the device. No two incarnations have the same, though row, shard or generation may be.
@@ -83,7 +85,13 @@ impl<A: Resident> GpuRef<A> {
     /// Where the actor lives. After a restart it is the next incarnation, at another address.
     pub fn info(&self) -> ActorInfo {
         let life = self.home.life();
-        ActorInfo { kind: life.kind.name, incarnation: life.number, device: life.core.name.clone(), address: life.address() }
+        ActorInfo {
+            kind: life.kind.name,
+            incarnation: life.number,
+            system: life.core.system.clone(),
+            device: life.core.name.clone(),
+            address: life.address(),
+        }
     }
 
     /// Why the actor failed, if it has and was not restarted since.

@@ -19,6 +19,8 @@
 //! | `resident_journal_lost_total` | | messages that a restart did not find, since a journal was full |
 //! | `gpu_poller_lag_seconds` | | longest time since the last report that a frame lay in a ring before its pump took it |
 //!
+//! A system that has a [name](crate::Config::name) has it as another label, `system`.
+//!
 //! Supervisors count under the label `supervisor`: `gpu_supervisor_starts_total`, `.._restarts_total`, `.._stops_total`,
 //! `.._zombies_total` (children that were killed and did not go in time) and `.._escalations_total` (supervisors that gave up).
 //!
@@ -28,7 +30,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use metrics::{Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use parking_lot::Mutex;
 use resident_kernels::actor::Kind;
 
@@ -86,30 +88,31 @@ pub(crate) struct Totals {
 }
 
 impl Metrics {
-    pub(crate) fn new(device: &str, kinds: &[&'static Kind]) -> Metrics {
+    pub(crate) fn new(device: &str, system: Option<&str>, kinds: &[&'static Kind]) -> Metrics {
         describe();
-        let device = || device.to_owned();
+        let own: Vec<Label> = system.map(|system| ("system", system)).into_iter().chain([("device", device)]).map(label).collect();
+        let with = |more: &[(&'static str, &'static str)]| own.iter().cloned().chain(more.iter().copied().map(label)).collect::<Vec<_>>();
         let of_kind = |kind: &&'static Kind| OfKind {
             count: AtomicI64::new(0),
-            running: gauge!("gpu_actor_running", "kind" => kind.name, "device" => device()),
-            messages: PATHS.map(|path| counter!("gpu_actor_messages_total", "kind" => kind.name, "device" => device(), "path" => path)),
-            call_seconds: histogram!("gpu_actor_call_seconds", "kind" => kind.name, "device" => device()),
+            running: gauge!("gpu_actor_running", with(&[("kind", kind.name)])),
+            messages: PATHS.map(|path| counter!("gpu_actor_messages_total", with(&[("kind", kind.name), ("path", path)]))),
+            call_seconds: histogram!("gpu_actor_call_seconds", with(&[("kind", kind.name)])),
         };
         Metrics {
             kinds: kinds.iter().map(of_kind).collect(),
-            faults: FaultClass::ALL.map(|class| counter!("gpu_actor_faults_total", "device" => device(), "class" => class.label())),
-            depth: gauge!("gpu_actor_queue_depth", "device" => device()),
-            full: counter!("gpu_actor_send_full_total", "device" => device()),
-            dead_letters: counter!("gpu_actor_dead_letters_total", "device" => device()),
-            incarnation: gauge!("gpu_device_incarnation", "device" => device()),
-            losses: counter!("gpu_device_losses_total", "device" => device()),
-            standby_failures: counter!("gpu_device_standby_failures_total", "device" => device()),
-            checkpoint_seconds: histogram!("resident_checkpoint_seconds", "device" => device()),
-            checkpoint_pause: histogram!("resident_checkpoint_pause_seconds", "device" => device()),
-            checkpoint_bytes: histogram!("resident_checkpoint_bytes", "device" => device()),
-            checkpoint_errors: counter!("resident_checkpoint_errors_total", "device" => device()),
-            journal_lost: counter!("resident_journal_lost_total", "device" => device()),
-            lag: gauge!("gpu_poller_lag_seconds", "device" => device()),
+            faults: FaultClass::ALL.map(|class| counter!("gpu_actor_faults_total", with(&[("class", class.label())]))),
+            depth: gauge!("gpu_actor_queue_depth", with(&[])),
+            full: counter!("gpu_actor_send_full_total", with(&[])),
+            dead_letters: counter!("gpu_actor_dead_letters_total", with(&[])),
+            incarnation: gauge!("gpu_device_incarnation", with(&[])),
+            losses: counter!("gpu_device_losses_total", with(&[])),
+            standby_failures: counter!("gpu_device_standby_failures_total", with(&[])),
+            checkpoint_seconds: histogram!("resident_checkpoint_seconds", with(&[])),
+            checkpoint_pause: histogram!("resident_checkpoint_pause_seconds", with(&[])),
+            checkpoint_bytes: histogram!("resident_checkpoint_bytes", with(&[])),
+            checkpoint_errors: counter!("resident_checkpoint_errors_total", with(&[])),
+            journal_lost: counter!("resident_journal_lost_total", with(&[])),
+            lag: gauge!("gpu_poller_lag_seconds", with(&[])),
             longest_lag: AtomicU64::new(0),
             told: Mutex::new(Told { dead_letters: 0, sent: vec![Sent::default(); kinds.len()], totals: Totals::default() }),
         }
@@ -187,6 +190,10 @@ impl Metrics {
         self.lag.set(self.longest_lag.swap(0, Ordering::Relaxed) as f64 / 1e6);
         *totals
     }
+}
+
+fn label((key, value): (&'static str, &str)) -> Label {
+    Label::new(key, value.to_owned())
 }
 
 fn describe() {

@@ -54,10 +54,15 @@ impl Names {
         // One before it that has gone and did not come to say so.
         table.remove(&name);
         let Some(words) = &mut table.words else { return };
+        let system = actor.core.system.as_deref();
         match words.insert(wire::digest(name.as_bytes()), actor.kind.tag(), shard, id) {
             Ok(at) => drop(table.places.insert(name, Place { at, shard, id })),
-            Err(error @ NameError::Taken) => tracing::error!(name, kind = actor.kind.name, "handlers do not find this actor: {error}"),
-            Err(error @ NameError::Full) => tracing::warn!(name, kind = actor.kind.name, "handlers do not find this actor: {error}"),
+            Err(error @ NameError::Taken) => {
+                tracing::error!(system, name, kind = actor.kind.name, "handlers do not find this actor: {error}")
+            }
+            Err(error @ NameError::Full) => {
+                tracing::warn!(system, name, kind = actor.kind.name, "handlers do not find this actor: {error}")
+            }
         }
     }
 

@@ -102,7 +102,7 @@ impl Recovery {
             last.core.metrics.journal_lost(lost);
             let name = last.actor.get_name().unwrap_or_default();
             tracing::error!(
-                actor = %last.actor.get_id(), name, kind = last.kind.name, lost,
+                system = last.core.system.as_deref(), actor = %last.actor.get_id(), name, kind = last.kind.name, lost,
                 "messages sent since the last checkpoint are lost: the journal was full; take checkpoints more often or raise `Config::journal`"
             );
         }

@@ -84,8 +84,13 @@ impl System {
         // If it can not start, dropping it stops the device.
         let (control, _) = DeviceActor::spawn(None, DeviceActor(stopper.clone()), ()).await.map_err(StartError::Actor)?;
         let _ = core.control.set(control.clone());
-        tracing::info!(device = %core.device.info(), "started");
+        tracing::info!(system = core.system.as_deref(), device = %core.device.info(), "started");
         Ok(System(Arc::new(Inner { stopper, control })))
+    }
+
+    /// Its name, if it was given one: [`Config::name`].
+    pub fn name(&self) -> Option<&str> {
+        self.core().system.as_deref()
     }
 
     /// Which device runs, and why that one.
@@ -215,6 +220,6 @@ impl Drop for Inner {
 
 impl fmt::Debug for System {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("System").field("device", self.device()).field("running", &self.running()).finish()
+        f.debug_struct("System").field("name", &self.name()).field("device", self.device()).field("running", &self.running()).finish()
     }
 }

@@ -244,7 +244,7 @@ impl Work {
     }
 
     fn failed(&self, error: String) {
-        tracing::error!(device = %self.core.name, "a checkpoint failed: {error}");
+        tracing::error!(system = self.core.system.as_deref(), device = %self.core.name, "a checkpoint failed: {error}");
         self.tell.send_modify(|told| {
             told.errors += 1;
             told.last_error = Some(error.into());

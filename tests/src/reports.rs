@@ -1,4 +1,4 @@
-//! What supervisors report through `tracing`, in its order.
+//! What supervisors, and systems that have a name, report through `tracing`, in its order.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// By the supervisor's name: what it said, with the child's id where it is about one.
+/// By the name of who said it: what it said, with the child's id where it is about one.
 type Said = HashMap<String, Vec<String>>;
 
 fn said() -> MutexGuard<'static, Said> {
@@ -16,23 +16,23 @@ fn said() -> MutexGuard<'static, Said> {
     SAID.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keeps reports from now on, for the whole process and by the supervisor's name. Every test that has a system or a supervisor
+/// Keeps reports from now on, for the whole process and by the name of who reports. Every test that has a system or a supervisor
 /// begins with it: `tracing` may not find out about a subscriber that comes while another thread reports for the first time.
 pub fn keep() {
     static KEPT: OnceLock<()> = OnceLock::new();
     KEPT.get_or_init(|| tracing::subscriber::set_global_default(Keeper).expect("no other subscriber is set"));
 }
 
-/// What the supervisor of this name has reported so far, each as "what child".
-pub fn of(supervisor: &str) -> Vec<String> {
-    said().get(supervisor).cloned().unwrap_or_default()
+/// What the supervisor or system of this name has reported so far, each as "what child".
+pub fn of(name: &str) -> Vec<String> {
+    said().get(name).cloned().unwrap_or_default()
 }
 
 struct Keeper;
 
 impl Subscriber for Keeper {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && metadata.target().starts_with("resident::guardian")
+        metadata.is_event() && metadata.target().starts_with("resident::")
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -46,7 +46,10 @@ impl Subscriber for Keeper {
     fn event(&self, event: &Event<'_>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        said().entry(fields.supervisor).or_default().push(format!("{} {}", fields.message, fields.child).trim_end().to_owned());
+        if fields.who.is_empty() {
+            return;
+        }
+        said().entry(fields.who).or_default().push(format!("{} {}", fields.message, fields.child).trim_end().to_owned());
     }
 
     fn enter(&self, _: &Id) {}
@@ -56,7 +59,7 @@ impl Subscriber for Keeper {
 
 #[derive(Default)]
 struct Fields {
-    supervisor: String,
+    who: String,
     child: String,
     message: String,
 }
@@ -64,7 +67,7 @@ struct Fields {
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
-            "supervisor" => self.supervisor = value.into(),
+            "supervisor" | "system" => self.who = value.into(),
             "child" => self.child = value.into(),
             _ => {}
         }

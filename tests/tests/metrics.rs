@@ -98,4 +98,21 @@ async fn metrics_tell_what_happened() {
     let (took, pause) = (seen["resident_checkpoint_seconds"], seen["resident_checkpoint_pause_seconds"]);
     assert!(pause > 0.0 && pause <= took, "{pause} s of {took} s");
     system.stop().await;
+
+    // One that has a name has it in each of its metrics.
+    let named = start(Config { name: Some("flights".into()), ..Config::default() }).await;
+    let (counter, _) = Counter::spawn(None, Counter::default(), &named).await.unwrap();
+    call!(counter, CounterMsg::Get).unwrap();
+    named.stop().await;
+    let mut of_it = Vec::new();
+    for (key, _, _, _) in snapshotter.snapshot().into_vec() {
+        let (_, key) = key.into_parts();
+        let of = |label: &str| key.labels().find(|of| of.key() == label).map(|of| of.value().to_owned());
+        assert!(of("device").is_some(), "{key}");
+        if of("system").as_deref() == Some("flights") {
+            of_it.push((key.name().to_owned(), of("kind"), of("path")));
+        }
+    }
+    assert!(of_it.contains(&("gpu_actor_messages_total".into(), Some("Counter".into()), Some("ring".into()))), "{of_it:?}");
+    assert!(of_it.iter().any(|(name, ..)| name == "gpu_device_losses_total"), "{of_it:?}");
 }

@@ -17,6 +17,24 @@ async fn it_says_which_device_and_why() {
     system.stop().await;
 }
 
+/// HO-17: a system's name is where somebody looks for it; `metrics.rs` has the labels.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_system_has_a_name() {
+    let name = unique("flights");
+    let system = start(Config { name: Some(name.as_str().into()), ..Config::default() }).await;
+    let other = start(Config::default()).await;
+    assert_eq!((system.name(), other.name()), (Some(&*name), None));
+    let (counter, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
+    let (stranger, _) = Counter::spawn(None, Counter::default(), &other).await.unwrap();
+    assert_eq!((counter.info().system.as_deref(), stranger.info().system), (Some(&*name), None));
+    system.control().kill();
+    soon("the loss of its device", counter.ended()).await;
+    let said = reports::of(&name);
+    assert_eq!(said.first().map(String::as_str), Some("started"));
+    assert!(said.iter().any(|line| line.starts_with("device lost")), "{said:?}");
+    other.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sizes_that_can_not_be_are_refused_with_advice() {
     let cpu = || Config { device: Choice::Cpu, ..Config::default() };
