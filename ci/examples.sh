@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The examples on the CPU device: the totals of `flights` must equal a plain fold over the same file, also where something breaks on
-# the way; the ranks of `pagerank` and the cells of `wave` must be those of a plain computation, bit for bit; the books of `chaos` must
-# balance after half a minute of faults of every class (one run that fails is run again, twice).
+# the way; the ranks of `pagerank` and the cells of `wave` must be those of a plain computation, bit for bit, and the primes of
+# `factory` as many; the books of `chaos` must balance after half a minute of faults of every class (one run that fails is run again,
+# twice).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,7 +27,7 @@ broken=(panic trap hang kill)
 flights --inject panic@3000 --inject trap@8000 --inject hang@13000 --inject kill@18000
 
 # One build for all: each alone would have its own features of tokio, and so its own build of all that stands on it.
-cargo build --release -p flights -p pagerank -p wave -p chaos
+cargo build --release -p flights -p pagerank -p wave -p factory -p chaos
 built="${CARGO_TARGET_DIR:-target}/release"
 
 "$built/pagerank" --device cpu
@@ -34,5 +35,7 @@ built="${CARGO_TARGET_DIR:-target}/release"
 
 "$built/wave" --device cpu
 "$built/wave" --device cpu --size 32 --walls periodic --source point --steps 500
+
+"$built/factory" --device cpu
 
 python3 ci/again.py chaos "$built/chaos" --seconds 30 --device cpu

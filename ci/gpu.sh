@@ -14,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 
 build() {
     cargo build --release --message-format=json-render-diagnostics --bins --test '*' --bench '*' \
-        -p resident-gpu -p resident-tests -p resident-benches -p flights -p pagerank -p wave -p chaos >"$work/built"
+        -p resident-gpu -p resident-tests -p resident-benches -p flights -p pagerank -p wave -p factory -p chaos >"$work/built"
     # Kept under package/sort/name, as cargo names them; tests that run elsewhere stay here.
     python3 - "$work" <<'PYTHON'
 import json, os, shutil, sys
@@ -80,6 +80,7 @@ run() {
     step "pagerank" "$work/pagerank/bin/pagerank" --device "$device"
     step "pagerank, 100,000 vertices" "$work/pagerank/bin/pagerank" --device "$device" --generate 100000 --rounds 20
     step "wave" "$work/wave/bin/wave" --device "$device"
+    step "factory" "$work/factory/bin/factory" --device "$device"
     step "chaos" "$work/chaos/bin/chaos" --seconds 30 --device "$device"
     for path in "$work"/benches/bench/*; do
         name="$(basename "$path")" more=()

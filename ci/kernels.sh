@@ -39,7 +39,7 @@ grep -q 'st.relaxed.sys.global.b128' kernels/cuda/engine.ptx
 
 # Each handler crate's PTX, as its build script made it last.
 declare -A handlers
-for crate in resident-test-actors flights-actors pagerank-actors wave-actors; do
+for crate in resident-test-actors flights-actors pagerank-actors wave-actors factory-actors; do
   cargo build --quiet -p "$crate"
   made=$(find "${CARGO_TARGET_DIR:-target}" -path "*/$crate-*/out/*" -name '*.ptx' -printf '%T@ %p\n' | sort -rn | head -n 1 | cut -d' ' -f2)
   [ -n "$made" ] && handlers[$crate]="$made" || echo "not run: linking engine and handlers (no PTX of $crate was made; the build says why)"
