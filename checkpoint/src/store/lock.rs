@@ -67,15 +67,17 @@ mod tests {
 
     #[test]
     fn a_copy_of_the_open_file_keeps_no_lock() {
-        let directory = tempfile::tempdir().expect("a folder");
-        let lock = Lock::take(directory.path()).expect("nobody has it");
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = Files::open(folder.path()).expect("it is there");
+        let take = || Lock::take(&files, folder.path());
+        let lock = take().expect("nobody has it");
         // As a child has it from its start to its next program.
         let copy = lock.file.try_clone().expect("a descriptor");
-        assert!(matches!(Lock::take(directory.path()), Err(StoreError::Locked { .. })), "a copy shares the lock");
+        assert!(matches!(take(), Err(StoreError::Locked { .. })), "a copy shares the lock");
         drop(lock);
-        let again = Lock::take(directory.path()).expect("it was given back");
+        let again = take().expect("it was given back");
         drop(copy);
-        assert!(matches!(Lock::take(directory.path()), Err(StoreError::Locked { .. })), "the copy's end does not give back another's");
+        assert!(matches!(take(), Err(StoreError::Locked { .. })), "the copy's end does not give back another's");
         drop(again);
     }
 }
