@@ -2,7 +2,7 @@
 # What has to hold on a GPU, where there may be no Rust: built here, run there from a copy of this checkout.
 #   ci/gpu.sh build [DIR]         builds everything for release and packs it into DIR/gpu.tar.xz [.stage]
 #   ci/gpu.sh run [DIR] [TEXT]    runs it, or what has TEXT in its name; needs bash, coreutils, python3 and a C compiler
-# A run ends within six minutes, with one table. The logs and the benches' files go to the folder $OUT, if that is set.
+# A run ends within ten minutes, with one table. The logs and the benches' files go to the folder $OUT, if that is set.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mode="${1:-}"
@@ -39,8 +39,10 @@ PYTHON
 }
 
 # The whole run's limit, and a program's, in seconds.
-all=360
-each=150
+all=570
+each=200
+# Tests at a time: a system of each has the GPU in turn, and waits for every takeover of the others.
+export RUST_TEST_THREADS=5
 table=()
 failed=0
 

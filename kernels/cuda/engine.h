@@ -100,6 +100,7 @@ struct Batch {
     u32 handled;                        // frames of its rows among them
     u64 at;                             // the frame that this lane takes,
     bool mine;                          // if it takes one
+    bool sends;                         // what its like has done so far
 };
 
 struct Staged { Chunk c0, c1, c2, c3; bool there; };
@@ -161,7 +162,7 @@ ENGINE_FN Batch deal(Block& b, const Lane& l, const Course& course, u32 queue, u
     Worker& w = b.workers[l.warp];
     const u64 base = peek(&w.cursor[queue]);
     const u32 lanes = ones(live);
-    Batch batch{0, 0, 0, false};
+    Batch batch{0, 0, 0, false, false};
     u32 dealt = 0;
     for (u32 k = 0; k < REACH; ++k) {
         const u32 offset = k * lanes + rank;
@@ -190,7 +191,7 @@ ENGINE_FN Batch deal(Block& b, const Lane& l, const Course& course, u32 queue, u
 ENGINE_FN Batch pick(Block& b, const Lane& l, const Course& course, u32 queue, u32 live, u32 rank) {
     const Queue& q = b.queues[queue];
     const u64 base = peek(&b.workers[l.warp].cursor[queue]);
-    const Batch nothing{0, 0, 0, false};
+    const Batch nothing{0, 0, 0, false, false};
     const Staged s = staged(q, base + rank);
     const u32 missing = live & ~which_lanes(s.there);
     // Slots that are there one after another.
@@ -222,7 +223,7 @@ ENGINE_FN Batch pick(Block& b, const Lane& l, const Course& course, u32 queue, u
         }
     }
     const bool own = begins && owner(b, row_of(s), op, queue) == l.warp;
-    return {end, ones(which_lanes(own)), base + rank, own && !course.done[queue].has(rank)};
+    return {end, ones(which_lanes(own)), base + rank, own && !course.done[queue].has(rank), false};
 }
 
 // Of the frames of a batch, leaves as many as may be handled without a look how full the outbox is: by what their like have sent, it holds
@@ -233,6 +234,7 @@ ENGINE_FN u32 trim(Block& b, Lane& l, u32 queue, u64 base, u32 kind, Batch& batc
     if (!(taken & (taken - 1))) return taken;
     const bool sends = batch.mine && kind < MAX_KINDS && is_message(b, queue, l.head);
     const u32 known = sends ? peek(&fan_out(b, kind, l.head.message)) : 1;
+    batch.sends = known > 1;
     const u32 much = most_of_lanes(known), most = any_lane(known == 0) ? 1 : max_of(1u, side_by_side(b, much));
     bool over = batch.mine && ones(taken & lanes_below()) >= most;
     if (much > 2) over = (same_lanes(batch.mine ? l.head.row : 1ull << 32 | lane()) & lanes_below() & taken) != 0 || over;
@@ -244,7 +246,7 @@ ENGINE_FN u32 trim(Block& b, Lane& l, u32 queue, u64 base, u32 kind, Batch& batc
     return left;
 }
 
-// From so many lanes on that handle messages side by side, what they send goes together.
+// From so many lanes on that send something side by side, it goes together.
 constexpr u32 TOGETHER = 4;
 
 // Hands the next staged frames of a queue to the lanes of this warp and handles those that are for its rows.
@@ -285,7 +287,7 @@ ENGINE_FN u32 handle_batch(Block& b, Lane& l, Course& course, u32 queue) {
         const bool now = wide ? lane() == leader : ready && kind == of_round;
         rest &= ~which_lanes(now);
         if (lane() == leader && of_round < MAX_KINDS) set_busy(b, w, next_round(w, l.warp, of_round));
-        if (ones(which_lanes(now)) < TOGETHER) {
+        if (ones(which_lanes(now && batch.sends)) < TOGETHER) {
             if (now) frame_of_batch(b, l, wide);
         } else {
             const bool open = now && begin_frame(b, l);

@@ -9,13 +9,15 @@
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use crossbeam_utils::CachePadded;
+
 /// What is said to whoever uses in a child what its parent has made.
 pub const FORKED: &str = "this process was forked from the one that has started the system, and has only a copy of it: start a system \
                           after the fork, or leave it to the parent";
 
 /// Forks that lie between this process and the first of its ancestors that had a system: in each process it is written only before any of
-/// its threads can look.
-static FORKS: AtomicU32 = AtomicU32::new(0);
+/// its threads can look. All senders read it, so nothing that is written lies beside it.
+static FORKS: CachePadded<AtomicU32> = CachePadded::new(AtomicU32::new(0));
 
 /// The process that something was made in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
