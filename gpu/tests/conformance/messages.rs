@@ -192,3 +192,34 @@ impl resident_gpu::cut::Hold for Still<'_> {
 
     fn release(&self, _: u32) {}
 }
+
+/// MB-4: what a handler sends is held back, so one that is killed ahead of its end has sent nothing: it is handled anew, and nobody is blamed.
+pub fn killed_with_mail_in_hand(options: Options) {
+    if !survives(&options) {
+        return;
+    }
+    let rounds = 20 * rounds(&options);
+    let mut court = Court::open(options, 2, 2);
+    court.meets(0, 1);
+    let device = court.hosts[0].device.clone();
+    let (mut kills, mut first) = (0, 0);
+    while kills < 5 {
+        court.cast(0, &Juggle { first, rounds });
+        first += IN_HAND;
+        // Seen at work it is killed; on a busy machine it may be done before that.
+        while court.score(1).numbers < first {
+            if device.busy(0).is_some() {
+                court.hosts[0].kill_worker();
+                kills += 1;
+                break;
+            }
+        }
+        court.until("numbers", first, |score| score.numbers);
+        court.hosts[0].until("the takeover", |device| {
+            let (losses, last) = device.losses();
+            losses == kills && last.is_none_or(|last| last.resumed.is_some())
+        });
+    }
+    assert_eq!((court.sum(|score| score.wrong), court.refused()), (0, 0));
+    court.end();
+}

@@ -1,11 +1,14 @@
 //! Sends to others of its kind, on the device.
 
+use core::hint::black_box;
 use core::time::Duration;
 
 use resident_kernels::prelude::*;
 
 /// Senders that a player tells apart.
 pub const SENDERS: usize = 8;
+/// Messages of a [`Juggle`].
+pub const IN_HAND: u64 = 8;
 /// Words of a message that takes several slots.
 pub const HEAVY_WORDS: usize = 100;
 
@@ -59,6 +62,16 @@ pub struct Serve {
     pub heavy: u32,
     /// Panics behind them if not 0.
     pub panic: u32,
+}
+
+/// Sends [`IN_HAND`] numbered messages to the next player, and is not done for long.
+#[derive(Message, Debug, Clone)]
+#[repr(C)]
+pub struct Juggle {
+    /// The first number.
+    pub first: u64,
+    /// What takes so long: steps that add nothing.
+    pub rounds: u64,
 }
 
 /// A numbered message.
@@ -182,6 +195,15 @@ impl Player {
             }
         }
         assert!(msg.panic == 0, "a player drops its racket");
+    }
+
+    fn juggle(&mut self, msg: &Juggle, ctx: &mut Ctx) {
+        for number in msg.first..msg.first + IN_HAND {
+            ctx.send(&self.next, Light { sender: 0, pad: 0, number });
+        }
+        for round in 0..msg.rounds {
+            black_box(round);
+        }
     }
 
     fn light(&mut self, msg: &Light, _ctx: &mut Ctx) {
