@@ -11,6 +11,7 @@ fmt() {
     cargo fmt --all --check
     cargo fmt --check --manifest-path ci/features/Cargo.toml
     cargo fmt --check --manifest-path ci/flaky/Cargo.toml
+    cargo fmt --check --manifest-path ci/abort/Cargo.toml
 }
 
 labels() { bash ci/labels.sh; }

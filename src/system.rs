@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ractor::{Actor as _, ActorRef, Message};
-use resident_gpu::device::{Device, DeviceFault, DeviceInfo, Loss};
+use resident_gpu::device::{Device, DeviceFault, DeviceInfo, Isolation, Loss};
 use resident_kernels::actor::Emit;
 use resident_kernels::address::Address;
 use resident_kernels::host::Resident;
@@ -85,6 +85,7 @@ impl System {
         let (control, _) = DeviceActor::spawn(None, DeviceActor(stopper.clone()), ()).await.map_err(StartError::Actor)?;
         let _ = core.control.set(control.clone());
         tracing::info!(system = core.system.as_deref(), device = %core.device.info(), "started");
+        warn_of_aborts(&config, core.device.info());
         Ok(System(Arc::new(Inner { stopper, control })))
     }
 
@@ -208,6 +209,22 @@ impl System {
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.0.stopper.core
     }
+}
+
+/// Panics that abort are said at the start, since each takes as long as a takeover, or the whole process.
+fn warn_of_aborts(config: &Config, device: &DeviceInfo) {
+    if !device.panics_abort {
+        return;
+    }
+    let ends = match config.isolation {
+        Isolation::Process => "its worker process, and another takes over",
+        Isolation::Thread => "this process",
+    };
+    tracing::warn!(
+        %device,
+        "a handler's panic ends {ends}, since the program is built with `panic = \"abort\"`; build it with `panic = \"unwind\"` and a panic \
+         costs its actor only"
+    );
 }
 
 impl Drop for Inner {

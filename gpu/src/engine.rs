@@ -14,6 +14,7 @@ mod cuda;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use resident_kernels::engine::PANICS_ABORT;
 use resident_kernels::host::modules;
 use resident_kernels::wire::{CutParams, CutTotals, EngineParams, LaneState, ShardState};
 
@@ -106,6 +107,7 @@ impl Plan {
             bus: None,
             name: "CPU".into(),
             shards: options.shards.unwrap_or(cores.min(4)),
+            panics_abort: PANICS_ABORT,
             reason,
         })
     }
@@ -115,7 +117,7 @@ impl Plan {
         let ptx = cuda::handlers(modules())?;
         let shards = options.shards.unwrap_or(DEFAULT_SHARDS.min(found.sms));
         let (name, bus) = (found.name.clone(), Some(found.bus.clone()));
-        let info = DeviceInfo { kind: DeviceKind::Cuda, ordinal, bus, name, shards, reason: reason.into() };
+        let info = DeviceInfo { kind: DeviceKind::Cuda, ordinal, bus, name, shards, panics_abort: false, reason: reason.into() };
         Ok(Plan::Cuda(found, ptx, info))
     }
 

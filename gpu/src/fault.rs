@@ -54,6 +54,8 @@ pub enum Class {
     Hang,
     /// Another system of this process runs on the device.
     Busy,
+    /// A handler panicked on the CPU device, in a program whose panics abort.
+    Panic,
 }
 
 /// What a caught panic said.

@@ -406,6 +406,7 @@ impl Keeping {
                 Event::Running
             }
             Some((Word::Stopped, _)) => Event::Stopped,
+            Some((Word::Panicked(shard, text), _)) => Event::Panicked(shard, WorkerError::new(Class::Panic, text)),
             Some((Word::Failed(error), _)) => Event::Failed(error),
             Some((Word::Opened(_), _)) | None => Event::Gone,
         });

@@ -134,12 +134,16 @@ pub struct DeviceInfo {
     pub name: String,
     /// Shards that run.
     pub shards: u32,
+    /// The worker's program is built with `panic = "abort"`, and this is the CPU device: each handler's panic ends the worker process,
+    /// which the standby replaces, or the application's with [`Isolation::Thread`].
+    pub panics_abort: bool,
     /// Why this device: "asked for", "found", or what was missing for a GPU.
     pub reason: String,
 }
 
 impl fmt::Display for DeviceInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{} {}, {} shards ({})", self.kind.as_str(), self.ordinal, self.name, self.shards, self.reason)
+        write!(f, "{}:{} {}, {} shards ({})", self.kind.as_str(), self.ordinal, self.name, self.shards, self.reason)?;
+        if self.panics_abort { write!(f, ", panics abort") } else { Ok(()) }
     }
 }

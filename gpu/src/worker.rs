@@ -10,6 +10,7 @@
 //! | `Stop` | `Stopped`, once every shard has left; it ends |
 //! | closes the link | ends |
 //! | | `Failed`, at any time: the device is of no more use to it |
+//! | | `Panicked`, from a handler's thread: it stands still, and the worker is to be ended |
 //!
 //! No byte of a message passes through a worker, and it keeps nothing that a next one would need.
 
@@ -57,7 +58,7 @@ pub(crate) enum Order {
 pub(crate) struct Loss {
     /// What a message is blamed with, a `FAULT_*`.
     pub fault: u16,
-    /// The shards whose handler did not come to its end.
+    /// The shards whose handler did not come to its end, a panic that aborts included.
     pub hung: Vec<u32>,
 }
 
@@ -70,6 +71,8 @@ pub(crate) enum Word {
     /// The job is not done; the device runs on.
     Refused(WorkerError),
     Stopped,
+    /// A handler of this shard has panicked, with this text, and the process has to be ended: the program's panics abort.
+    Panicked(u32, String),
     Failed(WorkerError),
 }
 

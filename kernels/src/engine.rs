@@ -5,7 +5,7 @@ use std::vec::Vec;
 
 use crate::actor::{Dispatch, Kind};
 use crate::clock;
-use crate::host::{Calls, modules, set_calls};
+use crate::host::{Calls, modules, panics, set_calls};
 use crate::lanes::Work;
 use crate::wire::{CtxRaw, CutParams, EngineParams, LANE_BYTES, RawAddress, RawJob, ReplyTo, WIDTH_LANE, WORK_LANES, WORK_WARPS};
 
@@ -42,6 +42,15 @@ pub enum Step {
     Changed,
     /// Puts the actors listed where they belong, while no shard runs.
     Load,
+}
+
+/// Whether a panic ends the process instead of unwinding: the program is built with `panic = "abort"`.
+pub const PANICS_ABORT: bool = panics::ABORTS;
+
+/// Names who is told of a handler's panic, its shard and its text, where panics abort. The handler's thread stands still from then on, so
+/// whoever is told has to end the process. Without it the process ends at once.
+pub fn on_abort(tell: impl Fn(u32, &str) + Send + Sync + 'static) {
+    panics::on_abort(tell);
 }
 
 /// Every kind of this program: the handler crates' kinds one after another. The engine knows a kind by its place here, which

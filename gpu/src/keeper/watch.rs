@@ -66,6 +66,8 @@ pub(crate) enum Event<'a> {
     Look(Look<'a>),
     /// The worker has said that the device has failed.
     Failed(WorkerError),
+    /// A handler of this shard has panicked, and stands still: panics abort in the worker's program.
+    Panicked(u32, WorkerError),
     /// The worker has closed its link.
     Gone,
     /// The worker has ended and the system has taken back what it held; by this signal, if it was one.
@@ -126,10 +128,11 @@ pub(crate) struct Limits {
 enum Phase {
     Launching(Duration),
     Running,
-    /// The shards were told to leave, since some hang.
+    /// The shards were told to leave, since some hang, or one has panicked; then the worker is ended, for this reason.
     Parting {
         hung: Vec<u32>,
         until: Duration,
+        why: WorkerError,
     },
     /// The worker is being ended, for this reason; without one, how it ended tells.
     Ending(Option<WorkerError>, Vec<u32>),
@@ -209,6 +212,7 @@ impl Watch {
                 actions => actions,
             },
             Event::Failed(error) => self.end(Some(error)),
+            Event::Panicked(shard, error) => self.panicked(shard, error, now),
             Event::Gone => self.end(None),
             Event::Ended(signal) => self.ended(signal, now),
             Event::Opened => {
@@ -276,15 +280,17 @@ impl Watch {
                 if hung.is_empty() {
                     return vec![];
                 }
-                self.phase = Phase::Parting { hung, until: now + if alone { GRACE } else { STALL } };
+                let why = WorkerError::new(Class::Hang, "a handler did not come to an end within its budget");
+                self.phase = Phase::Parting { hung, until: now + if alone { GRACE } else { STALL }, why };
                 vec![Action::Part]
             }
-            Phase::Parting { hung, until } => {
+            Phase::Parting { hung, until, why } => {
                 let others_left = shards.iter().enumerate().all(|(shard, at)| !at.running || hung.contains(&(shard as u32)));
                 if !others_left && now < *until {
                     return vec![];
                 }
-                self.end_for(Class::Hang, "a handler did not come to an end within its budget")
+                let why = why.clone();
+                self.end(Some(why))
             }
             _ => vec![],
         }
@@ -320,6 +326,26 @@ impl Watch {
         }
     }
 
+    /// The handler's thread stands still, so the others can come to a message boundary ahead of the end. While the shards come up or leave
+    /// they cannot, and what they are at is handled again.
+    fn panicked(&mut self, shard: u32, error: WorkerError, now: Duration) -> Vec<Action> {
+        match self.phase {
+            Phase::Running => {
+                self.phase = Phase::Parting { hung: vec![shard], until: now + GRACE, why: error };
+                vec![Action::Part]
+            }
+            // The worker is being ended already: the message is handled again, and if it panics again, that is heard.
+            Phase::Parting { .. } => vec![],
+            _ => {
+                let actions = self.end(Some(error));
+                if let Phase::Ending(_, hung) = &mut self.phase {
+                    *hung = vec![shard];
+                }
+                actions
+            }
+        }
+    }
+
     fn end_for(&mut self, class: Class, text: impl Into<String>) -> Vec<Action> {
         self.end(Some(WorkerError::new(class, text)))
     }
@@ -342,7 +368,10 @@ impl Watch {
             return self.lose(error);
         }
         let (most, period) = self.limits.losses;
-        self.losses.push_back(now);
+        // A panic is the actor's alone, which its supervisor hears of: the device is as good as it was.
+        if error.class != Class::Panic {
+            self.losses.push_back(now);
+        }
         while self.losses.front().is_some_and(|loss| now.saturating_sub(*loss) > period) {
             self.losses.pop_front();
         }
@@ -406,6 +435,7 @@ fn fault(class: Class) -> u16 {
         Class::Trap => wire::FAULT_TRAP,
         Class::IllegalAddress => wire::FAULT_ADDRESS,
         Class::Hang => wire::FAULT_HANG,
+        Class::Panic => wire::FAULT_PANIC,
         _ => wire::FAULT_WORKER,
     }
 }

@@ -4,6 +4,7 @@
 //! state back and handle its message as if for the first time (engine.h, E-6), so:
 //!
 //! - the worker was killed: no message did that, all are handled again;
+//! - a handler panicked where panics abort: it is blamed, all others are handled again;
 //! - the handlers of a shard hung: if it was at one message that is blamed, otherwise all are handled again, one after another;
 //! - a trap or an illegal address, and one message was being handled: it is blamed;
 //! - the same, and several were: every shard holds still while they are handled again one after another.
@@ -15,7 +16,7 @@
 
 use std::collections::VecDeque;
 
-use resident_kernels::wire::{FAULT_ADDRESS, FAULT_HANG, FAULT_TRAP, HANDLING, HOLD, LOSS, RETRY, WORK_LANES};
+use resident_kernels::wire::{FAULT_ADDRESS, FAULT_HANG, FAULT_PANIC, FAULT_TRAP, FAULT_WORKER, HANDLING, HOLD, LOSS, RETRY, WORK_LANES};
 
 use super::Loss;
 use crate::engine::Left;
@@ -110,11 +111,13 @@ fn judge(shards: &[Suspect], loss: &Loss) -> Vec<u32> {
     // Those that were held had nothing to do with this loss; what they are suspected of is an earlier one.
     let acting: Vec<usize> = (0..shards.len()).filter(|shard| begun(*shard).messages > 0 && !held(*shard) && !hung(*shard)).collect();
     let is_known = |shard: usize| begun(shard).messages == 1 || begun(shard).alone;
+    // A handler that has panicked does not come to its end either, and what it did is no other's fault.
+    let (of_the_hung, of_others) = if loss.fault == FAULT_PANIC { (FAULT_PANIC, FAULT_WORKER) } else { (FAULT_HANG, loss.fault) };
     let word = |shard: usize| {
-        let fault = LOSS | u32::from(loss.fault);
+        let fault = LOSS | u32::from(of_others);
         match (begun(shard).messages > 0, held(shard)) {
             (true, true) => shards[shard].1,
-            (true, false) if hung(shard) => LOSS | u32::from(FAULT_HANG) | if is_known(shard) { 0 } else { RETRY },
+            (true, false) if hung(shard) => LOSS | u32::from(of_the_hung) | if is_known(shard) { 0 } else { RETRY },
             (true, false) if by_a_message && acting == [shard] && is_known(shard) => fault,
             (true, false) if by_a_message => fault | RETRY | HOLD,
             _ => fault | RETRY,
@@ -133,7 +136,6 @@ fn judge(shards: &[Suspect], loss: &Loss) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use resident_kernels::wire::FAULT_WORKER;
 
     fn loss(fault: u16) -> Loss {
         Loss { fault, hung: Vec::new() }
@@ -181,6 +183,14 @@ mod tests {
         let loss = Loss { fault: FAULT_HANG, hung: vec![1] };
         assert_eq!(verdicts(&words(&[ONE, SEVERAL], &[], &loss)), "rr");
         assert_eq!(verdicts(&words(&[ONE, ALONE], &[], &loss)), "rb");
+    }
+
+    #[test]
+    fn a_panic_is_its_handlers_and_nobody_elses() {
+        let loss = Loss { fault: FAULT_PANIC, hung: vec![2] };
+        let words = words(&[ONE, NONE, ONE], &[], &loss);
+        assert_eq!(verdicts(&words), "rrb");
+        assert_eq!((words[0] & 0xffff, words[2] & 0xffff), (u32::from(FAULT_WORKER), u32::from(FAULT_PANIC)));
     }
 
     #[test]

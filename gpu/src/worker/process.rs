@@ -17,7 +17,7 @@ use std::time::Duration;
 use std::{env, fs, io};
 
 use resident_kernels::actor::Kind;
-use resident_kernels::engine::kinds;
+use resident_kernels::engine::{kinds, on_abort};
 use rustix::fs::OFlags;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
@@ -198,8 +198,10 @@ fn work() {
     let link = io::stdin().as_fd().try_clone_to_owned();
     match (followed, link) {
         (Ok(()), Ok(link)) if rustix::net::getsockname(&link).is_ok() => {
-            let link = Link::of(link);
-            if kinds == *digest() { serve(&link, || exit(0)) } else { decline(&link) }
+            // It lasts as long as the process: a handler's thread may be speaking over it at the end.
+            let link: &Link = Box::leak(Box::new(Link::of(link)));
+            on_abort(|shard, text| drop(link.send(&Word::Panicked(shard, text.into()), &[])));
+            if kinds == *digest() { serve(link, || exit(0)) } else { decline(link) }
         }
         _ => {
             eprintln!("{WORKER} is set, but no application of resident has started this process: unset it");

@@ -1,12 +1,15 @@
 //! A handler that panics on the CPU device fails its actor, with the same text as on the GPU.
+//!
+//! In a program that is built with `panic = "abort"` nothing can catch it, and the process is to end. Whoever keeps the device is told then
+//! (`on_abort`), and the thread stands still instead: the process is ended once the other shards have come to a message boundary.
 
 use core::cell::{Cell, RefCell};
 use core::ptr;
 use std::boxed::Box;
 use std::panic::{self, AssertUnwindSafe};
 use std::string::String;
-use std::sync::Once;
-use std::thread_local;
+use std::sync::{Once, OnceLock};
+use std::{thread, thread_local};
 
 use crate::text::Text;
 use crate::wire::{CtxRaw, DISPATCH_FAILED, FAULT_PANIC, MAX_FAULT_TEXT};
@@ -19,8 +22,24 @@ struct Heard {
 
 static HOOK: Once = Once::new();
 
+/// Hears of a handler's panic: its shard and its text.
+type Tell = Box<dyn Fn(u32, &str) + Send + Sync>;
+
+static TELL: OnceLock<Tell> = OnceLock::new();
+
+/// Whether a panic ends the process: so is this program built.
+pub(crate) const ABORTS: bool = cfg!(panic = "abort");
+
+/// Names who is told of a handler's panic where panics abort, once for the process. Without it such a panic ends the process.
+pub(crate) fn on_abort(tell: impl Fn(u32, &str) + Send + Sync + 'static) {
+    // Whoever came first stays: a process has one worker at most.
+    let _ = TELL.set(Box::new(tell));
+}
+
 thread_local! {
     static HANDLING: Cell<bool> = const { Cell::new(false) };
+    /// The shard whose handlers this thread runs, where panics abort.
+    static SHARD: Cell<Option<u32>> = const { Cell::new(None) };
     static HEARD: RefCell<Heard> = const { RefCell::new(Heard { bytes: [0; MAX_FAULT_TEXT], len: 0 }) };
 }
 
@@ -32,6 +51,9 @@ thread_local! {
 #[inline]
 pub(crate) unsafe fn guard(ctx: &mut CtxRaw, handle: impl FnOnce(&mut CtxRaw) -> u32) -> u32 {
     HOOK.call_once(listen);
+    if ABORTS {
+        SHARD.set(Some(ctx.shard));
+    }
     HANDLING.set(true);
     // The state may be half changed, as after a panic on the GPU: the actor has failed and handles nothing more.
     let result = panic::catch_unwind(AssertUnwindSafe(|| handle(ctx)));
@@ -79,11 +101,21 @@ fn listen() {
         if !HANDLING.get() {
             return before(info);
         }
+        let told = SHARD.get().zip(TELL.get());
+        if ABORTS && told.is_none() {
+            // The process ends, and this is its last word.
+            return before(info);
+        }
         HEARD.with_borrow_mut(|heard| {
             let mut text = Text::new(&mut heard.bytes);
             text.panic(info.location(), &said(info.payload()));
             heard.len = text.len();
         });
+        let Some((shard, tell)) = told else { return };
+        HEARD.with_borrow(|heard| tell(shard, str::from_utf8(&heard.bytes[..heard.len]).unwrap_or_default()));
+        loop {
+            thread::park();
+        }
     }));
 }
 

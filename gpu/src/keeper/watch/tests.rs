@@ -497,6 +497,36 @@ fn a_device_that_says_nothing_at_all_is_ended() {
     }
 }
 
+/// Where panics abort, a handler's panic ends the worker once the other shards have left, and is nothing of the device's intensity.
+#[test]
+fn a_panic_costs_no_intensity() {
+    let none = Limits { losses: (0, SECOND), ..LIMITS };
+    let panicked = || Event::Panicked(1, WorkerError::new(Class::Panic, "at gate 7"));
+    let (mut watch, mut now) = (Watch::new(none, SHARDS, Duration::ZERO), Duration::ZERO);
+    for turn in 0..5 {
+        let mut shards = [At { running: true, ..At::default() }; SHARDS];
+        if turn != 4 {
+            watch.handle(Event::Running, now);
+            assert_eq!(watch.handle(panicked(), now), [Action::Part]);
+            assert_eq!(watch.handle(look(&shards), now), [], "the others are on their way");
+            (shards[0].running, shards[2].running) = (false, false);
+            // At last those that do not leave are left alone.
+            let left = if turn == 3 { [At { running: true, ..At::default() }; SHARDS] } else { shards };
+            now += if turn == 3 { GRACE } else { TICK };
+            assert_eq!(watch.handle(look(&left), now), [Action::End]);
+        } else {
+            assert_eq!(watch.handle(panicked(), now), [Action::End], "while it came up");
+        }
+        let actions = watch.handle(Event::Ended(Some(9)), now);
+        assert_eq!(actions[0], Action::Report(WorkerError::new(Class::Panic, "at gate 7")));
+        let launch = watch.handle(Event::Opened, now);
+        assert_eq!(launch, [Action::Launch(Loss { fault: wire::FAULT_PANIC, hung: vec![1] })]);
+    }
+    watch.handle(Event::Running, now);
+    watch.handle(Event::Gone, now);
+    assert!(matches!(watch.handle(Event::Ended(Some(9)), now)[..], [Action::Lose(_)]), "and any other is too much");
+}
+
 /// A shard that was told to leave gives no signs while its handler hangs: that is found all the same, once no stall takes that long.
 #[test]
 fn who_hangs_as_all_are_to_leave_is_found() {
