@@ -7,6 +7,7 @@ use ractor::{ActorErr, MessagingErr, RactorErr, SpawnErr};
 use resident_gpu::arena::ArenaError;
 use resident_gpu::device::DeviceFault;
 use resident_gpu::region::FORKED;
+use resident_host::explain;
 use resident_kernels::wire;
 use thiserror::Error;
 
@@ -22,15 +23,24 @@ pub enum StartError {
     /// `Config::pump` asks for no thread.
     #[error("`pump.threads` is 0: nobody would fetch replies; use 1 or more")]
     NoPump,
-    /// The operating system gave no thread for a pump.
-    #[error("no thread for a pump: {0}; raise the limit on threads")]
+    /// The operating system gave no thread, for the start or for a pump.
+    #[error("no thread for the start or a pump: {}", explain(.0, "start it again"))]
     Thread(#[source] std::io::Error),
     /// The device's own actor did not start.
     #[error("the device's actor did not start: {0}")]
     Actor(#[source] SpawnErr),
-    /// The task that waited for the device was cancelled: the runtime is shutting down.
-    #[error("the runtime is shutting down: start a system while its runtime runs")]
+    /// There is no tokio runtime here, or one without timers.
+    #[error(
+        "there is no tokio runtime with timers here: start a system within the one that is to run its actors (`#[tokio::main]`, \
+         `Runtime::block_on`), built with `enable_all` or `enable_time`"
+    )]
     Runtime,
+    /// The runtime's time is paused, so whatever waits for the device would time out at once.
+    #[error(
+        "the runtime's time is paused (`start_paused`, `tokio::time::pause`), in which a wait for the device is over before it has begun: \
+         `tokio::time::resume()` before the start, and leave it running while the system runs"
+    )]
+    Paused,
 }
 
 /// Why an actor was not spawned.

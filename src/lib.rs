@@ -115,6 +115,7 @@ mod proxy;
 mod pump;
 mod recovery;
 mod route;
+mod runtime;
 mod spawn;
 mod spinlock;
 mod stop;

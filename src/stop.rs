@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 use futures_util::{StreamExt, stream};
 use parking_lot::Mutex;
 use resident_gpu::device::{DeviceFault, StopError};
+use resident_host::apart;
 use tokio::sync::OnceCell;
 use tokio::task::AbortHandle;
 
@@ -28,10 +29,13 @@ pub struct StopReport {
     pub dead_letters: u64,
 }
 
+/// The pumps, until somebody waits for their end.
+type Pumps = Arc<Mutex<Vec<JoinHandle<()>>>>;
+
 /// Ends a system, once.
 pub(crate) struct Stopper {
     pub core: Arc<Core>,
-    pumps: Mutex<Vec<JoinHandle<()>>>,
+    pumps: Pumps,
     /// They keep timers and links.
     tasks: [AbortHandle; 2],
     report: OnceCell<StopReport>,
@@ -41,7 +45,7 @@ pub(crate) struct Stopper {
 
 impl Stopper {
     pub(crate) fn new(core: Arc<Core>, pumps: Vec<JoinHandle<()>>, tasks: [AbortHandle; 2]) -> Stopper {
-        Stopper { core, pumps: Mutex::new(pumps), tasks, report: OnceCell::new(), abandoned: Mutex::new(false) }
+        Stopper { core, pumps: Arc::new(Mutex::new(pumps)), tasks, report: OnceCell::new(), abandoned: Mutex::new(false) }
     }
 
     /// Stops everything in order; whoever comes later gets the same report.
@@ -55,11 +59,12 @@ impl Stopper {
     async fn stop_now(&self) -> StopReport {
         self.core.begin_stop();
         let (drained, killed) = self.drain().await;
-        let end = tokio::task::spawn_blocking(self.last_part()).await;
+        let work = self.last_part();
+        // Where there is no thread for it, it is done in this one, which does nothing else meanwhile: nobody that it waits for is here.
+        let ended = apart(work.clone()).await.unwrap_or_else(|_| Some(work()));
         // Behind a checkpoint that is being taken, which finds that the device has ended.
         *self.core.last.lock().await = None;
-        // The task is cancelled only with its runtime; then `abandon` follows.
-        let device = end.unwrap_or(Ok(()));
+        let device = ended.unwrap_or(Ok(()));
         StopReport { drained, killed, device, dead_letters: self.core.dead_letters() }
     }
 
@@ -93,9 +98,9 @@ impl Stopper {
         if self.core.lost().is_none() {
             self.core.lose(why);
         }
-        let (core, end) = (self.core.clone(), self.last_part());
+        let (core, work) = (self.core.clone(), self.last_part());
         let end = move || {
-            let _ = end();
+            let _ = work();
             *core.last.blocking_lock() = None;
         };
         if thread::Builder::new().name("resident-stop".into()).spawn(end).is_err() {
@@ -105,11 +110,12 @@ impl Stopper {
     }
 
     /// Stops the device, lets the pumps fetch the rest and end, and gives everything back. Blocks.
-    fn last_part(&self) -> impl FnOnce() -> Result<(), StopError> + Send + 'static {
-        let (core, pumps, tasks) = (self.core.clone(), std::mem::take(&mut *self.pumps.lock()), self.tasks.clone());
+    fn last_part(&self) -> impl Fn() -> Result<(), StopError> + Clone + Send + 'static {
+        let (core, pumps, tasks) = (self.core.clone(), self.pumps.clone(), self.tasks.clone());
         move || {
             let stopped = core.device.stop(core.stop_timeout);
             core.end();
+            let pumps = std::mem::take(&mut *pumps.lock());
             for pump in pumps {
                 if pump.join().is_err() {
                     tracing::error!("a pump has panicked; this is an error of resident, please report it");

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use ractor::{Actor as _, ActorRef, Message};
-use resident_gpu::device::{Device, DeviceFault, DeviceInfo, Isolation, Loss};
+use resident_gpu::device::{Device, DeviceFault, DeviceInfo, Isolation, Loss, StartError as DeviceStartError};
+use resident_host::apart;
 use resident_kernels::actor::Emit;
 use resident_kernels::address::Address;
 use resident_kernels::host::Resident;
@@ -22,6 +23,7 @@ use crate::links::{self, Links};
 use crate::nursery::Nursery;
 use crate::port::Port;
 use crate::pump::Pump;
+use crate::runtime;
 use crate::stop::{StopReport, Stopper};
 
 /// A running device and everything that belongs to it. Clones are the same system; it stops in order when
@@ -41,15 +43,17 @@ struct Inner {
 impl System {
     /// Starts a device: the GPU if there is one that can be used, else the CPU device, unless `config` says which.
     ///
-    /// Call it in the tokio runtime that is to run the actors' proxies.
+    /// Call it in the tokio runtime that is to run the actors' proxies. That one has timers, and its time is not paused, now or later: a
+    /// device's time is the real one.
     pub async fn start(config: Config) -> Result<System, StartError> {
         if config.pump.threads == 0 {
             return Err(StartError::NoPump);
         }
+        runtime::check()?;
         clock::refresh();
         let options = config.options();
-        let started = tokio::task::spawn_blocking(move || Device::start(options)).await;
-        let device = started.map_err(|_| StartError::Runtime)??;
+        let started = apart(move || Device::start(options)).await.map_err(StartError::Thread)?;
+        let device = started.unwrap_or_else(|| Err(DeviceStartError::Worker("the start has panicked, please report it".into())))?;
 
         let pumps = config.pump.threads.min(device.info().shards) as usize;
         let bells: Box<[_]> = (0..pumps).map(|_| Arc::new(Doorbell::default())).collect();

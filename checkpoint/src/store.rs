@@ -14,6 +14,7 @@ mod process;
 use std::pin::Pin;
 
 use bytes::Bytes;
+use resident_host::apart;
 
 pub use directory::Directory;
 #[cfg(test)]
@@ -53,5 +54,6 @@ pub struct Entry {
 
 /// Runs what blocks where blocking is allowed.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Stopped)
+    let done = apart(work).await;
+    done.map_err(|source| StoreError::Io { what: "start a thread for it".into(), source })?.ok_or(StoreError::Stopped)
 }

@@ -17,6 +17,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
+use resident_host::explain;
 use resident_kernels::engine::kinds;
 use resident_kernels::wire;
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,7 @@ use crate::fault::{Class, WorkerError};
 use crate::options::{Choice, DeviceInfo, DeviceKind, Isolation, Options};
 use crate::region::{Owner, Region};
 use crate::worker::link::{Link, any_readable};
-use crate::worker::{self, Done, Hand, Job, Order, Word, order};
+use crate::worker::{self, Done, Hand, Job, Order, Word, not_taken, order};
 
 /// How a device is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +97,7 @@ pub(crate) struct Kept {
 impl Keeper {
     /// Starts a device; what it runs on comes over `hello` once its shards run, or why they do not.
     pub(crate) fn start(options: Options, hello: SyncSender<Result<Kept, WorkerError>>) -> Result<Keeper, WorkerError> {
-        let none = |error| WorkerError::new(Class::Worker, format!("no thread to keep the device: {error}"));
+        let none = |error| WorkerError::new(Class::Worker, format!("nobody to keep the device: {}", explain(&error, "start it again")));
         let (wishes, heard) = Link::pair().map_err(none)?;
         let shared = Arc::new(Shared {
             now: Mutex::new(Now {
@@ -258,8 +259,10 @@ fn open(options: &Options) -> Result<First, WorkerError> {
     }
     match worker.hear(options.start_timeout) {
         Some(Some((Word::Opened(info), descriptors))) => {
-            let [region, memory]: [OwnedFd; 2] =
-                descriptors.try_into().map_err(|_| WorkerError::new(Class::Protocol, "the worker did not hand over its descriptors"))?;
+            let [region, memory]: [OwnedFd; 2] = descriptors
+                .map_err(not_taken)?
+                .try_into()
+                .map_err(|_| WorkerError::new(Class::Protocol, "the worker did not hand over its descriptors"))?;
             let region = Region::open(region).map_err(|error| WorkerError::new(Class::Protocol, error.to_string()))?;
             Ok(First { worker, region, memory, info })
         }
@@ -381,7 +384,8 @@ impl Keeping {
         match self.wishes.receive() {
             Ok(Some((Wish::Stop, _))) => self.happen(Event::Stop),
             Ok(Some((Wish::GiveUp, _))) => self.happen(Event::GiveUp),
-            Ok(Some((Wish::Job(job, buffer), descriptors))) => {
+            Ok(Some((Wish::Job(..), Err(error)))) => self.answer(Err(not_taken(error).into())),
+            Ok(Some((Wish::Job(job, buffer), Ok(descriptors)))) => {
                 let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
                 let told = self.watch.is_running() && self.worker.order(&Order::Job(job, buffer), &descriptors).is_ok();
                 self.asked = told;

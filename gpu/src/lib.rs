@@ -23,6 +23,8 @@ pub mod region;
 pub mod replies;
 pub mod ring;
 pub mod rows;
+#[cfg(not(loom))]
+mod shared;
 mod sync;
 #[cfg(not(loom))]
 mod tables;

@@ -22,10 +22,12 @@ use crate::frame::{Ops, Slot};
 use crate::names::{self, Names};
 use crate::replies::{self, Answers, ReplyLines};
 use crate::ring::{self, Consumer, MAX_CAPACITY_LOG2, Mender, Observer, Producer};
+use crate::shared::shared;
 use crate::words::{ControlWords, HeaderWords, ProgressWords, Shape};
 use memmap2::{MmapOptions, MmapRaw};
+use resident_host::explain;
 use resident_kernels::wire::{self, LINE_STRIDE, MAX_FRAME_SLOTS, NAME_WINDOW, NameEntry, REGION_MAGIC, SLOT_BYTES};
-use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::fs::SealFlags;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::collections::hash_map::RandomState;
@@ -107,7 +109,7 @@ pub enum RegionError {
     #[error("a state arena of {0} bytes: take at most {MAX_ARENA_BYTES}")]
     Arena(u64),
     /// The system did not give the memory.
-    #[error("the system refused to {step} a region of {bytes} bytes: {cause}; free memory, or take fewer shards or smaller rings")]
+    #[error("the system refused to {step} a region of {bytes} bytes: {}", explain(.cause, "free memory, or take fewer shards or smaller rings"))]
     System {
         /// What was asked for.
         step: &'static str,
@@ -221,12 +223,11 @@ impl Region {
     /// Makes a region that other processes can map.
     pub fn create(geometry: &Geometry) -> Result<Arc<Region>, RegionError> {
         let shape = geometry.layout()?;
-        let refused = |step, cause: rustix::io::Errno| RegionError::System { step, bytes: shape.bytes, cause: cause.into() };
-        let fd = rustix::fs::memfd_create("resident-region", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
-            .map_err(|cause| refused("open", cause))?;
-        rustix::fs::ftruncate(&fd, shape.bytes).map_err(|cause| refused("size", cause))?;
+        let refused = |step, cause| RegionError::System { step, bytes: shape.bytes, cause };
+        let fd = shared("resident-region", shape.bytes).map_err(|cause| refused("make", cause))?;
         // Nobody can take the memory away under a reader's feet, and nobody can undo that.
-        rustix::fs::fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL).map_err(|cause| refused("seal", cause))?;
+        rustix::fs::fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)
+            .map_err(|cause| refused("seal", cause.into()))?;
         let (base, map) = map(&fd, shape.bytes)?;
         Ok(Region::new(base, shape, Memory::Mapped { fd: Some(fd), map }, true))
     }

@@ -21,19 +21,21 @@ mod name;
 mod pace;
 mod process;
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
+use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use resident_host::explain;
 use resident_kernels::wire;
 use serde::{Deserialize, Serialize};
 
 use self::inquest::Inquest;
 use self::jobs::Jobs;
 pub(crate) use self::jobs::{Done, Job};
-use self::link::Link;
+use self::link::{Descriptors, Link};
 use self::name::Role;
 use self::pace::Pace;
 pub(crate) use self::process::Hand;
@@ -120,8 +122,15 @@ fn work(link: &Link, orphaned: fn()) -> Result<(), WorkerError> {
     say(link, &Word::Stopped)
 }
 
-fn next(link: &Link) -> Result<Option<(Order, Vec<OwnedFd>)>, WorkerError> {
-    link.receive().map_err(|error| WorkerError::new(Class::Worker, format!("no order came over the link: {error}")))
+fn next(link: &Link) -> Result<Option<(Order, Descriptors)>, WorkerError> {
+    link.receive().map_err(|error| {
+        WorkerError::new(Class::Worker, format!("no order came over the link: {}", explain(&error, "start the system again")))
+    })
+}
+
+/// Shared memory that was handed over, and could not be taken.
+pub(crate) fn not_taken(cause: io::Error) -> WorkerError {
+    WorkerError::new(Class::Memory, format!("no descriptor for memory that was handed over: {}", explain(&cause, "start the system again")))
 }
 
 fn say(link: &Link, word: &Word) -> Result<(), WorkerError> {
@@ -130,10 +139,10 @@ fn say(link: &Link, word: &Word) -> Result<(), WorkerError> {
     Ok(())
 }
 
-fn open(options: &Options, descriptors: Vec<OwnedFd>, link: &Link) -> Result<Opened, WorkerError> {
+fn open(options: &Options, descriptors: Descriptors, link: &Link) -> Result<Opened, WorkerError> {
     let plan = Plan::make(options)?;
     let info = plan.info().clone();
-    let mut descriptors = descriptors.into_iter();
+    let mut descriptors = descriptors.map_err(not_taken)?.into_iter();
     let (region, memory) = (descriptors.next(), descriptors.next());
     let made = region.is_none();
     let region = match region {

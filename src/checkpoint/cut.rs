@@ -11,8 +11,8 @@ use std::time::Duration;
 use resident_checkpoint::{Actor, ChangedPage, Checkpoint, Delta, DeltaParts, Emitted, Key, Kind, Parts, Pending, Shard, Status, Taken};
 use resident_gpu::cut::{Cut, CutError, Queued};
 use resident_gpu::rows::RowId;
+use resident_host::apart;
 use resident_kernels::wire::{CutRow, FROM_ACTOR, ROW_FREE, ROW_LIVE};
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::error::CheckpointError;
@@ -82,25 +82,26 @@ async fn attempts(
             last.as_ref().filter(|last| matches!(scope, Scope::Device) && base.is_some_and(|base| base.taken() == last.checkpoint.taken()));
         let known = known.map(|last| (last.number, last.checkpoint.clone()));
         let (task, notes) = ((core.clone(), scope.clone()), notes.clone());
-        let attempt = spawn_blocking(move || attempt(&task.0, &task.1, notes, known));
+        let attempt = apart(move || attempt(&task.0, &task.1, notes, known));
         match timeout_at(deadline, attempt).await {
             Err(_) => {
                 // It goes on by itself; what the worker then has as its last is not known here.
                 *last = None;
                 return None;
             }
-            Ok(Err(_)) => return Some(Err(CheckpointError::Runtime)),
-            Ok(Ok(Ok(made))) => {
+            Ok(Err(error)) => return Some(Err(CheckpointError::thread(&error))),
+            Ok(Ok(None)) => return Some(Err(CheckpointError::Runtime)),
+            Ok(Ok(Some(Ok(made)))) => {
                 if let Some(number) = made.number {
                     *last = Some(Last { number, checkpoint: made.checkpoint.clone() });
                 }
                 return Some(Ok((made.checkpoint, made.delta, made.pause)));
             }
-            Ok(Ok(Err(Failed::Checkpoint(error)))) => {
+            Ok(Ok(Some(Err(Failed::Checkpoint(error))))) => {
                 *last = None;
                 return Some(Err(error));
             }
-            Ok(Ok(Err(Failed::Again))) => {
+            Ok(Ok(Some(Err(Failed::Again)))) => {
                 // Numbers begin anew with each worker.
                 *last = None;
                 if timeout_at(deadline, sleep(REST)).await.is_err() {

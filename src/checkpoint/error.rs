@@ -1,11 +1,13 @@
 //! What can go wrong with checkpoints: one enum per operation, each text says what to do next.
 
+use std::io;
 use std::time::Duration;
 
 use ractor::ActorId;
 use resident_checkpoint::{Invalid, Key};
 use resident_gpu::device::DeviceFault;
 use resident_gpu::region::FORKED;
+use resident_host::explain;
 use thiserror::Error;
 
 use crate::error::SpawnError;
@@ -32,8 +34,8 @@ pub enum CheckpointError {
     /// What the device said makes no checkpoint.
     #[error("the device has answered what makes no checkpoint ({0}); this is an error of resident, please report it")]
     Invalid(#[from] Invalid),
-    /// The task that waited for the device was cancelled: the runtime is shutting down.
-    #[error("the runtime is shutting down: take checkpoints while it runs")]
+    /// The thread that spoke to the device has panicked.
+    #[error("the thread that takes checkpoints has panicked; this is an error of resident, please report it")]
     Runtime,
     /// This process is a child that was forked from the system's.
     #[error("{FORKED}")]
@@ -121,7 +123,25 @@ pub enum RestoreError {
     /// The device refused; the text says what to do.
     #[error("{0}")]
     Refused(String),
-    /// The task that waited for the device was cancelled: the runtime is shutting down.
-    #[error("the runtime is shutting down: restore while it runs")]
+    /// The thread that spoke to the device has panicked.
+    #[error("the thread that restores has panicked; this is an error of resident, please report it")]
     Runtime,
+}
+
+impl CheckpointError {
+    /// The system gives no thread to take one in.
+    pub(super) fn thread(cause: &io::Error) -> CheckpointError {
+        CheckpointError::Refused(no_thread(cause))
+    }
+}
+
+impl RestoreError {
+    /// The system gives no thread to restore in.
+    pub(super) fn thread(cause: &io::Error) -> RestoreError {
+        RestoreError::Refused(no_thread(cause))
+    }
+}
+
+fn no_thread(cause: &io::Error) -> String {
+    format!("no thread to speak to the device in: {}", explain(cause, "try again"))
 }

@@ -16,9 +16,9 @@ use ractor::concurrency::JoinHandle;
 use ractor::{ActorCell, registry};
 use resident_checkpoint::{Actor as Saved, Checkpoint, Key, Kind as SavedKind, Status};
 use resident_gpu::cut::{CutError, Load};
+use resident_host::apart;
 use resident_kernels::actor::Kind;
 use resident_kernels::host::Resident;
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::cut::fence;
@@ -160,8 +160,8 @@ async fn load(
     let stride = length.next_multiple_of(ALIGN);
     let bytes = {
         let (core, checkpoint, live) = (core.clone(), checkpoint.clone(), live.clone());
-        let staged = spawn_blocking(move || stage(&core, &checkpoint, kind, &live, stride)).await;
-        staged.map_err(|_| RestoreError::Runtime)??
+        let staged = apart(move || stage(&core, &checkpoint, kind, &live, stride)).await;
+        staged.map_err(|error| RestoreError::thread(&error))?.ok_or(RestoreError::Runtime)??
     };
     let range = |at: usize| -> Range<usize> { at * stride..at * stride + length };
     let load = |(at, (place, actor)): (usize, (&Place, &Saved))| Load {
@@ -178,8 +178,8 @@ async fn load(
     let deadline = Instant::now() + PATIENCE;
     loop {
         let (core_there, loads, bytes) = (core.clone(), loads.clone(), bytes.clone());
-        let done = spawn_blocking(move || core_there.device.load(&loads, &bytes)).await.map_err(|_| RestoreError::Runtime)?;
-        match done {
+        let done = apart(move || core_there.device.load(&loads, &bytes)).await;
+        match done.map_err(|error| RestoreError::thread(&error))?.ok_or(RestoreError::Runtime)? {
             Ok(()) => return Ok(loaded),
             // The same once more: nobody else has these rows.
             Err(CutError::Lost | CutError::Late(_)) if Instant::now() < deadline => sleep(REST).await,
@@ -205,8 +205,11 @@ fn stage(core: &Core, checkpoint: &Checkpoint, kind: &'static Kind, live: &[Save
         let each = live.len().div_ceil(threads).max(1);
         filled = thread::scope(|scope| {
             let parts = room.chunks_mut((each * stride).max(1)).zip(live.chunks(each));
-            let parts: Vec<_> = parts.map(|(room, live)| scope.spawn(move || fill(room, live))).collect();
-            parts.into_iter().try_for_each(|part| part.join().map_err(|_| RestoreError::Runtime)?.map_err(RestoreError::from))
+            let parts: Vec<_> = parts.map(|(room, live)| thread::Builder::new().spawn_scoped(scope, move || fill(room, live))).collect();
+            parts.into_iter().try_for_each(|part| {
+                let part = part.map_err(|error| RestoreError::thread(&error))?;
+                part.join().map_err(|_| RestoreError::Runtime)?.map_err(RestoreError::from)
+            })
         });
     });
     let bytes = bytes.map_err(|error| RestoreError::Refused(error.to_string()))?;

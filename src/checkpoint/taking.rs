@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ractor::ActorId;
 use resident_checkpoint::{Checkpoint, Delta};
+use resident_host::apart;
 use resident_kernels::actor::{Actor, Kind};
 use resident_kernels::host::Resident;
 
@@ -115,8 +116,9 @@ impl IntoFuture for Since {
                 Some(delta) => Ok((checkpoint, delta)),
                 None => {
                     let new = checkpoint.clone();
-                    let compared = tokio::task::spawn_blocking(move || Checkpoint::delta_from(&base, &new)).await;
-                    Ok((checkpoint, compared.map_err(|_| CheckpointError::Runtime)?))
+                    let compared = apart(move || Checkpoint::delta_from(&base, &new)).await;
+                    let delta = compared.map_err(|error| CheckpointError::thread(&error))?.ok_or(CheckpointError::Runtime)?;
+                    Ok((checkpoint, delta))
                 }
             }
         }

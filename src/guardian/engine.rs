@@ -19,9 +19,11 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use ractor::concurrency::spawn;
 use ractor::{ActorCell, ActorId, ActorStatus};
+use resident_host::apart;
 use resident_supervisor::{
     Action, Child, ChildInfo, ChildKey, Counts, End, Event as Told, Exit, Flags, Kind, Outcome, Reply, Request, RequestId, Start, Target,
 };
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -460,7 +462,13 @@ impl Engine {
         if let (What::Actor, Heard::Ended { state, .. }) = (&here.what, &mut heard)
             && let Some(state) = state.take()
         {
-            here.dropping = Some(tokio::task::spawn_blocking(move || drop(state)));
+            let runtime = Handle::current();
+            let dropped = apart(move || {
+                let _in_it = runtime.enter();
+                drop(state);
+            });
+            // Where there is no thread for it, it is dropped at once.
+            here.dropping = Some(tokio::spawn(async move { drop(dropped.await) }));
         }
         here.heard = Some(heard);
         if here.is_gone {

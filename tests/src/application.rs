@@ -23,8 +23,12 @@ pub struct Application {
 impl Application {
     /// Starts this program again for the ignored test `name` alone.
     pub fn start(name: &str) -> Application {
+        Application::start_by(name, Command::new(env::current_exe().expect("this program")))
+    }
+
+    /// The same by a command to which the arguments of this program are added.
+    pub fn start_by(name: &str, mut command: Command) -> Application {
         let mark = unique(&format!("{name}-{}", std::process::id()));
-        let mut command = Command::new(env::current_exe().expect("this program"));
         command.args([name, "--exact", "--ignored", "--nocapture"]).env(MARK, &mark).stdout(Stdio::piped());
         let mut child = command.spawn().expect("another process");
         let output = BufReader::new(child.stdout.take().expect("piped")).lines();

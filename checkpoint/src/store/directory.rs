@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use resident_host::check_size;
 
 use super::disk::{Disk, Files};
 use super::error::StoreError;
@@ -134,6 +135,7 @@ impl Inner {
     }
 
     fn write(&self, beside: &str, file: &Encoded) -> std::io::Result<()> {
+        check_size(file.bytes())?;
         let mut output = self.disk.create(beside)?;
         file.pieces().iter().try_for_each(|piece| output.write(piece))?;
         output.sync()

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
+use resident_host::explain;
 use thiserror::Error;
 
 /// Why a store did not do what it was asked to.
@@ -63,7 +64,7 @@ pub enum StoreError {
         prefix: String,
     },
     /// The operating system refused.
-    #[error("could not {what}: {source}")]
+    #[error("could not {what}: {}", explain(source, "see that the place is there and that this user may write it"))]
     Io {
         /// What was tried.
         what: String,
@@ -82,7 +83,7 @@ pub enum StoreError {
     #[error("this process was forked from the one that has opened the place for checkpoints: open it here, once the parent has closed it")]
     Forked,
     /// The work was not done.
-    #[error("the work was not finished: the runtime is shutting down, or it panicked")]
+    #[error("the work was not finished: its thread has panicked; this is an error of resident, please report it")]
     Stopped,
 }
 

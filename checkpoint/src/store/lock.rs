@@ -7,12 +7,15 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
+use resident_host::check_size;
 use rustix::fs::OFlags;
 
 use super::disk::Files;
 use super::error::StoreError;
 use super::process::Process;
 
+/// The most bytes that the holder writes in it.
+const SIGNATURE: u64 = 32;
 /// The file that is locked. It stays when the lock is given back: who deleted it could delete the next one's.
 pub(crate) const LOCK: &str = "LOCK";
 
@@ -50,12 +53,13 @@ impl Drop for Lock {
 /// Who holds it, if that has been written yet.
 fn pid(file: &mut File) -> Option<u32> {
     let mut text = String::new();
-    file.take(32).read_to_string(&mut text).ok()?;
+    file.take(SIGNATURE).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
 }
 
 /// For people, and for the error of the next who tries.
 fn sign(file: &mut File) -> io::Result<()> {
+    check_size(SIGNATURE)?;
     file.set_len(0)?;
     file.rewind()?;
     writeln!(file, "{}", std::process::id())

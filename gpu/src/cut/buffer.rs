@@ -4,7 +4,7 @@
 //! each order, and has it back when the worker has answered or is gone; in between only the worker writes it. What was cut stays in
 //! it, without a copy, as long as anybody holds the bytes: then the buffer is free for the next order.
 
-use std::fmt::Display;
+use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr;
@@ -14,12 +14,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use memmap2::{MmapOptions, MmapRaw};
+use resident_host::explain;
 use resident_kernels::wire::{CutPage, CutRow, CutTotals, STATE_PAGE};
-use rustix::fs::{MemfdFlags, fstat, ftruncate, memfd_create};
+use rustix::fs::fstat;
 
 use crate::fault::{Class, WorkerError};
 use crate::mailboxes::Mailboxes;
 use crate::region::{Geometry, PAGE};
+use crate::shared::shared;
 
 /// Where things lie in a buffer, each on a page of its own.
 #[derive(Clone, Copy, Debug)]
@@ -94,14 +96,13 @@ pub(crate) struct Buffer {
 impl Buffer {
     fn make(layout: &Layout) -> Result<Buffer, WorkerError> {
         static IDS: AtomicU64 = AtomicU64::new(0);
-        let fd = memfd_create("resident-cut", MemfdFlags::CLOEXEC).map_err(|cause| none(layout.end, cause))?;
-        ftruncate(&fd, layout.end).map_err(|cause| none(layout.end, cause))?;
+        let fd = shared("resident-cut", layout.end).map_err(|cause| none(layout.end, cause))?;
         Buffer::map(IDS.fetch_add(1, Relaxed), fd, layout)
     }
 
     /// The buffer `id`, by its descriptor.
     pub(crate) fn map(id: u64, fd: OwnedFd, layout: &Layout) -> Result<Buffer, WorkerError> {
-        if fstat(&fd).map_err(|cause| none(layout.end, cause))?.st_size != layout.end as i64 {
+        if fstat(&fd).map_err(|cause| none(layout.end, cause.into()))?.st_size != layout.end as i64 {
             return Err(WorkerError::new(Class::Protocol, "the buffer of a cut has another size"));
         }
         let map = MmapOptions::new().len(layout.end as usize).no_reserve_swap().map_raw(&fd).map_err(|cause| none(layout.end, cause))?;
@@ -180,8 +181,9 @@ impl Buffer {
     }
 }
 
-fn none(bytes: u64, cause: impl Display) -> WorkerError {
-    WorkerError::new(Class::Memory, format!("the system has no {bytes} bytes of addresses for a cut ({cause}); lower `arena_bytes`"))
+fn none(bytes: u64, cause: io::Error) -> WorkerError {
+    let cause = explain(&cause, "lower `arena_bytes`");
+    WorkerError::new(Class::Memory, format!("the system gives no {bytes} bytes of addresses for a cut: {cause}"))
 }
 
 /// The buffers that an application has made.

@@ -2,22 +2,24 @@
 
 mod cut;
 
-use std::fmt::Display;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::slice;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use memmap2::{MmapOptions, MmapRaw};
+use resident_host::explain;
 use resident_kernels::engine::{mend_host, run_host_shard};
 use resident_kernels::wire::{EngineParams, LaneState, ShardState, WORK_LANES};
-use rustix::fs::{MemfdFlags, fstat, ftruncate, memfd_create};
+use rustix::fs::fstat;
 
 use self::cut::Cuts;
 use super::{Engine, Left, Outcome, SHARD_THREAD};
 use crate::cut::buffer::Buffer;
 use crate::fault::{Class, WorkerError};
 use crate::region::Region;
+use crate::shared::shared;
 use crate::tables::Tables;
 use crate::worker::Job;
 
@@ -74,7 +76,9 @@ impl Engine for Cpu {
                 unsafe { run_host_shard(&memory.params, shard, threads) }
             };
             let thread = thread::Builder::new().name(format!("{SHARD_THREAD}{shard}")).spawn(run);
-            self.shards.push(thread.map_err(|e| WorkerError::new(Class::Worker, format!("no thread for shard {shard}: {e}")))?);
+            self.shards.push(thread.map_err(|cause| {
+                WorkerError::new(Class::Worker, format!("no thread for shard {shard}: {}", explain(&cause, "take fewer `shards`")))
+            })?);
         }
         Ok(())
     }
@@ -128,13 +132,9 @@ impl Memory {
         let bytes = tables.bytes as usize;
         let fd = match before {
             Some(fd) => fd,
-            None => {
-                let fd = memfd_create("resident-state", MemfdFlags::CLOEXEC).map_err(|cause| none(bytes, cause))?;
-                ftruncate(&fd, bytes as u64).map_err(|cause| none(bytes, cause))?;
-                fd
-            }
+            None => shared("resident-state", bytes as u64).map_err(|cause| none(bytes, cause))?,
         };
-        if fstat(&fd).map_err(|cause| none(bytes, cause))?.st_size != bytes as i64 {
+        if fstat(&fd).map_err(|cause| none(bytes, cause.into()))?.st_size != bytes as i64 {
             return Err(WorkerError::new(Class::Protocol, "rows and state of the engine before have another size"));
         }
         let map = MmapOptions::new().len(bytes).map_raw(&fd).map_err(|cause| none(bytes, cause))?;
@@ -143,6 +143,7 @@ impl Memory {
     }
 }
 
-fn none(bytes: usize, cause: impl Display) -> WorkerError {
-    WorkerError::new(Class::Memory, format!("the system has no {bytes} bytes for rows and state ({cause}); lower `arena_bytes` or `rows`"))
+fn none(bytes: usize, cause: io::Error) -> WorkerError {
+    let cause = explain(&cause, "lower `arena_bytes` or `rows`");
+    WorkerError::new(Class::Memory, format!("the system gives no {bytes} bytes for rows and state: {cause}"))
 }

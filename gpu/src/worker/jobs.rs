@@ -1,12 +1,11 @@
 //! Cuts and loads, as a worker has its engine do them: taken up and drained beside the shards, with a stand in between.
 
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::link::Link;
-use super::{Word, say};
+use super::link::{Descriptors, Link};
+use super::{Word, not_taken, say};
 use crate::clock::now_micros;
 use crate::cut::NOTE_LIMIT;
 use crate::cut::buffer::{Buffer, Layout};
@@ -71,12 +70,13 @@ impl Jobs {
         link: &Link,
         job: Job,
         buffer: u64,
-        descriptors: Vec<OwnedFd>,
+        descriptors: Descriptors,
     ) -> Result<(), WorkerError> {
-        let begun = match descriptors.into_iter().next() {
+        let begun = match descriptors.map(|all| all.into_iter().next()) {
             _ if self.0.is_some() => Err(WorkerError::new(Class::Protocol, "a second job before the first is done")),
-            None => Err(WorkerError::new(Class::Protocol, "a job without a buffer")),
-            Some(fd) => Buffer::map(buffer, fd, &Layout::of(&region.geometry())).and_then(|buffer| engine.begin(job, buffer)),
+            Err(error) => Err(not_taken(error)),
+            Ok(None) => Err(WorkerError::new(Class::Protocol, "a job without a buffer")),
+            Ok(Some(fd)) => Buffer::map(buffer, fd, &Layout::of(&region.geometry())).and_then(|buffer| engine.begin(job, buffer)),
         };
         match begun {
             Ok(()) => {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
-    SocketType, recvmsg, sendmsg, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,6 +18,9 @@ use serde::de::DeserializeOwned;
 const LIMIT: usize = 16 * 1024;
 /// The most descriptors beside one message.
 const DESCRIPTORS: usize = 2;
+
+/// What came beside a message; an error if there was no room for all of it here, and the system has let go of some.
+pub(crate) type Descriptors = io::Result<Vec<OwnedFd>>;
 
 /// One end.
 pub(crate) struct Link(OwnedFd);
@@ -51,16 +54,15 @@ impl Link {
     }
 
     /// Waits for the next message; `None` once the other end is gone.
-    pub(crate) fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+    pub(crate) fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<(T, Descriptors)>> {
         let mut bytes = vec![0; LIMIT];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut beside = RecvAncillaryBuffer::new(&mut space);
-        let received =
-            retry_on_intr(|| recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut beside, RecvFlags::CMSG_CLOEXEC).map(|it| it.bytes));
-        let read = match received {
+        let received = retry_on_intr(|| recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut beside, RecvFlags::CMSG_CLOEXEC));
+        let (read, flags) = match received.map(|it| (it.bytes, it.flags)) {
             // What the other end has not read when it goes is lost, and that is said so.
-            Ok(0) | Err(Errno::CONNRESET) => return Ok(None),
-            read => read?,
+            Ok((0, _)) | Err(Errno::CONNRESET) => return Ok(None),
+            received => received?,
         };
         let mut descriptors = Vec::new();
         for message in beside.drain() {
@@ -68,7 +70,8 @@ impl Link {
                 descriptors.extend(fds);
             }
         }
-        Ok(Some((serde_json::from_slice(&bytes[..read])?, descriptors)))
+        let whole = if flags.contains(ReturnFlags::CTRUNC) { Err(Errno::MFILE.into()) } else { Ok(descriptors) };
+        Ok(Some((serde_json::from_slice(&bytes[..read])?, whole)))
     }
 
     /// Whether something can be received, the other end's going included, within `timeout`.

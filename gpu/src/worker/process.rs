@@ -8,7 +8,7 @@
 //! started from it; such a worker marks all of that and starts itself once more. To mark it in the child before it is this program would
 //! take a `fork`, and that copies the page tables of an application of any size.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio, exit};
@@ -16,12 +16,14 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{env, fs, io};
 
+use resident_host::explain;
 use resident_kernels::actor::Kind;
 use resident_kernels::engine::{kinds, on_abort};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use super::link::Link;
+use super::link::{Descriptors, Link};
 use super::{Order, Word, name, serve};
 use crate::fault::{Class, WorkerError};
 use crate::options::{Isolation, Options};
@@ -47,7 +49,7 @@ enum Life {
 impl Hand {
     /// Starts a worker. A process ends with the thread that calls this.
     pub(crate) fn start(options: &Options) -> Result<Hand, WorkerError> {
-        let (link, theirs) = Link::pair().map_err(|error| WorkerError::new(Class::Worker, format!("no socket for the worker: {error}")))?;
+        let (link, theirs) = Link::pair().map_err(|error| not_started(&error))?;
         let life = match &options.isolation {
             Isolation::Process => process(options, theirs).map(Life::Process),
             Isolation::Thread => {
@@ -55,7 +57,7 @@ impl Hand {
                 work.spawn(move || serve(&theirs, || ())).map(Life::Thread)
             }
         };
-        let life = life.map_err(|error| WorkerError::new(Class::Worker, format!("the worker could not be started: {error}")))?;
+        let life = life.map_err(|error| not_started(&error))?;
         Ok(Hand { link: Some(link), life: Some(life) })
     }
 
@@ -82,9 +84,12 @@ impl Hand {
     }
 
     /// Its next word, if one comes within `timeout`; `None` in it if it has ended instead.
-    pub(crate) fn hear(&self, timeout: Duration) -> Option<Option<(Word, Vec<OwnedFd>)>> {
+    pub(crate) fn hear(&self, timeout: Duration) -> Option<Option<(Word, Descriptors)>> {
         let link = self.link().filter(|link| link.wait(timeout))?;
-        Some(link.receive().ok().flatten())
+        Some(link.receive().unwrap_or_else(|error| {
+            let text = format!("no word could be taken from the worker: {}", explain(&error, "start the system again"));
+            Some((Word::Failed(WorkerError::new(Class::Worker, text)), Ok(vec![])))
+        }))
     }
 
     /// Ends the worker, waits until the system has taken back what it held, and tells the signal that ended it. A process is killed,
@@ -126,7 +131,18 @@ impl Drop for Hand {
     }
 }
 
+fn not_started(cause: &io::Error) -> WorkerError {
+    let cause = explain(cause, "see that there is such a program and that this user may run it; `Config::worker` names another");
+    WorkerError::new(Class::Worker, format!("the worker could not be started: {cause}"))
+}
+
 fn process(options: &Options, link: Link) -> io::Result<Child> {
+    if options.worker.is_none() && !Path::new(MYSELF).exists() {
+        let text = format!(
+            "{MYSELF} is not there, by which this program is started again; mount `/proc`, or name the program in `Config::worker`"
+        );
+        return Err(io::Error::other(text));
+    }
     let mut command = Command::new(options.worker.as_deref().unwrap_or(Path::new(MYSELF)));
     command.arg0(name::title(options.device));
     // In a group of its own: what the terminal sends to the application is the application's to answer. The signals that the keeper's
@@ -202,6 +218,10 @@ fn work() {
             let link: &Link = Box::leak(Box::new(Link::of(link)));
             on_abort(|shard, text| drop(link.send(&Word::Panicked(shard, text.into()), &[])));
             if kinds == *digest() { serve(link, || exit(0)) } else { decline(link) }
+        }
+        (Ok(()), Err(error)) if error.raw_os_error() == Some(Errno::MFILE.raw_os_error()) => {
+            eprintln!("a worker could not begin: {}", explain(&error, ""));
+            exit(2);
         }
         _ => {
             eprintln!("{WORKER} is set, but no application of resident has started this process: unset it");
