@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use resident_checkpoint::{Archive, ArchiveError, Checkpoint, Delta};
+use resident_gpu::region::Owner;
 use resident_kernels::actor::{Actor, Kind};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -74,7 +75,7 @@ impl Every {
         // Not the system itself: that ends with its last handle.
         let work = Work { core: system.core().clone(), every: self, tell, newest: None, deltas: 0, compacting: None };
         let task = tokio::spawn(work.run(ended));
-        Periodic { told, end: Some(end), task }
+        Periodic { owner: Owner::me(), told, end: Some(end), task }
     }
 }
 
@@ -87,6 +88,7 @@ impl fmt::Debug for Every {
 
 /// Checkpoints that are being taken in the background, until this is dropped.
 pub struct Periodic {
+    owner: Owner,
     told: watch::Receiver<Told>,
     /// Dropped, the task ends at the next moment at which nothing is half done.
     end: Option<watch::Sender<()>>,
@@ -128,21 +130,24 @@ impl Periodic {
         self.told.borrow().last_error.clone()
     }
 
-    /// Waits until another one was taken or saved, or has failed; false once it has ended.
+    /// Waits until another one was taken or saved, or has failed; false once it has ended, or in a child that was
+    /// forked, in which nobody goes on with it.
     pub async fn changed(&mut self) -> bool {
-        self.told.changed().await.is_ok()
+        self.owner.is_me() && self.told.changed().await.is_ok()
     }
 
-    /// Whether it has ended, as it does with its system.
+    /// Whether it has ended, as it does with its system, and is in a child that was forked.
     pub fn has_ended(&self) -> bool {
-        self.task.is_finished()
+        !self.owner.is_me() || self.task.is_finished()
     }
 
     /// Ends it: a save that is under way is finished first.
     pub async fn stop(mut self) {
         self.end = None;
-        // A task that was cancelled has ended, too.
-        let _ = self.task.await;
+        if self.owner.is_me() {
+            // A task that was cancelled has ended, too.
+            let _ = self.task.await;
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use fork::{Fork, fork};
 use ractor::{RactorErr, call, cast};
-use resident::checkpoint::{Archive, ArchiveError, Directory, Options, Store as _, StoreError};
+use resident::checkpoint::{Archive, ArchiveError, Directory, Options, Periodic, Store as _, StoreError, every};
 use resident::prelude::*;
 use resident::{
     Address, AdoptError, CallError, Checkpoint, CheckpointError, FenceError, Isolation, MemberError, RestoreError, RouteError, Scope,
@@ -47,6 +47,7 @@ struct Inherited {
     checkpoint: Checkpoint,
     archive: Archive,
     directory: Directory,
+    periodic: Periodic,
 }
 
 impl Inherited {
@@ -63,7 +64,8 @@ impl Inherited {
         let directory = Directory::writer(place).unwrap();
         let archive = Archive::open(directory.clone(), Options::default());
         archive.save_full(&checkpoint).await.unwrap();
-        Inherited { system, counter, address, group, pipeline, checkpoint, archive, directory }
+        let periodic = every(LONG).start(&system);
+        Inherited { system, counter, address, group, pipeline, checkpoint, archive, directory, periodic }
     }
 }
 
@@ -81,7 +83,7 @@ impl Findings {
     /// Uses all that was inherited.
     async fn of(own: &mut Inherited) -> Findings {
         let mut all = Findings::default();
-        let Inherited { system, counter, address, group, pipeline, checkpoint, archive, directory } = own;
+        let Inherited { system, counter, address, group, pipeline, checkpoint, archive, directory, periodic } = own;
 
         all.hold("cast!", cast!(counter, CounterMsg::Tick), |_| true);
         all.hold("try_cast", counter.try_cast(CounterMsg::Tick), |error| {
@@ -135,6 +137,8 @@ impl Findings {
 
         let is_store: fn(&ArchiveError) -> bool = |error| matches!(error, ArchiveError::Store(StoreError::Forked));
         all.hold("save_full", archive.save_full(checkpoint).await, is_store);
+        // Which have no error either.
+        assert!(periodic.has_ended() && !periodic.changed().await);
         all.hold("compact", archive.compact().await, is_store);
         all.hold("compact_when_due", Err::<(), _>(archive.compact_when_due().await), is_store);
         all.hold("latest", archive.latest().await, is_store);
@@ -199,7 +203,7 @@ async fn forks_and_goes_on() {
     }
     drop(told);
     let _child = Child(forked);
-    let Inherited { system, counter, group, mut pipeline, checkpoint, archive, .. } = own;
+    let Inherited { system, counter, group, mut pipeline, checkpoint, archive, periodic, .. } = own;
     let reading = spawn_blocking(move || {
         let mut text = String::new();
         File::from(findings).read_to_string(&mut text).map(|_| text)
@@ -219,6 +223,7 @@ async fn forks_and_goes_on() {
     assert_eq!(group.fold(&Get, 0, |sum, _, count| sum + count.total).await.unwrap().value, 3);
     assert_eq!(counter.ask(&Get, LONG).unwrap().total, sent);
     archive.save_full(&checkpoint).await.unwrap();
+    assert!(!periodic.has_ended());
     assert!(matches!(Directory::writer(place.path()), Err(StoreError::Locked { .. })), "the child has not given back the lock");
     assert_eq!((system.dead_letters(), system.losses().0, system.running()), (0, 0, 4));
     let report = system.stop().await;
