@@ -12,7 +12,7 @@ use crate::clerk::Clerk;
 /// How long the system may take to take back what was held.
 const SETTLE: Duration = Duration::from_secs(20);
 /// Other processes may use the GPU, too; a context takes more than this.
-const SLACK_MIB: u64 = 32;
+pub const SLACK_MIB: u64 = 32;
 
 /// What this process holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Holdings {
     pub fn is_within(&self, before: &Holdings) -> bool {
         self.descriptors == before.descriptors
             && self.processes == before.processes
-            && self.gpu_mib.zip(before.gpu_mib).is_none_or(|(now, before)| now <= before + SLACK_MIB)
+            && self.gpu_mib.zip(before.gpu_mib).is_none_or(|(is, was)| is <= was + SLACK_MIB)
     }
 }
 
