@@ -30,6 +30,7 @@ const LONG: Duration = Duration::from_secs(600);
 /// What `Late` is routed as.
 #[derive(Debug)]
 struct Note;
+resident_kernels::local_message!(Note, Note);
 
 impl From<Late> for Note {
     fn from(_: Late) -> Note {

@@ -289,7 +289,7 @@ fn metrics_are_served() {
     let mut child = flights(&["--metrics", &address, "--hold", "600"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let begun = Instant::now();
     let mut page = String::new();
-    let sent = "gpu_actor_messages_total{kind=\"Aircraft\",device=\"cpu:0\",path=\"ring\"} 29997"; // flights and reports
+    let sent = "gpu_actor_messages_total{device=\"cpu:0\",kind=\"Aircraft\",path=\"ring\"} 29997"; // flights and reports
     while !page.contains(sent) && begun.elapsed() < Duration::from_secs(60) {
         thread::sleep(Duration::from_millis(50));
         page.clear();
@@ -300,5 +300,5 @@ fn metrics_are_served() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(page.contains(sent) && page.contains("gpu_actor_running{kind=\"Aircraft\",device=\"cpu:0\"} 3148"), "{page}");
+    assert!(page.contains(sent) && page.contains("gpu_actor_running{device=\"cpu:0\",kind=\"Aircraft\"} 3148"), "{page}");
 }
