@@ -58,10 +58,12 @@ if [ -n "$made" ] && ! grep -q 'by words where both ends allow it' "$made"; then
   exit 1
 fi
 
+# As the driver does when it links them.
+registers=$(sed -n 's/.* MAX_REGISTERS = \(.*\);/\1/p' kernels/cuda/wire.h)
 for arch in sm_80 sm_90 sm_100; do
-  ptxas -c -arch=$arch kernels/cuda/engine.ptx -o "$work/engine.o"
+  ptxas -c -arch=$arch -maxrregcount=$registers kernels/cuda/engine.ptx -o "$work/engine.o"
   for crate in "${!handlers[@]}"; do
-    ptxas -c -arch=$arch "${handlers[$crate]}" -o "$work/handlers.o"
+    ptxas -c -arch=$arch -maxrregcount=$registers "${handlers[$crate]}" -o "$work/handlers.o"
     nvlink -arch=$arch "$work/engine.o" "$work/handlers.o" -o "$work/module.cubin"
     echo "engine and $crate link for $arch"
   done

@@ -1,36 +1,42 @@
 //! How large the mailboxes of a device are, through which its actors reach each other (`kernels/cuda/mail.h`), and its nurseries.
 
-use resident_kernels::wire::{ALLOWANCE, Grant, Mailbox, SLOT_BYTES, STATE_PAGE, WORK_LANES};
+use resident_kernels::wire::{Grant, LateFrame, Mailbox, SLOT_BYTES, STATE_PAGE, WORK_LANES, WORK_WARPS};
 
 use crate::region::Geometry;
 
-/// The smallest outbox, in slots: half of it is for what all warps' handlers send beyond what makes their shard hold up the host.
-const MIN_OUTBOX: u64 = 16384;
+/// The smallest inbox, in slots: what finds no room takes a way that is much longer.
+const MIN_INBOX: u64 = 4096;
+/// The smallest outbox, in slots: half of it is for what a warp's handlers send beyond what makes it hold up the host, a quarter for a loss.
+const MIN_OUTBOX: u64 = 8192;
 
-/// The mailboxes of a device.
+/// The mailboxes of a device, one for each work warp of each shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mailboxes {
     /// Slots of an inbox, as a power of two.
     pub inbox_log2: u32,
     /// Slots of an outbox, as a power of two.
     pub outbox_log2: u32,
-    /// Bytes of one shard's mailbox.
+    /// Bytes of one.
     pub each: u64,
     /// Bytes of all.
     pub bytes: u64,
+    /// Bytes for a bit for each slot of all inboxes and outboxes, and for what is left of a word of each.
+    pub marks: u64,
 }
 
 impl Mailboxes {
-    /// Those of a device: each inbox holds as much as a ring, beyond what its senders may write without looking how full it is.
+    /// Those of a device: each inbox holds as much as a ring.
     pub(crate) fn of(geometry: &Geometry) -> Mailboxes {
-        let shards = u64::from(geometry.shards);
-        let inbox = (u64::from(geometry.capacity) + (2 * shards + 1) * ALLOWANCE as u64).next_power_of_two();
-        let inbox = inbox.max((STATE_PAGE / SLOT_BYTES) as u64);
-        let outbox = inbox.max(MIN_OUTBOX);
-        let each = size_of::<Mailbox>() as u64 + (inbox + outbox) * SLOT_BYTES as u64;
+        let all = u64::from(geometry.shards) * WORK_WARPS as u64;
+        let inbox = u64::from(geometry.capacity).next_power_of_two().max(MIN_INBOX);
+        // After a loss an outbox takes one entry of each warp that was about to send (`mend_inbox`).
+        let outbox = inbox.max(MIN_OUTBOX).max(4 * all.next_power_of_two());
+        let each = (size_of::<Mailbox>() as u64 + (inbox + outbox) * SLOT_BYTES as u64 + outbox * size_of::<LateFrame>() as u64)
+            .next_multiple_of(align_of::<Mailbox>() as u64);
         // Both are whole pages of slots, which cuts rely on.
-        const { assert!(MIN_OUTBOX * SLOT_BYTES as u64 >= STATE_PAGE as u64 && STATE_PAGE.is_multiple_of(align_of::<Mailbox>())) };
-        Mailboxes { inbox_log2: inbox.ilog2(), outbox_log2: outbox.ilog2(), each, bytes: shards * each }
+        const { assert!(MIN_INBOX * SLOT_BYTES as u64 >= STATE_PAGE as u64 && STATE_PAGE.is_multiple_of(align_of::<Mailbox>())) };
+        let marks = all * ((inbox + outbox) / 8 + 4);
+        Mailboxes { inbox_log2: inbox.ilog2(), outbox_log2: outbox.ilog2(), each, bytes: all * each, marks }
     }
 }
 

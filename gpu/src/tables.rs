@@ -14,6 +14,7 @@ pub(crate) struct Tables {
     counts: u64,
     mailboxes_at: u64,
     mailboxes: Mailboxes,
+    marks: u64,
     nurseries: u64,
     grant_slots: u64,
     /// Where the arena begins: everything ahead of it starts out as zero.
@@ -31,10 +32,11 @@ impl Tables {
         let rests = lanes + u64::from(geometry.shards) * (WORK_LANES * size_of::<LaneState>()) as u64;
         let counts = rests + u64::from(geometry.shards) * (WORK_LANES * REST_BYTES) as u64;
         let mailboxes_at = (counts + rows * size_of::<u64>() as u64).next_multiple_of(align_of::<Mailbox>() as u64);
-        let nurseries = mailboxes_at + mailboxes.bytes;
+        let marks = mailboxes_at + mailboxes.bytes;
+        let nurseries = marks + mailboxes.marks;
         let arena = (nurseries + nursery_bytes(geometry)).next_multiple_of(align_of::<Mailbox>() as u64);
         let (grant_slots, bytes) = (grant_slots(geometry), arena + geometry.arena_bytes);
-        Tables { shards, lanes, rests, counts, mailboxes_at, mailboxes, nurseries, grant_slots, arena, bytes }
+        Tables { shards, lanes, rests, counts, mailboxes_at, mailboxes, marks, nurseries, grant_slots, arena, bytes }
     }
 
     /// The engine's parameters, over a region at `region` and this memory at `base`, with so many work warps to a shard.
@@ -49,6 +51,7 @@ impl Tables {
             arena: base + self.arena,
             mailboxes: base + self.mailboxes_at,
             mailbox_bytes: self.mailboxes.each,
+            marks: base + self.marks,
             inbox_log2: self.mailboxes.inbox_log2,
             outbox_log2: self.mailboxes.outbox_log2,
             warps: warps as u32,

@@ -40,7 +40,7 @@ impl Shard {
             rests: vec![0; WORK_LANES * REST_BYTES / 16],
             arena: vec![0; 4096 / 16],
             // The words, inbox and outbox.
-            mailbox: vec![mailbox; 1 + 2 * (SLOT_BYTES << LOG2) / size_of::<Mailbox>()],
+            mailbox: vec![mailbox; 1 + ((2 * SLOT_BYTES + size_of::<LateFrame>()) << LOG2) / size_of::<Mailbox>()],
             grants: [grant; 4],
         }
     }
@@ -69,6 +69,7 @@ impl Shard {
             arena: self.arena.as_mut_ptr() as u64,
             mailboxes: self.mailbox.as_mut_ptr() as u64,
             mailbox_bytes: (self.mailbox.len() * size_of::<Mailbox>()) as u64,
+            marks: 0,
             inbox_log2: LOG2,
             outbox_log2: LOG2,
             warps: 1,

@@ -1,5 +1,5 @@
-//! MB-4 (`kernels/cuda/mail.h`): what becomes of a frame that was on its way from an outbox when a launch was lost, also at the second loss in
-//! a row. The engine mends here as on the CPU device, over memory as such a loss leaves it.
+//! MB-4 (`kernels/cuda/mail.h`): what becomes of frames that were on their way when a launch was lost, also at the second loss in a row. The
+//! engine mends here as on the CPU device, over memory as such a loss leaves it.
 
 use std::mem::zeroed;
 use std::sync::Arc;
@@ -10,72 +10,107 @@ use resident_kernels::wire::*;
 
 const GEOMETRY: Geometry = Geometry { shards: 2, capacity: 32, rows: 1, reply_lines: 0, arena_bytes: 0, names: 0, nursery: 0 };
 const LOG2: u32 = 6;
-const SLOTS: usize = 1 << LOG2;
+const SLOTS: u64 = 1 << LOG2;
 /// Words of a slot.
 const WORDS: usize = SLOT_BYTES / 8;
 
-/// Where the outbox of shard 0 begins, of three frames for shard 1, and how far that one is in its inbox.
+/// Where the outbox of shard 0 begins, and how far shard 1 is in its inbox.
 const HEAD: u64 = 1000;
 const PASSED: u64 = 500;
+/// The first slot of that inbox that is not free.
+const END: u64 = PASSED + SLOTS;
+/// The frame that a lane of shard 0 was handling.
+const AT: u64 = 77 << 1 | 1;
 
-/// Two shards' mailboxes, and what they keep.
+/// In a mailbox, behind its words.
+const INBOX: usize = size_of::<Mailbox>() / 8;
+const OUTBOX: usize = INBOX + SLOTS as usize * WORDS;
+const LATE: usize = OUTBOX + SLOTS as usize * WORDS;
+const EACH: usize = LATE + SLOTS as usize * size_of::<LateFrame>() / 8;
+
+/// The mailboxes of two shards of one work warp each, and what they keep: shard 0 sends, shard 1 receives.
 struct Shards {
     region: Arc<Region>,
     states: Box<[ShardState; 2]>,
     lanes: Vec<LaneState>,
-    /// Words, inbox and outbox of each, as chunks.
+    /// Words, inbox, outbox and what is late of each. Chunks, since those are aligned.
     mailboxes: Vec<u128>,
+    marks: Vec<u32>,
 }
 
-const EACH: usize = (size_of::<Mailbox>() + 2 * SLOTS * SLOT_BYTES) / 16;
-
 impl Shards {
-    /// The second frame was to be sent to slot `ticket`; the inbox has given out the slots up to `tail`.
-    fn new(ticket: u64, tail: u64) -> Shards {
+    /// The inbox of shard 1 has given out the slots up to `tail`.
+    fn new(tail: u64) -> Shards {
         // SAFETY: numbers all through, of which zero is one.
         let (state, lane) = unsafe { (zeroed::<ShardState>(), zeroed::<LaneState>()) };
         let mut states = Box::new([state; 2]);
-        (states[0].outbox_head, states[0].outbox_tail) = (HEAD, HEAD + 3);
-        states[0].tickets[..2].copy_from_slice(&[ticket, (HEAD + 1) | HANDLING]);
-        // Of its one warp, the inbox's.
+        for state in &mut *states {
+            (state.outbox_heads[0], state.outbox_tails[0]) = (HEAD, HEAD);
+        }
         states[1].cursors[1] = PASSED;
         let lanes = vec![lane; 2 * WORK_LANES];
-        let mut shards = Shards { region: Region::heap(&GEOMETRY).unwrap(), states, lanes, mailboxes: vec![0; 2 * EACH] };
+        let marks = vec![!0; 2 * (2 * SLOTS as usize / 32 + 1)];
+        let mut shards = Shards { region: Region::heap(&GEOMETRY).unwrap(), states, lanes, mailboxes: vec![0; EACH], marks };
         shards.words(1)[0] = tail;
-        for at in HEAD..HEAD + 3 {
-            shards.write(0, SLOTS, at);
-        }
         shards
     }
 
     /// A shard's mailbox, in 64-bit words.
     fn words(&mut self, shard: usize) -> &mut [u64] {
-        let mailbox = &mut self.mailboxes[shard * EACH..][..EACH];
         // SAFETY: as many bytes, of a smaller alignment.
-        unsafe { std::slice::from_raw_parts_mut(mailbox.as_mut_ptr().cast(), 2 * EACH) }
+        let all = unsafe { std::slice::from_raw_parts_mut(self.mailboxes.as_mut_ptr().cast(), 2 * EACH) };
+        &mut all[shard * EACH..][..EACH]
     }
 
-    /// Slot `at` of the ring that is so many slots behind a mailbox's words: 0 for the inbox.
-    fn slot(&mut self, shard: usize, behind: usize, at: u64) -> &mut [u64] {
-        let place = size_of::<Mailbox>() / 8 + (behind + at as usize % SLOTS) * WORDS;
-        &mut self.words(shard)[place..][..WORDS]
+    /// Slot `at` of the ring that begins at word `ring` of a mailbox.
+    fn slot(&mut self, shard: usize, ring: usize, at: u64) -> &mut [u64] {
+        &mut self.words(shard)[ring + (at % SLOTS) as usize * WORDS..][..WORDS]
     }
 
-    /// Writes a frame without a payload, for row 0 of shard 1.
-    fn write(&mut self, shard: usize, behind: usize, at: u64) {
+    /// Writes the first slot of a frame with a payload of so many bytes, for row 0 of shard 1.
+    fn write(&mut self, shard: usize, ring: usize, at: u64, bytes: u64) {
         let tag = ((at >> LOG2) + 1) << 48;
         let target = 1 << 32;
-        let chunks = [[1 << 32, tag], [at, tag], [0, target | tag], [0, u64::from(OP_TELL) << 32 | tag]];
-        self.slot(shard, behind, at).copy_from_slice(chunks.as_flattened());
+        let chunks = [[1 << 32, tag], [at, bytes << 32 | tag], [0, target | tag], [0, u64::from(OP_TELL) << 32 | tag]];
+        self.slot(shard, ring, at).copy_from_slice(chunks.as_flattened());
     }
 
-    fn op(&mut self, shard: usize, behind: usize, at: u64) -> u16 {
-        (self.slot(shard, behind, at)[WORDS - 1] >> 32) as u16
+    /// Puts a frame for slot `ticket` of the inbox of shard 1 into the outbox of shard 0.
+    fn late(&mut self, ticket: u64) {
+        let at = self.states[0].outbox_tails[0];
+        self.states[0].outbox_tails[0] = at + 1;
+        self.write(0, OUTBOX, at, 0);
+        self.entry(0, at).copy_from_slice(&[ticket, 1 << 32 | 1]);
     }
 
-    /// The ops of what waits in the outbox.
-    fn waiting(&mut self) -> [u16; 3] {
-        [0, 1, 2].map(|n| self.op(0, SLOTS, HEAD + n))
+    fn entry(&mut self, shard: usize, at: u64) -> &mut [u64] {
+        &mut self.words(shard)[LATE + (at % SLOTS) as usize * 2..][..2]
+    }
+
+    /// What of a shard's outbox has still to go: slots and tickets.
+    fn waiting(&mut self, shard: usize) -> Vec<(u32, u64)> {
+        let (head, tail) = (self.states[shard].outbox_heads[0], self.states[shard].outbox_tails[0]);
+        let all = (head..tail).map(|at| self.entry(shard, at).to_vec());
+        all.map(|entry| ((entry[1] >> 32) as u32, entry[0])).filter(|(slots, _)| *slots != 0).collect()
+    }
+
+    /// The op in a slot of the inbox of shard 1, if it is there.
+    fn op(&mut self, at: u64) -> Option<u16> {
+        let tag = (at >> LOG2) + 1;
+        let slot = self.slot(1, INBOX, at);
+        slot.iter().skip(1).step_by(2).all(|word| word >> 48 == tag).then(|| (slot[WORDS - 1] >> 32) as u16)
+    }
+
+    /// A lane of shard 0 was about to send to slot `ticket`, when all else of its message was done.
+    fn sending(&mut self, ticket: u64) {
+        let lane = &mut self.lanes[0];
+        (lane.at, lane.sending, lane.ticket) = (AT | HANDLING, AT + 1, ticket | 1 << TICKET_BITS);
+    }
+
+    /// Whether that is said to be sent.
+    fn sent(&self) -> bool {
+        assert_eq!(self.lanes[0].ticket, SENT, "nobody has looked");
+        self.lanes[0].sending == AT + 1
     }
 
     fn mend(&mut self) {
@@ -88,7 +123,8 @@ impl Shards {
             rests: 0,
             arena: 0,
             mailboxes: self.mailboxes.as_mut_ptr() as u64,
-            mailbox_bytes: (EACH * 16) as u64,
+            mailbox_bytes: (EACH * 8) as u64,
+            marks: self.marks.as_mut_ptr() as u64,
             inbox_log2: LOG2,
             outbox_log2: LOG2,
             warps: 1,
@@ -96,49 +132,107 @@ impl Shards {
             nurseries: 0,
             grant_slots: 0,
         };
-        // SAFETY: mailboxes and what shards and lanes keep live until the call returns, which looks at nothing else; nobody else touches them.
+        // SAFETY: mailboxes, marks and what shards and lanes keep live until the call returns, which looks at nothing else; nobody else
+        // touches them.
         unsafe { mend_host(&params) };
     }
 }
 
-/// It is there, or was handled: it is not sent once more.
+/// It is there, or was handled, or waits with its ticket: its message is done.
 #[test]
-fn what_was_sent_is_void_in_the_outbox() {
-    let mut shards = Shards::new(PASSED + 2, PASSED + 3);
-    for at in PASSED..PASSED + 3 {
-        shards.write(1, 0, at);
-    }
+fn what_was_sent_is_known_to_be() {
+    let mut shards = Shards::new(PASSED + 1);
+    shards.write(1, INBOX, PASSED, 0);
+    shards.sending(PASSED);
     shards.mend();
-    assert_eq!(shards.waiting(), [OP_TELL, OP_VOID, OP_TELL]);
-    assert_eq!(shards.op(1, 0, PASSED + 2), OP_TELL, "and stays where it is");
+    assert!(shards.sent());
+    assert_eq!(shards.op(PASSED), Some(OP_TELL), "and stays where it is");
 
-    let mut shards = Shards::new(PASSED - 1, PASSED);
+    let mut shards = Shards::new(PASSED);
+    shards.sending(PASSED - 1);
     shards.mend();
-    assert_eq!(shards.waiting(), [OP_TELL, OP_VOID, OP_TELL]);
+    assert!(shards.sent());
+
+    let mut shards = Shards::new(END + 1);
+    (PASSED..END).for_each(|at| shards.write(1, INBOX, at, 0));
+    shards.late(END);
+    shards.sending(END);
+    shards.mend();
+    assert!(shards.sent());
+    assert_eq!(shards.waiting(0), [(1, END)]);
 }
 
-/// It is not whole: its place there is made void, and it is sent by the next launch. If that is lost too the place looks handled, and yet it
-/// has still to be sent.
+/// It is not whole: its place is made void, once. Its message is not done, and the next launch handles it anew.
 #[test]
-fn what_was_not_sent_waits_over_two_losses() {
-    let mut shards = Shards::new(PASSED, PASSED + 1);
-    // Half of it.
-    shards.write(1, 0, PASSED);
-    shards.slot(1, 0, PASSED)[WORDS - 1] = 0;
+fn what_was_not_sent_leaves_a_void() {
+    let mut shards = Shards::new(PASSED + 2);
+    // Half of it, and a frame of another behind it.
+    shards.write(1, INBOX, PASSED, 0);
+    shards.slot(1, INBOX, PASSED)[WORDS - 1] = 0;
+    shards.write(1, INBOX, PASSED + 1, 0);
+    shards.sending(PASSED);
     shards.mend();
-    assert_eq!(shards.waiting(), [OP_TELL; 3]);
-    assert_eq!(shards.op(1, 0, PASSED), OP_VOID);
-    // The next launch came past the void, and was lost before it sent anything.
+    assert!(!shards.sent());
+    assert_eq!((shards.op(PASSED), shards.op(PASSED + 1)), (Some(OP_VOID), Some(OP_TELL)));
+    // The next launch came past the void, and was lost at what stands behind it.
     shards.states[1].cursors[1] = PASSED + 1;
     shards.mend();
-    assert_eq!(shards.waiting(), [OP_TELL; 3]);
+    assert_eq!(shards.op(PASSED + 1), Some(OP_TELL));
+    assert_eq!((shards.waiting(0), shards.waiting(1)), (vec![], vec![]));
 }
 
-/// A ticket of a frame that has left the outbox says nothing of one that stands in its place now.
+/// Of a frame of three slots the last is missing: none of them is a frame any more.
 #[test]
-fn old_tickets_are_not_asked_about() {
-    let mut shards = Shards::new(PASSED - 1, PASSED);
-    shards.states[0].tickets[1] = (HEAD - 1) | HANDLING;
+fn a_frame_that_is_cut_short_is_void_all_through() {
+    let mut shards = Shards::new(PASSED + 4);
+    shards.write(1, INBOX, PASSED, INLINE_BYTES as u64 + MORE_BYTES as u64 + 1);
+    let tag = ((PASSED >> LOG2) + 1) << 48;
+    shards.slot(1, INBOX, PASSED + 1).copy_from_slice([[7, tag]; 4].as_flattened());
+    shards.write(1, INBOX, PASSED + 3, 0);
     shards.mend();
-    assert_eq!(shards.waiting(), [OP_TELL; 3]);
+    let ops = [0, 1, 2, 3].map(|n| shards.op(PASSED + n));
+    assert_eq!(ops, [OP_VOID, OP_VOID, OP_VOID, OP_TELL].map(Some));
+}
+
+/// What is late is written as far as there is room, once, and the rest keeps its ticket.
+#[test]
+fn what_is_late_goes_when_there_is_room() {
+    let mut shards = Shards::new(END + 2);
+    (PASSED + 2..END).for_each(|at| shards.write(1, INBOX, at, 0));
+    for ticket in [END + 1, PASSED, END, PASSED + 1] {
+        shards.late(ticket);
+    }
+    shards.mend();
+    assert_eq!((shards.op(PASSED), shards.op(PASSED + 1)), (Some(OP_TELL), Some(OP_TELL)));
+    assert_eq!(shards.waiting(0), [(1, END + 1), (1, END)]);
+    // The next launch has handled one of them, and is lost.
+    shards.states[1].cursors[1] = PASSED + 1;
+    shards.mend();
+    assert_eq!(shards.waiting(0), [(1, END + 1)]);
+    assert_eq!(shards.op(END), Some(OP_TELL), "in the place of what was handled");
+    // It was written, and handled, before this loss and not taken out: it is not written once more.
+    shards.states[1].cursors[1] = END + 2;
+    shards.mend();
+    assert_eq!(shards.waiting(0), []);
+    assert_eq!(shards.op(END + 1), None);
+}
+
+/// Tickets beyond the inbox's end that nobody has anything for: void, as something late of the receiver's own, and a run of them is one.
+#[test]
+fn what_has_no_place_yet_is_void_later() {
+    let mut shards = Shards::new(END + 4);
+    (PASSED..END).for_each(|at| shards.write(1, INBOX, at, 0));
+    shards.late(END + 2);
+    shards.sending(END + 3);
+    shards.mend();
+    assert!(!shards.sent());
+    assert_eq!(shards.waiting(0), [(1, END + 2)]);
+    let void = 1 << 31;
+    assert_eq!(shards.waiting(1), [(void | 2, END), (void | 1, END + 3)]);
+    // And not once more at the next loss. There all have room.
+    shards.states[1].cursors[1] = PASSED + 4;
+    shards.mend();
+    assert_eq!((shards.waiting(0), shards.waiting(1)), (vec![], vec![]));
+    let ops = [0, 1, 2, 3].map(|n| shards.op(END + n));
+    assert_eq!(ops, [OP_VOID, OP_VOID, OP_TELL, OP_VOID].map(Some));
 }

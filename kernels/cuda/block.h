@@ -13,7 +13,7 @@ constexpr u64 BEAT_US = 1000;           // between two signs of life
 constexpr u64 IDLE_US = 10000;          // when the host has sent nothing for so long, its ring is looked at less often
 constexpr u32 NAP_NS = 8000;            // between two looks then: of 132 shards, less than a gigabyte a second over the bus
 constexpr u32 FAN_OUTS = 256;           // kinds of message told apart by what they send, a power of two
-constexpr u32 INGRESS = 0, INBOX = 1;   // a shard's queues: from the host, from the shards
+constexpr u32 INGRESS = 0, INBOX = 1;   // what a work warp takes frames from: its shard's ring of the host, its own inbox
 
 // From the handler crate (Rust), see resident-kernels.
 extern "C" {
@@ -30,7 +30,7 @@ struct Head {
     u64 hlc;
 };
 
-// A ring that a shard reads, by a poller and a stage of its own.
+// The host's ring, as a shard reads it: by a poller and a stage.
 struct Queue {
     const Chunk* ring;
     u32 log2;
@@ -60,6 +60,10 @@ struct Job {
 // What a work warp shows of itself.
 struct Worker {
     u64 cursor[2];                      // of each queue, the next slot that it has not come past
+    const Chunk* inbox;
+    u64 outbox_head;                    // what is ahead of it has gone; of whoever delivers
+    u64 outbox_tail;                    // under the lock, or of all its lanes together
+    u32 outbox_lock;
     u64 resumed;                        // the ingress slot at which it began in this launch
     u64 busy;                           // what it is handling, as ShardProgress has it
     u64 rounds;                         // its own: numbers those
@@ -71,18 +75,11 @@ struct Worker {
     u8 dealt[LANES];                    // its own: of a batch, where each lane's frame is
 };
 
-// What a shard knows of another one's inbox.
-struct Peer {
-    u32 allowance;                      // slots it may write there without looking again, and TAKING for each lane that is about to; or LOOKING
-    u32 waiting;                        // frames in its own outbox that are for that inbox
-};
-constexpr u32 TAKING = 1 << 16, MAX_ALLOWANCE = TAKING - 1, LOOKING = ~0u;
-
-// Where the mailboxes of all shards are (mail.h).
+// Where the mailboxes of all work warps are (mail.h).
 struct Mail {
     u8* base;
     u64 bytes;
-    u32 shards, inbox_log2, outbox_log2;
+    u32 shards, warps, inbox_log2, outbox_log2;
 };
 
 // The places for actors that its handlers spawn (nursery.h).
@@ -100,7 +97,6 @@ struct Block {
     ShardState* saved;
     LaneState* lanes;
     struct LaneRest* rests;
-    Peer* peers;
     u8* arena;
     u64 arena_bytes;
     i64 clock_offset;
@@ -114,7 +110,7 @@ struct Block {
     u8 width[MAX_KINDS];
 
     // The pollers'.
-    Queue queues[2];
+    Queue ring;
     u64 now;                            // host microseconds
     u64 egress_head;                    // egress slots the host has consumed, as far as known
     u32 leaving;                        // leave at the next message boundary
@@ -133,9 +129,8 @@ struct Block {
     u32 swap;                           // another launch is to follow
     u32 jobs;                           // that are open to other warps
     u32 left;                           // warps and pollers that have left
-    u32 egress_lock, outbox_lock;
+    u32 egress_lock;
     u64 egress_tail;                    // under the lock
-    u64 outbox_head, outbox_tail;       // written under the lock
     u64 next_grant;                     // where the next one looks for a grant first
     u32 fan_out[FAN_OUTS];              // of messages, the most slots that one has sent, plus one; 0 for what is not known
 };
@@ -214,19 +209,25 @@ ENGINE_FN u64 pair(u32 low, u32 high) { return (u64)high << 32 | low; }
 ENGINE_FN u32 tag_of(Chunk c) { return high(c.hi) >> 16; }
 ENGINE_FN Chunk with_tag(Chunk c, u32 tag) { return {c.lo, (c.hi & 0xffffffffffffull) | (u64)tag << 48}; }
 
-// Of a shard that does not run, the slot of a queue that every work warp had come past.
-ENGINE_FN u64 passed_by_all(const ShardState& s, u32 warps, u32 queue) {
-    u64 least = s.cursors[queue];
-    for (u32 w = 1; w < warps; ++w) least = s.cursors[2 * w + queue] < least ? s.cursors[2 * w + queue] : least;
-    return least;
-}
-
-// Of one that runs. SYNC stage-free: pairs with each warp's `pass` of its cursor.
-ENGINE_FN u64 passed_by_all(const Block& b, u32 queue) {
-    u64 least = receive(&b.workers[0].cursor[queue]);
+// The slot of the host's ring that every work warp has come past. SYNC stage-free: pairs with each warp's `give_back` of its cursor.
+ENGINE_FN u64 passed_by_all(const Block& b) {
+    u64 least = receive(&b.workers[0].cursor[INGRESS]);
     for (u32 w = 1; w < b.warps; ++w) {
-        const u64 cursor = receive(&b.workers[w].cursor[queue]);
+        const u64 cursor = receive(&b.workers[w].cursor[INGRESS]);
         least = cursor < least ? cursor : least;
     }
     return least;
+}
+
+// A chunk of a queue's slot, and the tag that it has when it is there: from the stage, or from the warp's own inbox.
+ENGINE_FN Chunk chunk_at(const Block& b, const Worker& w, u32 queue, u64 at, u32 i) {
+    // SYNC staged: pairs with the poller's stores.
+    if (queue == INGRESS) return load_staged(&b.ring.stage[i][at % STAGE]);
+    return load_chunk(w.inbox + (at & ((1ull << b.mail.inbox_log2) - 1)) * CHUNKS + i);
+}
+ENGINE_FN u32 tag_at(const Block& b, u32 queue, u64 at) { return queue == INGRESS ? stage_tag(at) : lap(at, b.mail.inbox_log2); }
+// A frame's slot has been read.
+ENGINE_FN void slot_is_read(const Block& b, const Worker& w, u32 queue, u64 at) {
+    if (queue == INBOX) { mail_is_read(w.inbox + (at & ((1ull << b.mail.inbox_log2) - 1)) * CHUNKS); return; }
+    for (u32 i = 0; i < CHUNKS; ++i) chunk_is_read(&b.ring.stage[i][at % STAGE]);
 }

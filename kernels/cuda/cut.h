@@ -18,18 +18,21 @@ ENGINE_FN u64 whole_chunks(u64 bytes) { return (bytes + sizeof(Chunk) - 1) / siz
 
 // CUT-4: what is in the mailboxes, in pieces of a page that end where the ring's pages do, so that none goes round its end.
 ENGINE_FN void cut_mail(const CutParams& p, Crew crew) {
-    const Mail m{(u8*)p.mailboxes, p.mailbox_bytes, (u32)p.shard_count, p.inbox_log2, p.outbox_log2};
+    const Mail m{(u8*)p.mailboxes, p.mailbox_bytes, (u32)p.shard_count, p.warps, p.inbox_log2, p.outbox_log2};
+    const u64 boxes = p.shard_count * p.warps;
     CutTotals* const totals = (CutTotals*)p.totals;
     constexpr u32 PIECE = STATE_PAGE / SLOT_BYTES;
-    for (u64 first = crew.index * LANES; first < 2 * p.shard_count; first += crew.count * LANES) {
+    for (u64 first = crew.index * LANES; first < 2 * boxes; first += crew.count * LANES) {
         const u64 at = first + lane();
-        const u32 shard = (u32)(at / 2);
+        const u32 box = (u32)(at / 2), shard = box / p.warps, warp = box % p.warps;
         const bool is_inbox = at % 2 == 0;
         u64 head = 0, tail = 0;
-        if (at < 2 * p.shard_count) {
+        if (at < 2 * boxes) {
             const ShardState& s = ((const ShardState*)p.shards)[shard];
-            head = is_inbox ? passed_by_all(s, p.warps, INBOX) : s.outbox_head;
-            tail = is_inbox ? mailbox(m, shard).tail : s.outbox_tail;
+            head = is_inbox ? s.cursors[2 * warp + INBOX] : s.outbox_heads[warp];
+            // What is late stands in outboxes.
+            const u64 all = mailbox(m, box).tail, end = head + (1ull << m.inbox_log2);
+            tail = is_inbox ? (all < end ? all : end) : s.outbox_tails[warp];
         }
         const u64 slots = tail - head, pieces = slots ? (tail - 1) / PIECE - head / PIECE + 1 : 0;
         const u64 entry = share_out(&totals->rows, (u64)(slots != 0));
@@ -44,7 +47,7 @@ ENGINE_FN void cut_mail(const CutParams& p, Crew crew) {
         found.handled = head;
         found.offset = offset;
         ((CutRow*)p.list)[entry] = found;
-        Chunk* const ring = is_inbox ? inbox(m, shard) : outbox(m, shard);
+        Chunk* const ring = is_inbox ? inbox(m, box) : outbox(m, box);
         const u32 log2 = is_inbox ? p.inbox_log2 : p.outbox_log2;
         u64 from = head;
         for (u32 i = 0; i < pieces; ++i) {

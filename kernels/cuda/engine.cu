@@ -5,14 +5,13 @@
 #include "engine.h"
 #include "cut.h"
 
-// Two warps poll, the host's ring and the inbox; the others work.
+// One warp polls the host's ring, another delivers what is late; the others work.
 constexpr u32 POLLERS = 2;
-constexpr u32 BLOCK_THREADS = (POLLERS + WORK_WARPS) * LANES;
+static_assert((POLLERS + WORK_WARPS) * LANES == BLOCK_THREADS, "BLOCK_THREADS");
 
 __shared__ Block shared_block;
-// Given at the launch: the lanes, and behind them a peer for each shard.
+// Given at the launch.
 extern __shared__ Lane shared_lanes[];
-ENGINE_FN Peer* shared_peers() { return (Peer*)(shared_lanes + WORK_LANES); }
 // Its address is worked out once and then kept, since that is a matter of many cycles.
 ENGINE_FN Block& block() {
     Block* b = &shared_block;
@@ -22,19 +21,18 @@ ENGINE_FN Block& block() {
 }
 ENGINE_FN void while_waiting(Block&) {}
 
-// Until something is staged: of which queues, a bit each. 0 if the shard is to leave first.
+// Until something has come: to which queues, a bit each. 0 if the shard is to leave first.
 struct Spin {
     ENGINE_FN u32 operator()(Block& b, Lane& l) const {
         const Worker& w = b.workers[l.warp];
-        const u64 host = peek(&w.cursor[INGRESS]), shards = peek(&w.cursor[INBOX]);
-        const Chunk *const from_host = b.queues[INGRESS].stage[3] + host % STAGE, *const from_shards = b.queues[INBOX].stage[3] + shards % STAGE;
-        const u32 host_tag = stage_tag(host), shards_tag = stage_tag(shards);
+        const u64 host = peek(&w.cursor[INGRESS]), mail = peek(&w.cursor[INBOX]);
+        const u32 host_tag = tag_at(b, INGRESS, host), mail_tag = tag_at(b, INBOX, mail);
         for (;;) {
-            for (u32 turn = 0; turn < 8; ++turn) {
-                const bool of_host = tag_of(load_staged(from_host)) == host_tag, of_shards = tag_of(load_staged(from_shards)) == shards_tag;
-                const u32 found = any_lane(of_host) << INGRESS | any_lane(of_shards) << INBOX;
-                if (found) return found;
-            }
+            // The inbox is far: its look is on its way while the stage is watched.
+            const Chunk look = chunk_at(b, w, INBOX, mail, 3);
+            for (u32 turn = 0; turn < 2; ++turn)
+                if (any_lane(tag_of(chunk_at(b, w, INGRESS, host, 3)) == host_tag)) return 1 << INGRESS;
+            if (any_lane(tag_of(look) == mail_tag)) return 1 << INBOX;
             if (any_lane(peek(&b.jobs))) help(b, l);
             if (any_lane(peek(&b.leaving))) return 0;
         }
@@ -90,11 +88,11 @@ extern "C" __device__ __noinline__ void resident_panic(const u8* text, u32 lengt
 
 extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1) resident_engine(EngineParams params) {
     Block& b = block();
-    if (threadIdx.x == 0) enter(b, params, blockIdx.x, shared_peers(), POLLERS);
+    if (threadIdx.x == 0) enter(b, params, blockIdx.x, POLLERS);
     __syncthreads();
     const u32 warp = threadIdx.x / LANES;
     if (warp == 0) {
-        auto poller = start_polling<INGRESS>(b);
+        auto poller = start_polling(b);
         bool idle = false;
         for (u32 turn = 0; !poller.leaving; ++turn) {
             const u32 staged = poll(b, poller, idle || turn % LOOK_EVERY == 0);
@@ -103,21 +101,18 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1) resident_engine(E
         }
         if (lane() == 0) part(b);
     } else if (warp == 1) {
-        auto poller = start_polling<INBOX>(b);
-        while (!poller.leaving) poll(b, poller, false);
+        u64 scans[WORK_WARPS] = {};
+        while (!any_lane(peek(&b.leaving)))
+            for (u32 w = 0; w < b.warps; ++w) deliver_some(b, w, scans[w]);
         if (lane() == 0) part(b);
     } else {
         work_until_told_to_leave(warp - POLLERS);
     }
 }
 
-// Mends the mailboxes after a loss. One block, since no inbox is mended before every outbox is.
+// Mends the mailboxes, after a loss or ahead of a cut. One block, since no inbox is mended before every outbox is.
 extern "C" __global__ void resident_mend(EngineParams p) {
-    const u32 shards = ((const RegionHeader*)p.region)->shards;
-    for (u32 lane = threadIdx.x; lane < shards * WORK_LANES; lane += blockDim.x) mend_lane(p, lane / WORK_LANES, lane % WORK_LANES);
-    for (u32 shard = threadIdx.x; shard < shards; shard += blockDim.x) mend_outbox(p, shard);
-    __syncthreads();
-    for (u32 shard = threadIdx.x; shard < shards; shard += blockDim.x) mend_inbox(p, shard);
+    mend(p, {threadIdx.x, blockDim.x}, [] { __threadfence(); __syncthreads(); });
 }
 
 // The steps of a cut, and a load: any number of blocks of whole warps.

@@ -1,11 +1,11 @@
 // The engine of one shard: what its pollers and its work warps do. The same text for the GPU (gpu.h) and the CPU (host.h).
 //
-// A shard is one thread block. A *poller* watches the next slots of the ingress ring, which the host writes, and another those of the
-// inbox, which the shards write; they stage complete ones in shared memory. *Work warps* handle what is staged, a message to a lane: each
-// looks at all of it and takes what is for its own rows, so a row's messages are handled in order and nobody has to lock it. On the
-// GPU a poller is a warp too; on the CPU a warp has one lane, and one thread does all in turn, or the pollers are one thread and each
-// work warp another. One poller to a queue, since loads of one line of host memory are served one after another, however many wait:
-// two pollers see each other's line no more often than one does (docs/design.md, what the bus does).
+// A shard is one thread block. A *poller* watches the next slots of the ingress ring, which the host writes, and stages complete ones in
+// shared memory. *Work warps* handle what has come, a message to a lane: each looks at all that is staged and takes what is for its own rows,
+// and at its own inbox, which other warps write. So a row's messages are handled in order and nobody has to lock it. Another warp delivers
+// what is late (mail.h). On the GPU a poller is a warp too; on the CPU a warp has one lane, and one thread does all in turn, or poller and
+// delivery are one thread and each work warp another. One poller to the ring, since loads of one line of host memory are served one after
+// another, however many wait: two pollers see each other's line no more often than one does (docs/design.md, what the bus does).
 //
 // block.h is what a shard holds, poll.h the pollers; answer.h, mail.h, frame.h and loss.h are a lane's, lanes.h is what several do together,
 // and the work warps are here.
@@ -60,7 +60,7 @@ ENGINE_FN void stand_by(Block& b, Lane& l, Course& course, bool led) {
 }
 
 // Whose row it is: a frame that is for none is somebody's, too.
-ENGINE_FN u32 owner(const Block& b, u32 row, u32 op, u32 queue) { return queue == INGRESS && op == OP_FENCE ? 0 : (row & (b.warps - 1)); }
+ENGINE_FN u32 owner(const Block& b, u32 row, u32 op) { return op == OP_FENCE ? 0 : (row & (b.warps - 1)); }
 
 // Waits at a fence until every other warp has come as far; false if the shard is to leave first.
 ENGINE_FN bool wait_at_fence(Block& b, u64 at) {
@@ -71,6 +71,13 @@ ENGINE_FN bool wait_at_fence(Block& b, u64 at) {
         if (peek(&b.leaving)) return false;
         while_waiting(b);
     }
+}
+
+// MB-2: what was handled of the inbox may be written again.
+ENGINE_FN void tell_inbox_head(Block& b, u32 warp, u64 passed) {
+    // SYNC inbox-room: pairs with the senders' loads in `send_frames` and `deliver`. The frames' contents have been received, their tags
+    // were checked.
+    give_room(&mailbox(b.mail, mailbox_of_warp(b.mail, b.shard, warp)).head, passed);
 }
 
 // Behind a batch of a queue: `end` slots, of which `handled` frames were this warp's; `hlc` is the last stamp that they had to do with.
@@ -89,29 +96,28 @@ ENGINE_FN void come_past(Block& b, Lane& l, Course& course, u32 queue, u32 end, 
         }
         // SYNC stage-free: pairs with the poller's `passed_by_all`. What was staged there has been received.
         give_back(&w.cursor[queue], next);
+        if (queue == INBOX) tell_inbox_head(b, l.warp, next);
     }
     // All lanes go on from there.
     sync_lanes();
 }
+
+struct Staged { Chunk c0, c1, c2, c3; bool there; };
+ENGINE_FN Staged staged(const Block& b, const Worker& w, u32 queue, u64 at) {
+    const u32 tag = tag_at(b, queue, at);
+    const Chunk c3 = chunk_at(b, w, queue, at, 3), c0 = chunk_at(b, w, queue, at, 0), c1 = chunk_at(b, w, queue, at, 1), c2 = chunk_at(b, w, queue, at, 2);
+    return {c0, c1, c2, c3, tag_of(c0) == tag && tag_of(c1) == tag && tag_of(c2) == tag && tag_of(c3) == tag};
+}
+ENGINE_FN u32 row_of(const Staged& s) { return low(s.c0.lo); }
 
 // What a warp takes of a queue at once.
 struct Batch {
     u32 end;                            // slots that it comes past; 0 if there is nothing
     u32 handled;                        // frames of its rows among them
     u64 at;                             // the frame that this lane takes,
-    bool mine;                          // if it takes one
-    bool sends;                         // what its like has done so far
+    bool mine;                          // if it takes one,
+    Staged slot;                        // and its first slot
 };
-
-struct Staged { Chunk c0, c1, c2, c3; bool there; };
-ENGINE_FN Staged staged(const Queue& q, u64 at) {
-    const u32 tag = stage_tag(at), place = (u32)at % STAGE;
-    // SYNC staged: pairs with the poller's stores.
-    const Chunk c3 = load_staged(&q.stage[3][place]), c0 = load_staged(&q.stage[0][place]);
-    const Chunk c1 = load_staged(&q.stage[1][place]), c2 = load_staged(&q.stage[2][place]);
-    return {c0, c1, c2, c3, tag_of(c0) == tag && tag_of(c1) == tag && tag_of(c2) == tag && tag_of(c3) == tag};
-}
-ENGINE_FN u32 row_of(const Staged& s) { return low(s.c0.lo); }
 
 // A lane takes up a frame.
 ENGINE_FN Head take_up(const Block& b, Lane& l, u32 queue, u64 at, const Staged& s) {
@@ -124,16 +130,32 @@ ENGINE_FN Head take_up(const Block& b, Lane& l, u32 queue, u64 at, const Staged&
     return h;
 }
 
-// The next frame of a queue if it is alone, as it is where somebody waits for each: that is done without asking the lanes what each of them
-// could do. Returns how many slots the warp has come past, or MORE.
+// Handles a frame by itself, which `leader` has found at the cursor, as it is where somebody waits for each: that is done without asking the
+// lanes what each of them could do.
+ENGINE_FN void handle_alone(Block& b, Lane& l, Course& course, u32 queue, u32 leader, const Staged& s, u32 slots, bool mine) {
+    const u64 at = peek(&b.workers[l.warp].cursor[queue]);
+    if (lane() == leader) {
+        slot_is_read(b, b.workers[l.warp], queue, at);
+        if (mine) {
+            const Head h = take_up(b, l, queue, at, s);
+            if (slots > 1) unpack_rest(b, l, queue, at, slots);
+            l.leads = true;
+            frame(b, l, h, true);
+        }
+    }
+    stand_by(b, l, course, lane() == leader);
+    come_past(b, l, course, queue, slots, mine, lane() == leader ? l.hlc : 0);
+}
+
+// The next frame of the host's ring, if it is alone. Returns how many slots the warp has come past, or MORE.
 constexpr u32 MORE = ~0u;
-ENGINE_FN u32 handle_one(Block& b, Lane& l, Course& course, u32 queue, u32 leader) {
-    Worker& w = b.workers[l.warp];
-    const Queue& q = b.queues[queue];
+ENGINE_FN u32 handle_one(Block& b, Lane& l, Course& course, u32 leader) {
+    constexpr u32 queue = INGRESS;
+    const Worker& w = b.workers[l.warp];
     const u64 at = peek(&w.cursor[queue]);
-    const Staged s = staged(q, at);
+    const Staged s = staged(b, w, queue, at);
     const u32 row = row_of(s), length = length_of(s.c1), slots = length <= MAX_PAYLOAD ? slots_for(length) : 1;
-    const auto is_here = [&](u64 slot) { return tag_of(load_staged(&q.stage[3][slot % STAGE])) == stage_tag(slot); };
+    const auto is_here = [&](u64 slot) { return tag_of(chunk_at(b, w, queue, slot, 3)) == tag_at(b, queue, slot); };
     const bool more = is_here(at + slots), lone = slots == 1 ? LANES == 1 || !more : !more && is_here(at + slots - 1);
     enum { NOTHING, ONE, MINE, SEVERAL };
     u32 found = SEVERAL;
@@ -142,32 +164,32 @@ ENGINE_FN u32 handle_one(Block& b, Lane& l, Course& course, u32 queue, u32 leade
     found = from_lane(found, leader);
     if (found == NOTHING) return 0;
     if (found == SEVERAL) return MORE;
-    if (lane() == leader) {
-        for (u32 i = 0; i < CHUNKS; ++i) chunk_is_read(&q.stage[i][at % STAGE]);
-        if (found == MINE) {
-            const Head h = take_up(b, l, queue, at, s);
-            if (slots > 1) unpack_rest(l, q, at, slots);
-            l.leads = true;
-            frame(b, l, h, true);
-        }
-    }
-    stand_by(b, l, course, lane() == leader);
-    come_past(b, l, course, queue, slots, found == MINE, lane() == leader ? l.hlc : 0);
+    handle_alone(b, l, course, queue, leader, s, slots, found == MINE);
     return slots;
 }
 
-// Frames of one slot, one after another, as most are: each lane looks at several, and those of this warp's rows are dealt out to the
-// lanes. Nothing if the first is no such frame.
-ENGINE_FN Batch deal(Block& b, const Lane& l, const Course& course, u32 queue, u32 live, u32 rank) {
+// Frames of one slot, one after another, as most are. Nothing if the first is no such frame. Of a warp's own inbox: a slot to a lane.
+ENGINE_FN Batch look_at_inbox(const Block& b, const Lane& l, const Course& course, u32 live, u32 rank) {
+    const Worker& w = b.workers[l.warp];
+    const u64 at = peek(&w.cursor[INBOX]) + rank;
+    const Staged s = staged(b, w, INBOX, at);
+    const u32 stop = live & ~which_lanes(s.there && length_of(s.c1) <= INLINE_BYTES);
+    const u32 end = stop ? ones(live & lanes_below(first_one(stop))) : ones(live);
+    return {end, end, at, rank < end && !course.done[INBOX].has(rank), s};
+}
+
+// Of the host's ring, which all work warps read: each lane looks at several, and those of this warp's rows are dealt out to the lanes.
+ENGINE_FN Batch deal(Block& b, const Lane& l, const Course& course, u32 live, u32 rank) {
+    constexpr u32 queue = INGRESS;
     Worker& w = b.workers[l.warp];
     const u64 base = peek(&w.cursor[queue]);
     const u32 lanes = ones(live);
-    Batch batch{0, 0, 0, false, false};
+    Batch batch{};
     u32 dealt = 0;
     for (u32 k = 0; k < REACH; ++k) {
         const u32 offset = k * lanes + rank;
-        const Staged s = staged(b.queues[queue], base + offset);
-        const bool one = s.there && length_of(s.c1) <= INLINE_BYTES && !(queue == INGRESS && op_of(s.c3) == OP_FENCE);
+        const Staged s = staged(b, w, queue, base + offset);
+        const bool one = s.there && length_of(s.c1) <= INLINE_BYTES && op_of(s.c3) != OP_FENCE;
         const u32 stop = live & ~which_lanes(one);
         u32 end = stop ? ones(live & lanes_below(first_one(stop))) : lanes;
         const bool own = rank < end && (row_of(s) & (b.warps - 1)) == l.warp, open = own && !course.done[queue].has(offset);
@@ -183,16 +205,19 @@ ENGINE_FN Batch deal(Block& b, const Lane& l, const Course& course, u32 queue, u
     }
     sync_lanes();
     batch.mine = rank < dealt;
-    if (batch.mine) batch.at = base + w.dealt[rank];
+    if (batch.mine) {
+        batch.at = base + w.dealt[rank];
+        batch.slot = staged(b, w, queue, batch.at);
+    }
     return batch;
 }
 
 // The same for frames of any length, a slot to a lane: a fence has its turn for itself, and so has a frame that reaches beyond the lanes.
 ENGINE_FN Batch pick(Block& b, const Lane& l, const Course& course, u32 queue, u32 live, u32 rank) {
-    const Queue& q = b.queues[queue];
-    const u64 base = peek(&b.workers[l.warp].cursor[queue]);
-    const Batch nothing{0, 0, 0, false, false};
-    const Staged s = staged(q, base + rank);
+    const Worker& w = b.workers[l.warp];
+    const u64 base = peek(&w.cursor[queue]);
+    const Batch nothing{};
+    const Staged s = staged(b, w, queue, base + rank);
     const u32 missing = live & ~which_lanes(s.there);
     // Slots that are there one after another.
     u32 end = missing ? ones(live & lanes_below(first_one(missing))) : ones(live);
@@ -204,7 +229,7 @@ ENGINE_FN Batch pick(Block& b, const Lane& l, const Course& course, u32 queue, u
         const u32 first = first_one(longs), before = ones(live & lanes_below(first)), n = from_lane(slots, first);
         if (before + n > end) {
             single = before == 0;
-            if (single && !which_lanes(staged(q, base + n - 1).there)) return nothing;
+            if (single && !which_lanes(staged(b, w, queue, base + n - 1).there)) return nothing;
             end = single ? n : before;
             begins = begins && (single ? rank == 0 : rank < before);
             break;
@@ -222,8 +247,8 @@ ENGINE_FN Batch pick(Block& b, const Lane& l, const Course& course, u32 queue, u
             begins = begins && rank < before;
         }
     }
-    const bool own = begins && owner(b, row_of(s), op, queue) == l.warp;
-    return {end, ones(which_lanes(own)), base + rank, own && !course.done[queue].has(rank), false};
+    const bool own = begins && (queue == INBOX || owner(b, row_of(s), op) == l.warp);
+    return {end, ones(which_lanes(own)), base + rank, own && !course.done[queue].has(rank), s};
 }
 
 // Of the frames of a batch, leaves as many as may be handled without a look how full the outbox is: by what their like have sent, it holds
@@ -234,10 +259,9 @@ ENGINE_FN u32 trim(Block& b, Lane& l, u32 queue, u64 base, u32 kind, Batch& batc
     if (!(taken & (taken - 1))) return taken;
     const bool sends = batch.mine && kind < MAX_KINDS && is_message(b, queue, l.head);
     const u32 known = sends ? peek(&fan_out(b, kind, l.head.message)) : 1;
-    batch.sends = known > 1;
-    const u32 much = most_of_lanes(known), most = any_lane(known == 0) ? 1 : max_of(1u, side_by_side(b, much));
+    const u32 much = most_of_lanes(known), most = any_lane(known == 0) ? 1 : max_of(1u, side_by_side(b, b.workers[l.warp], much));
     bool over = batch.mine && ones(taken & lanes_below()) >= most;
-    if (much > 2) over = (same_lanes(batch.mine ? l.head.row : 1ull << 32 | lane()) & lanes_below() & taken) != 0 || over;
+    if (much > 2) over = (same_lanes(batch.mine ? l.head.row : ~0u) & lanes_below() & taken) != 0 || over;
     const u32 overs = which_lanes(batch.mine && over);
     if (!overs) return taken;
     const u32 first = first_one(overs), left = taken & lanes_below(first);
@@ -246,36 +270,40 @@ ENGINE_FN u32 trim(Block& b, Lane& l, u32 queue, u64 base, u32 kind, Batch& batc
     return left;
 }
 
-// From so many lanes on that send something side by side, it goes together.
-constexpr u32 TOGETHER = 4;
-
 // Hands the next staged frames of a queue to the lanes of this warp and handles those that are for its rows.
 // Returns how many slots it has come past. Called by all lanes that have not ended.
 ENGINE_FN u32 handle_batch(Block& b, Lane& l, Course& course, u32 queue) {
     const u32 live = live_lanes(), rank = ones(live & lanes_below());
-    const u32 one = handle_one(b, l, course, queue, first_one(live));
-    if (one != MORE) return one;
-    Batch batch = deal(b, l, course, queue, live, rank);
+    Batch batch;
+    if (queue == INBOX) {
+        batch = look_at_inbox(b, l, course, live, rank);
+        if (batch.end == 1 && course.done[queue].empty()) {
+            handle_alone(b, l, course, queue, first_one(live), batch.slot, 1, true);
+            return 1;
+        }
+    } else {
+        const u32 one = handle_one(b, l, course, first_one(live));
+        if (one != MORE) return one;
+        batch = deal(b, l, course, live, rank);
+    }
     if (batch.end == 0) batch = pick(b, l, course, queue, live, rank);
     if (batch.end == 0) return 0;
     Worker& w = b.workers[l.warp];
-    const Queue& q = b.queues[queue];
     const u64 base = peek(&w.cursor[queue]);
     bool mine = batch.mine;
-    u32 row = ~0u, kind = MAX_KINDS;
+    const u32 row = mine ? row_of(batch.slot) : ~0u;
+    u32 kind = MAX_KINDS;
     if (mine) {
-        const Staged s = staged(q, batch.at);
-        for (u32 i = 0; i < CHUNKS; ++i) chunk_is_read(&q.stage[i][batch.at % STAGE]);
-        row = row_of(s);
+        slot_is_read(b, w, queue, batch.at);
         // Meanwhile: it may become another by what is ahead.
         if (row < b.row_count) kind = look(&b.rows[row].kind);
-        take_up(b, l, queue, batch.at, s);
-        if (l.head.length > INLINE_BYTES && l.head.length <= MAX_PAYLOAD) unpack_rest(l, q, batch.at, slots_for(l.head.length));
+        take_up(b, l, queue, batch.at, batch.slot);
+        if (l.head.length > INLINE_BYTES && l.head.length <= MAX_PAYLOAD) unpack_rest(b, l, queue, batch.at, slots_for(l.head.length));
     }
     const u32 taken = trim(b, l, queue, base, kind, batch), handled = batch.handled;
     mine = mine && taken >> lane() & 1;
     // Of its row, the frames ahead of this lane's.
-    const u32 ahead = taken & (taken - 1) ? same_lanes(mine ? row : 1ull << 32 | lane()) & lanes_below() : 0;
+    const u32 ahead = taken & (taken - 1) ? same_lanes(mine ? row : ~0u) & lanes_below() : 0;
     for (u32 rest = taken; rest;) {
         const bool ready = mine && rest >> lane() & 1 && !(ahead & rest);
         // A round is of one kind, whose handlers run side by side.
@@ -285,9 +313,10 @@ ENGINE_FN u32 handle_batch(Block& b, Lane& l, Course& course, u32 queue) {
         // One that asks for the other lanes has them to itself.
         const bool wide = of_round < MAX_KINDS && b.width[of_round] != WIDTH_LANE;
         const bool now = wide ? lane() == leader : ready && kind == of_round;
-        rest &= ~which_lanes(now);
         if (lane() == leader && of_round < MAX_KINDS) set_busy(b, w, next_round(w, l.warp, of_round));
-        if (ones(which_lanes(now && batch.sends)) < TOGETHER) {
+        const u32 lanes = which_lanes(now);
+        rest &= ~lanes;
+        if (!(lanes & (lanes - 1))) {
             if (now) frame_of_batch(b, l, wide);
         } else {
             const bool open = now && begin_frame(b, l);
@@ -302,17 +331,18 @@ ENGINE_FN u32 handle_batch(Block& b, Lane& l, Course& course, u32 queue) {
 }
 
 // What others may change meanwhile: asked by one lane, for all.
-enum { LEAVING = 1, CONGESTED = 2, WAITING = 4 };
-ENGINE_FN u32 look_around(const Block& b) {
-    const u32 here = (peek(&b.leaving) ? LEAVING : 0) | (is_congested(b) ? CONGESTED : 0) | (outbox_is_empty(b) ? 0 : WAITING);
+enum { LEAVING = 1, CONGESTED = 2 };
+ENGINE_FN u32 look_around(const Block& b, const Worker& w) {
+    const u32 here = (peek(&b.leaving) ? LEAVING : 0) | (is_congested(b, w) ? CONGESTED : 0);
     return from_lane(here, first_one(live_lanes()));
 }
 
-// Handles what is staged. With nothing there it calls `wait`, which says of which queues there is something, a bit each, and 0 when there
+// Handles what has come. With nothing there it calls `wait`, which says of which queues there is something, a bit each, and 0 when there
 // will be nothing; then it returns, or when the shard is to leave.
 template <class Wait> ENGINE_FN void work(Block& b, Lane& l, Course& course, Wait& wait) {
     constexpr u32 BOTH = 1 << INGRESS | 1 << INBOX;
-    u32 state = look_around(b), there = BOTH;
+    const Worker& w = b.workers[l.warp];
+    u32 state = look_around(b, w), there = BOTH;
     for (u32 turn = 0; !(state & LEAVING); ++turn) {
         // The queues take turns while both have something.
         u32 came = 0;
@@ -323,11 +353,8 @@ template <class Wait> ENGINE_FN void work(Block& b, Lane& l, Course& course, Wai
         there = BOTH;
         // Those that are left would take what all have taken.
         if (came && ones(live_lanes()) < (LANES + 1) / 2 && is_first(live_lanes())) ask_for_a_launch(b);
-        state = look_around(b);
-        if (state & WAITING) {
-            drain_together(b);
-            if (!came) while_waiting(b);
-        } else if (!came && !(state & LEAVING)) {
+        state = look_around(b, w);
+        if (!came && !(state & LEAVING)) {
             there = wait(b, l);
             if (!there) return;
         }
@@ -341,16 +368,19 @@ ENGINE_FN void empty_stage(Queue& q, u64 cursor) {
         for (u32 c = 0; c < CHUNKS; ++c) q.stage[c][(cursor + i) % STAGE] = with_tag({0, 0}, stage_tag(cursor + i) ^ 0x8000);
 }
 
-ENGINE_FN void enter_queue(Block& b, u32 queue, const Chunk* ring, u32 log2) {
-    Queue& q = b.queues[queue];
-    q.ring = ring;
-    q.log2 = log2;
-    for (u32 w = 0; w < b.warps; ++w) b.workers[w].cursor[queue] = b.saved->cursors[2 * w + queue];
-    q.published = passed_by_all(b, queue);
-    empty_stage(q, q.published);
+ENGINE_FN void enter_queues(Block& b, const Chunk* ring, u32 log2) {
+    b.ring.ring = ring;
+    b.ring.log2 = log2;
+    for (u32 w = 0; w < b.warps; ++w) {
+        for (u32 queue = INGRESS; queue <= INBOX; ++queue) b.workers[w].cursor[queue] = b.saved->cursors[2 * w + queue];
+        b.workers[w].inbox = inbox(b.mail, mailbox_of_warp(b.mail, b.shard, w));
+        tell_inbox_head(b, w, b.workers[w].cursor[INBOX]);
+    }
+    b.ring.published = passed_by_all(b);
+    empty_stage(b.ring, b.ring.published);
 }
 
-ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard, Peer* peers, u32 apart) {
+ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard, u32 apart) {
     const RegionHeader& h = *(const RegionHeader*)p.region;
     b.egress = (Chunk*)(p.region + h.egress + shard * h.ring_stride);
     b.replies = (Chunk*)(p.region + h.replies);
@@ -361,7 +391,6 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard, Peer* peers, u3
     b.saved = (ShardState*)p.shards + shard;
     b.lanes = (LaneState*)p.lanes + (u64)shard * WORK_LANES;
     b.rests = (LaneRest*)p.rests + (u64)shard * WORK_LANES;
-    b.peers = peers;
     b.arena = (u8*)p.arena;
     b.arena_bytes = h.arena_bytes;
     b.clock_offset = h.clock_offset;
@@ -378,8 +407,7 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard, Peer* peers, u3
     b.nursery = nursery_of(p, shard);
     b.next_grant = 0;
     enter_mail(b, p, h.shards);
-    enter_queue(b, INGRESS, (const Chunk*)(p.region + h.ingress + shard * h.ring_stride), h.capacity_log2);
-    enter_queue(b, INBOX, inbox(b.mail, shard), p.inbox_log2);
+    enter_queues(b, (const Chunk*)(p.region + h.ingress + shard * h.ring_stride), h.capacity_log2);
     for (u32 i = 0; i < b.warps; ++i) {
         Worker& w = b.workers[i];
         w.resumed = w.cursor[INGRESS];
@@ -438,29 +466,12 @@ ENGINE_FN Course resume(const Block& b, const Lane& l) {
     return course;
 }
 
-// What is not handled of the inbox is what a cut finds there: of what some warps have come past, not all, their own frames are made void.
-ENGINE_CALL void void_what_is_done(Block& b) {
-    const Queue& q = b.queues[INBOX];
-    u64 furthest = 0;
-    for (u32 w = 0; w < b.warps; ++w) furthest = peek(&b.workers[w].cursor[INBOX]) > furthest ? peek(&b.workers[w].cursor[INBOX]) : furthest;
-    for (u64 at = passed_by_all(b, INBOX); at < furthest;) {
-        Chunk* const first = (Chunk*)slot((Chunk*)q.ring, q.log2, at);
-        const u32 length = length_of(load_chunk(first + 1)), row = low(load_chunk(first).lo);
-        if (peek(&b.workers[(row & (b.warps - 1))].cursor[INBOX]) > at) {
-            store_chunk(first + 3, as_void(load_chunk(first + 3)));
-        }
-        at += length <= MAX_PAYLOAD ? slots_for(length) : 1;
-    }
-}
-
 // E-5: everything a next launch needs is kept; the last warp tells the host.
 ENGINE_CALL void leave(Block& b) {
     // Unsettled, it leaves what the launch before has left.
     if (peek(&b.settled) == b.warps) {
-        tell_progress(b, passed_by_all(b, INGRESS));
+        tell_progress(b, passed_by_all(b));
         for (u32 w = 0; w < b.warps; ++w) publish(&b.progress->passed[w], peek(&b.workers[w].cursor[INGRESS]));
-        void_what_is_done(b);
-        tell_inbox_head(b, passed_by_all(b, INBOX));
         b.saved->kill = peek(&b.kill);
     }
     publish(&b.progress->swap, peek(&b.swap) ? b.launch : 0u);

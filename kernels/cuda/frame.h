@@ -165,7 +165,7 @@ ENGINE_CALL void frame_of_batch(Block& b, Lane& l, bool leads) {
     frame(b, l, h, false);
 }
 
-// The same in two parts, in between which several lanes send together; false if it is at its end.
+// The same in two parts, in between which the lanes of a warp send together; false if it is at its end.
 ENGINE_CALL bool begin_frame(Block& b, Lane& l) {
     known(b), known(l);
     l.leads = false;
@@ -202,16 +202,17 @@ ENGINE_FN void unpack_more(Lane& l, u32 k, u32 i, Chunk c) {
     p[0] = low(c.lo), p[1] = high(c.lo), p[2] = low(c.hi);
 }
 
-// The payload of the further slots of a frame whose last slot is staged.
-ENGINE_CALL void unpack_rest(Lane& l, const Queue& q, u64 at, u32 slots) {
-    known(l), known(q);
-    for (u32 k = 1; k < slots; ++k)
+// The payload of the further slots of a frame whose last slot is there.
+ENGINE_CALL void unpack_rest(Block& b, Lane& l, u32 queue, u64 at, u32 slots) {
+    known(b), known(l);
+    const Worker& w = b.workers[l.warp];
+    for (u32 k = 1; k < slots; ++k) {
         for (u32 i = 0; i < CHUNKS; ++i) {
-            const Chunk* const from = &q.stage[i][(at + k) % STAGE];
-            // SYNC staged: pairs with the poller's stores; those that were issued ahead of the last slot's may be a moment behind them.
-            Chunk c = load_staged(from);
-            while (tag_of(c) != stage_tag(at + k)) c = load_staged(from);
-            chunk_is_read(from);
+            // Those that were stored ahead of the last slot's may be a moment behind them.
+            Chunk c = chunk_at(b, w, queue, at + k, i);
+            while (tag_of(c) != tag_at(b, queue, at + k)) c = chunk_at(b, w, queue, at + k, i);
             unpack_more(l, k, i, c);
         }
+        slot_is_read(b, w, queue, at + k);
+    }
 }

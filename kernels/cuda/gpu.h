@@ -108,6 +108,18 @@ ENGINE_FN u32 any_bits(u32 bits) { return __reduce_or_sync(~0u, bits); }
 ENGINE_FN bool are_many(u32 lanes) { return lanes & (lanes - 1); }
 ENGINE_FN u32 which_of(u32 lanes, bool yes) { return are_many(lanes) ? __ballot_sync(lanes, yes) : yes ? lanes : 0; }
 ENGINE_FN u32 same_of(u32 lanes, u32 value) { return are_many(lanes) ? __match_any_sync(lanes, value) : lanes; }
+ENGINE_FN u32 sum_of(u32 lanes, u32 value) { return are_many(lanes) ? __reduce_add_sync(lanes, value) : value; }
+ENGINE_FN u32 sum_ahead_of(u32 lanes, u32 value) {
+    u32 ahead = 0;
+    for (u32 rest = lanes & ((1u << (threadIdx.x % LANES)) - 1); are_many(lanes) && __any_sync(lanes, rest != 0);) {
+        // A step for each lane, of which there are few with anything.
+        const u32 from = rest ? 31 - __clz((int)rest) : threadIdx.x % LANES;
+        const u32 there = __shfl_sync(lanes, value, (int)from);
+        if (rest) ahead += there;
+        rest &= ~(rest ? 1u << from : 0u);
+    }
+    return ahead;
+}
 ENGINE_FN void sync_of(u32 lanes) { if (are_many(lanes)) __syncwarp(lanes); }
 template <class T> ENGINE_FN T from_lane_of(u32 lanes, T value, u32 lane) { return are_many(lanes) ? __shfl_sync(lanes, value, (int)lane) : value; }
 // The largest, of all lanes.
@@ -116,7 +128,7 @@ ENGINE_FN u64 latest_of_lanes(u64 value) {
     const u32 below = __reduce_max_sync(~0u, (u32)(value >> 32) == above ? (u32)value : 0u);
     return (u64)above << 32 | below;
 }
-ENGINE_FN u32 same_lanes(u64 value) { return __match_any_sync(~0u, value); }
+ENGINE_FN u32 same_lanes(u32 value) { return __match_any_sync(~0u, value); }
 ENGINE_FN void sync_lanes() { __syncwarp(); }
 ENGINE_FN u32 lanes_below(u32 lane) { return (1u << lane) - 1; }
 ENGINE_FN u32 lanes_below() { return lanes_below(lane()); }
@@ -156,6 +168,10 @@ ENGINE_FN u64 share_out(u64* counter, u64 n) {
     if (all && lane() == 0) first = add(counter, all);
     return first_lane(first) + to_here - n;
 }
+
+// A bit among many, which other threads may be setting.
+ENGINE_FN void set_bit(u32* bits, u64 at) { atomicOr(bits + at / 32, 1u << at % 32); }
+ENGINE_FN bool get_bit(const u32* bits, u64 at) { return *(const volatile u32*)(bits + at / 32) >> at % 32 & 1; }
 
 // What ThreadSanitizer is told of on a CPU.
 ENGINE_FN void mail_is_written(const Chunk*) {}

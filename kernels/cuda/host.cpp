@@ -10,15 +10,18 @@
 namespace {
 
 struct HostBlock : Block {
-    std::vector<Peer> all_peers;
 #ifdef ENGINE_WATCH
-    u8 bytes[2][STAGE * CHUNKS];        // one for each staged chunk of both queues (watch.h)
+    u8 bytes[STAGE * CHUNKS];           // one for each staged chunk (watch.h)
 #endif
 };
 
 thread_local HostBlock* current = nullptr;
-struct Pollers { Poller<INGRESS> host; Poller<INBOX> shards; };
-thread_local Pollers* fused = nullptr;      // set while this thread polls and handles in turn
+// What is beside the work warps.
+struct Beside {
+    Poller poller;
+    u64 scans[WORK_WARPS];
+};
+thread_local Beside* fused = nullptr;       // set while this thread polls and handles in turn
 
 // With nothing to do, first stay close, then let others run, then sleep: the CPU device shares its cores with the application.
 class Idle {
@@ -37,15 +40,18 @@ class Idle {
     u32 turns = 0;
 };
 
-// Looks at both queues, and with `look` at the control line; how many slots were staged.
-u32 poll_both(Block& b, Pollers& p, bool look) { return poll(b, p.host, look) + poll(b, p.shards, false); }
+// Looks at the host's ring, and with `look` at the control line, and delivers what is late; whether anything was staged.
+u32 poll_and_deliver(Block& b, Beside& beside, bool look) {
+    for (u32 w = 0; w < b.warps; ++w) deliver_some(b, w, beside.scans[w]);
+    return poll(b, beside.poller, look);
+}
 
 void poll_until_leaving(HostBlock& b) {
     Idle idle;
     current = &b;
-    Pollers pollers{start_polling<INGRESS>(b), start_polling<INBOX>(b)};
-    while (!pollers.host.leaving) {
-        if (poll_both(b, pollers, true)) idle.reset();
+    Beside beside{start_polling(b), {}};
+    while (!beside.poller.leaving) {
+        if (poll_and_deliver(b, beside, true)) idle.reset();
         else idle.wait();
     }
     part(b);
@@ -78,16 +84,17 @@ void poll_and_work_until_leaving(Block& b) {
     struct { u32 operator()(Block&, const Lane&) const { return 0; } } not_at_all;
     Idle idle;
     bool look = true;
-    Pollers pollers{start_polling<INGRESS>(b), start_polling<INBOX>(b)};
-    fused = &pollers;
+    Beside beside{start_polling(b), {}};
+    fused = &beside;
     const auto lane = std::make_unique<Lane>();
     enter_lane(b, *lane, 0);
     if (settle(b, *lane)) {
         Course course = resume(b, *lane);
-        for (u32 turn = 0; !pollers.host.leaving; ++turn) {
-            const u32 slots = poll_both(b, pollers, look || turn % LOOK_EVERY == 0);
+        for (u32 turn = 0; !beside.poller.leaving; ++turn) {
+            const u32 slots = poll_and_deliver(b, beside, look || turn % LOOK_EVERY == 0);
+            const u64 rounds = b.workers[0].rounds;
             work(b, *lane, course, not_at_all);
-            look = !slots;
+            look = !slots && rounds == b.workers[0].rounds;
             if (look) idle.wait();
             else idle.reset();
         }
@@ -105,13 +112,11 @@ u64 mail_words[MAIL_WORDS];
 u64& word_for_mail(const Chunk* slot) { return mail_words[(u64)slot / SLOT_BYTES % MAIL_WORDS]; }
 u8& byte_for(const Chunk* staged) {
     HostBlock& b = *current;
-    const Chunk* const inbox = b.queues[INBOX].stage[0];
-    const bool is_inbox = staged >= inbox && staged < inbox + STAGE * CHUNKS;
-    return b.bytes[is_inbox][staged - b.queues[is_inbox].stage[0]];
+    return b.bytes[staged - b.ring.stage[0]];
 }
 #endif
 inline void while_waiting(Block& b) {
-    if (fused) poll_both(b, *fused, true);
+    if (fused) poll_and_deliver(b, *fused, true);
     sched_yield();
 }
 
@@ -135,13 +140,8 @@ extern "C" u8* resident_job_room(CtxRaw* ctx) { return job_room(block(), lane_of
 
 extern "C" u32 resident_job(CtxRaw* ctx, Work work, const RawJob* job) { return run_job(block(), lane_of(ctx), work, *job); }
 
-// Mends the mailboxes of all shards after a loss.
-extern "C" void resident_host_mend(const EngineParams* p) {
-    const u32 shards = ((const RegionHeader*)p->region)->shards;
-    for (u32 lane = 0; lane < shards * WORK_LANES; ++lane) mend_lane(*p, lane / WORK_LANES, lane % WORK_LANES);
-    for (u32 shard = 0; shard < shards; ++shard) mend_outbox(*p, shard);
-    for (u32 shard = 0; shard < shards; ++shard) mend_inbox(*p, shard);
-}
+// Mends the mailboxes of all shards, after a loss or ahead of a cut.
+extern "C" void resident_host_mend(const EngineParams* p) { mend(*p, {0, 1}, [] {}); }
 
 // The steps of a cut, and a load.
 extern "C" void resident_host_cut_select(const CutParams* p) { cut_select(*p, {0, 1}); }
@@ -154,8 +154,7 @@ extern "C" void resident_host_shard(const EngineParams* params, u32 shard, u32 t
     const auto b = std::make_unique<HostBlock>();
     current = b.get();
     fused = nullptr;
-    b->all_peers.resize(((const RegionHeader*)params->region)->shards);
-    enter(*b, *params, shard, b->all_peers.data(), threads);
+    enter(*b, *params, shard, threads);
     if (threads) {
         std::vector<std::thread> others;
         others.emplace_back(poll_until_leaving, std::ref(*b));

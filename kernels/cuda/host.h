@@ -97,9 +97,13 @@ inline u32 live_lanes() { return 1; }
 inline bool any_lane(bool yes) { return yes; }
 inline u32 most_of_lanes(u32 value) { return value; }
 inline u32 any_bits(u32 bits) { return bits; }
-inline u32 same_lanes(u64) { return 1; }
+inline u32 same_lanes(u32) { return 1; }
 inline u32 which_of(u32, bool yes) { return yes; }
 inline u32 same_of(u32, u32) { return 1; }
+inline u32 sum_of(u32, u32 value) { return value; }
+inline u32 sum_ahead_of(u32, u32) { return 0; }
+inline void set_bit(u32* bits, u64 at) { bits[at / 32] |= 1u << at % 32; }
+inline bool get_bit(const u32* bits, u64 at) { return bits[at / 32] >> at % 32 & 1; }
 inline void sync_of(u32) {}
 template <class T> T from_lane_of(u32, T value, u32) { return value; }
 inline u64 latest_of_lanes(u64 value) { return value; }

@@ -42,12 +42,12 @@ ENGINE_CALL void settle_lane(Block& b, Lane& l, bool blamed) {
     l.queue = l.id & 1;
     l.at = l.id >> 1;
     l.hlc = peek(&b.workers[l.warp].hlc);
-    const Queue& q = b.queues[l.queue];
-    const u64 mask = (1ull << q.log2) - 1;
-    const Chunk* const first = q.ring + (l.at & mask) * CHUNKS;
+    const Chunk* const ring = is_from_inbox(l) ? b.workers[l.warp].inbox : b.ring.ring;
+    const u64 mask = (1ull << (is_from_inbox(l) ? b.mail.inbox_log2 : b.ring.log2)) - 1;
+    const Chunk* const first = ring + (l.at & mask) * CHUNKS;
     const Head h = l.head = unpack(l, load_chunk(first), load_chunk(first + 1), load_chunk(first + 2), load_chunk(first + 3));
     for (u32 k = 1; k < slots_for(h.length); ++k)
-        for (u32 i = 0; i < CHUNKS; ++i) unpack_more(l, k, i, load_chunk(q.ring + ((l.at + k) & mask) * CHUNKS + i));
+        for (u32 i = 0; i < CHUNKS; ++i) unpack_more(l, k, i, load_chunk(ring + ((l.at + k) & mask) * CHUNKS + i));
     Row& row = b.rows[h.row];
     // What was written whole before the loss stands ahead of the tail; the host has taken back what was not.
     const bool told = was.answered == l.id + 1 && was.answered_at < b.egress_tail;

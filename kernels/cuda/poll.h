@@ -1,5 +1,4 @@
-// The pollers: each watches a ring and stages what has come; the host's watches the control line too, and tells the host how far the
-// shard is. Part of engine.h.
+// The poller: watches the host's ring and stages what has come, and the control line; tells the host how far the shard is. Part of engine.h.
 #pragma once
 #include "block.h"
 
@@ -45,7 +44,7 @@ ENGINE_FN void watch_workers(Block& b, u64 now) {
 // Tells the host how far this shard has come.
 ENGINE_CALL void tell_progress(Block& b, u64 passed) {
     ShardProgress* const p = b.progress;
-    Queue& q = b.queues[INGRESS];
+    Queue& q = b.ring;
     publish(&p->handled, peek(&b.handled));
     publish(&p->refused, peek(&b.refused));
     publish(&p->faults, peek(&b.faults));
@@ -68,23 +67,15 @@ ENGINE_FN void obey(Block& b, Chunk control) {
     if (high(control.hi) != peek(&b.kill)) revoke(b, high(control.hi));
 }
 
-// MB-2: what was handled of the inbox may be written again.
-ENGINE_FN void tell_inbox_head(Block& b, u64 passed) {
-    // SYNC inbox-room: pairs with the senders' loads in `reserve`. The frames' contents have been received, their tags were checked.
-    give_room(&((Mailbox*)(b.mail.base + b.shard * b.mail.bytes))->head, passed);
-    b.queues[INBOX].published = passed;
-}
-
 // The actor of a staged message will be asked for soon: its row and the beginning of its state come closer meanwhile.
 ENGINE_FN void fetch_ahead(Block& b, u32 row) {
     if (row < b.row_count) touch(b.arena + look(&b.rows[row].state_offset));
 }
 
-// The poller of one queue, in registers: all that can be known before a load from memory is on its way.
-template <u32 QUEUE> struct Poller {
-    // Slots read at once while messages flow: what comes over the bus is a warp's worth with the control line; what is in device memory
-    // is for all work warps.
-    static constexpr u32 BURST = QUEUE == INGRESS ? 7 : 31;
+// The poller, in registers: all that can be known before a load from memory is on its way.
+struct Poller {
+    // Slots read at once while messages flow: a warp's worth with the control line.
+    static constexpr u32 BURST = 7;
     static_assert(STAGE >= MAX_FRAME_SLOTS + BURST, "a frame must fit the stage");
     const Chunk* ring;
     const Chunk* control;
@@ -97,40 +88,38 @@ template <u32 QUEUE> struct Poller {
     u64 told;                           // of what the host was told: frames handled, refused and failed at
 };
 
-template <u32 QUEUE> ENGINE_FN Poller<QUEUE> start_polling(const Block& b) {
-    const Queue& q = b.queues[QUEUE];
-    return {q.ring, (const Chunk*)b.control, (1ull << q.log2) - 1, passed_by_all(b, QUEUE), ~0ull, q.log2, 1, 0, 0, 0, b.now, 0};
+ENGINE_FN Poller start_polling(const Block& b) {
+    const Queue& q = b.ring;
+    return {q.ring, (const Chunk*)b.control, (1ull << q.log2) - 1, passed_by_all(b), ~0ull, q.log2, 1, 0, 0, 0, b.now, 0};
 }
 
 // Whether nothing has come for so long that the bus is spared.
-template <u32 QUEUE> ENGINE_FN bool is_idle(const Block& b, Poller<QUEUE>& p, u32 staged) {
+ENGINE_FN bool is_idle(const Block& b, Poller& p, u32 staged) {
     const u64 now = peek(&b.now);
     if (staged) p.last = now;
     return now - p.last > IDLE_US;
 }
 
-// Tells who writes the ring, when there is time and now and then.
-template <u32 QUEUE> ENGINE_FN void tell(Block& b, Poller<QUEUE>& p, u64 passed) {
-    const u64 ahead = passed - b.queues[QUEUE].published;
+// Tells the host, when there is time and now and then.
+ENGINE_FN void tell(Block& b, Poller& p, u64 passed) {
+    const u64 ahead = passed - b.ring.published;
     if ((p.staged && ahead < (p.mask + 1) / 4) || ++p.turn % LOOK_EVERY) return;
-    const u64 counted = QUEUE == INGRESS ? peek(&b.handled) + peek(&b.refused) + peek(&b.faults) : 0;
+    const u64 counted = peek(&b.handled) + peek(&b.refused) + peek(&b.faults);
     if (!ahead && counted == p.told) return;
     p.told = counted;
-    if (lane() != 0) return;
-    if (QUEUE == INBOX) tell_inbox_head(b, passed);
-    else tell_progress(b, passed);
+    if (lane() == 0) tell_progress(b, passed);
 }
 
 // Looks at the next slots and stages those that are complete; with `look`, at the control line too, in the same breath. Called
 // by all lanes of the poller; returns how many slots were staged.
-template <u32 QUEUE> ENGINE_FN u32 poll(Block& b, Poller<QUEUE>& p, bool look) {
-    constexpr u32 BURST = Poller<QUEUE>::BURST;
+ENGINE_FN u32 poll(Block& b, Poller& p, bool look) {
+    constexpr u32 BURST = Poller::BURST;
     constexpr u32 ITEMS = (BURST * CHUNKS + LANES - 1) / LANES;     // chunks that one lane holds
     constexpr u32 EACH = LANES / CHUNKS;                            // slots whose chunks are held side by side
-    Queue& q = b.queues[QUEUE];
+    Queue& q = b.ring;
     const u32 want = p.want;
     Chunk held[ITEMS];
-    const bool looks = look && QUEUE == INGRESS && lane() == LANES - 1;
+    const bool looks = look && lane() == LANES - 1;
     if (looks && LANES == 1) obey(b, load_chunk(p.control));
     u32 alone = 0;                      // on a CPU: chunks that are there, one after another
     for (u32 i = 0; i < ITEMS; ++i) {
@@ -142,7 +131,7 @@ template <u32 QUEUE> ENGINE_FN u32 poll(Block& b, Poller<QUEUE>& p, bool look) {
         alone = item + 1;
     }
     // While those are on their way: how far the shard is, for the ring's writers.
-    const u64 passed = passed_by_all(b, QUEUE);
+    const u64 passed = passed_by_all(b);
     p.leaving = any_lane(peek(&b.leaving));
     if (!p.leaving) tell(b, p, passed);
     u32 n = LANES == 1 ? alone / CHUNKS : 0;
@@ -168,13 +157,9 @@ template <u32 QUEUE> ENGINE_FN u32 poll(Block& b, Poller<QUEUE>& p, bool look) {
     for (u32 i = 0; i < ITEMS; ++i) {
         const u32 item = i * LANES + lane(), slot = item / CHUNKS;
         if (slot >= n) break;
-        const Chunk* const from = p.ring + ((p.base + slot) & p.mask) * CHUNKS;
         // SYNC staged: pairs with the work warps' loads.
         if (LANES == 1 || slot > 0) store_staged(&q.stage[item % CHUNKS][(p.base + slot) % STAGE], with_tag(held[i], stage_tag(p.base + slot)));
-        if (item % CHUNKS == 0) {
-            fetch_ahead(b, low(held[i].lo));
-            if (QUEUE == INBOX) mail_is_read(from);
-        }
+        if (item % CHUNKS == 0) fetch_ahead(b, low(held[i].lo));
     }
     p.base += n;
     const u64 room = passed + STAGE - p.base;

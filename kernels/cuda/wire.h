@@ -25,23 +25,23 @@ constexpr u32 AGAIN = 32768;
 constexpr u32 LOSS = 65536;
 constexpr u32 RETRY = 131072;
 constexpr u32 HOLD = 262144;
-constexpr u32 ALLOWANCE = 32;
 constexpr u32 NAME_WINDOW = 32;
 constexpr u32 NAME_END = 1;
 constexpr u32 BUSY_KIND_BITS = 8;
 constexpr u32 TICKET_BITS = 48;
-constexpr u32 WORK_WARPS = 4;
-constexpr u32 WORK_LANES = 128;
+constexpr u32 WORK_WARPS = 8;
+constexpr u32 WORK_LANES = 256;
+constexpr u32 BLOCK_THREADS = 320;
+constexpr u32 MAX_REGISTERS = 168;
 constexpr u32 DISPATCH_UNKNOWN = 4294967295u;
 constexpr u32 DISPATCH_FAILED = 4294967294u;
 constexpr u32 JOB_OUTSIDE = 4294967295u;
 constexpr u64 HANDLING = 0x8000000000000000ull;
-constexpr u64 BY_OUTBOX = 0xffff000000000000ull;
 constexpr u64 SENT = 0xffffffffffffffffull;
 constexpr u64 DONE = 0x4000000000000000ull;
 constexpr u64 FROM_ACTOR = 0x0000010000000000ull;
 constexpr u64 REGION_MAGIC = 0x746e656469736572ull;
-constexpr u64 WIRE_FINGERPRINT = 0x643afe0afacfc731ull;
+constexpr u64 WIRE_FINGERPRINT = 0x707f1026872e2e28ull;
 
 constexpr u32 OP_CAST = 1;
 constexpr u32 OP_CALL = 2;
@@ -249,9 +249,9 @@ struct alignas(128) ShardProgress {
     u64 beat;
     u32 settled;
     u64 busy;
-    u64 passed[4];
+    u64 passed[8];
 };
-static_assert(sizeof(ShardProgress) == 128, "ShardProgress");
+static_assert(sizeof(ShardProgress) == 256, "ShardProgress");
 static_assert(__builtin_offsetof(ShardProgress, ingress_head) == 0, "ShardProgress.ingress_head");
 static_assert(__builtin_offsetof(ShardProgress, handled) == 8, "ShardProgress.handled");
 static_assert(__builtin_offsetof(ShardProgress, refused) == 16, "ShardProgress.refused");
@@ -289,24 +289,22 @@ struct alignas(64) ShardState {
     u64 refused;
     u64 faults;
     u64 trying;
-    u64 outbox_head;
-    u64 outbox_tail;
-    u64 tickets[64];
-    u64 cursors[8];
+    u64 outbox_heads[8];
+    u64 outbox_tails[8];
+    u64 cursors[16];
     u32 kill;
 };
-static_assert(sizeof(ShardState) == 704, "ShardState");
+static_assert(sizeof(ShardState) == 320, "ShardState");
 static_assert(__builtin_offsetof(ShardState, egress) == 0, "ShardState.egress");
 static_assert(__builtin_offsetof(ShardState, hlc) == 8, "ShardState.hlc");
 static_assert(__builtin_offsetof(ShardState, handled) == 16, "ShardState.handled");
 static_assert(__builtin_offsetof(ShardState, refused) == 24, "ShardState.refused");
 static_assert(__builtin_offsetof(ShardState, faults) == 32, "ShardState.faults");
 static_assert(__builtin_offsetof(ShardState, trying) == 40, "ShardState.trying");
-static_assert(__builtin_offsetof(ShardState, outbox_head) == 48, "ShardState.outbox_head");
-static_assert(__builtin_offsetof(ShardState, outbox_tail) == 56, "ShardState.outbox_tail");
-static_assert(__builtin_offsetof(ShardState, tickets) == 64, "ShardState.tickets");
-static_assert(__builtin_offsetof(ShardState, cursors) == 576, "ShardState.cursors");
-static_assert(__builtin_offsetof(ShardState, kill) == 640, "ShardState.kill");
+static_assert(__builtin_offsetof(ShardState, outbox_heads) == 48, "ShardState.outbox_heads");
+static_assert(__builtin_offsetof(ShardState, outbox_tails) == 112, "ShardState.outbox_tails");
+static_assert(__builtin_offsetof(ShardState, cursors) == 176, "ShardState.cursors");
+static_assert(__builtin_offsetof(ShardState, kill) == 304, "ShardState.kill");
 
 struct alignas(64) LaneState {
     u64 at;
@@ -341,6 +339,16 @@ static_assert(__builtin_offsetof(Mailbox, tail) == 0, "Mailbox.tail");
 static_assert(__builtin_offsetof(Mailbox, pad0) == 8, "Mailbox.pad0");
 static_assert(__builtin_offsetof(Mailbox, head) == 128, "Mailbox.head");
 static_assert(__builtin_offsetof(Mailbox, pad1) == 136, "Mailbox.pad1");
+
+struct alignas(16) LateFrame {
+    u64 ticket;
+    u32 inbox;
+    u32 slots;
+};
+static_assert(sizeof(LateFrame) == 16, "LateFrame");
+static_assert(__builtin_offsetof(LateFrame, ticket) == 0, "LateFrame.ticket");
+static_assert(__builtin_offsetof(LateFrame, inbox) == 8, "LateFrame.inbox");
+static_assert(__builtin_offsetof(LateFrame, slots) == 12, "LateFrame.slots");
 
 struct alignas(4) RawAddress {
     u32 system;
@@ -608,6 +616,7 @@ struct alignas(8) EngineParams {
     u64 arena;
     u64 mailboxes;
     u64 mailbox_bytes;
+    u64 marks;
     u32 inbox_log2;
     u32 outbox_log2;
     u32 warps;
@@ -615,7 +624,7 @@ struct alignas(8) EngineParams {
     u64 nurseries;
     u64 grant_slots;
 };
-static_assert(sizeof(EngineParams) == 104, "EngineParams");
+static_assert(sizeof(EngineParams) == 112, "EngineParams");
 static_assert(__builtin_offsetof(EngineParams, region) == 0, "EngineParams.region");
 static_assert(__builtin_offsetof(EngineParams, rows) == 8, "EngineParams.rows");
 static_assert(__builtin_offsetof(EngineParams, counts) == 16, "EngineParams.counts");
@@ -625,9 +634,10 @@ static_assert(__builtin_offsetof(EngineParams, rests) == 40, "EngineParams.rests
 static_assert(__builtin_offsetof(EngineParams, arena) == 48, "EngineParams.arena");
 static_assert(__builtin_offsetof(EngineParams, mailboxes) == 56, "EngineParams.mailboxes");
 static_assert(__builtin_offsetof(EngineParams, mailbox_bytes) == 64, "EngineParams.mailbox_bytes");
-static_assert(__builtin_offsetof(EngineParams, inbox_log2) == 72, "EngineParams.inbox_log2");
-static_assert(__builtin_offsetof(EngineParams, outbox_log2) == 76, "EngineParams.outbox_log2");
-static_assert(__builtin_offsetof(EngineParams, warps) == 80, "EngineParams.warps");
-static_assert(__builtin_offsetof(EngineParams, pad) == 84, "EngineParams.pad");
-static_assert(__builtin_offsetof(EngineParams, nurseries) == 88, "EngineParams.nurseries");
-static_assert(__builtin_offsetof(EngineParams, grant_slots) == 96, "EngineParams.grant_slots");
+static_assert(__builtin_offsetof(EngineParams, marks) == 72, "EngineParams.marks");
+static_assert(__builtin_offsetof(EngineParams, inbox_log2) == 80, "EngineParams.inbox_log2");
+static_assert(__builtin_offsetof(EngineParams, outbox_log2) == 84, "EngineParams.outbox_log2");
+static_assert(__builtin_offsetof(EngineParams, warps) == 88, "EngineParams.warps");
+static_assert(__builtin_offsetof(EngineParams, pad) == 92, "EngineParams.pad");
+static_assert(__builtin_offsetof(EngineParams, nurseries) == 96, "EngineParams.nurseries");
+static_assert(__builtin_offsetof(EngineParams, grant_slots) == 104, "EngineParams.grant_slots");

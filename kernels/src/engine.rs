@@ -7,7 +7,7 @@ use crate::actor::{Dispatch, Kind};
 use crate::clock;
 use crate::host::{Calls, modules, panics, set_calls};
 use crate::lanes::Work;
-use crate::wire::{CtxRaw, CutParams, EngineParams, LANE_BYTES, RawAddress, RawJob, ReplyTo, WIDTH_LANE, WORK_LANES, WORK_WARPS};
+use crate::wire::{self, CtxRaw, CutParams, EngineParams, LANE_BYTES, RawAddress, RawJob, ReplyTo, WIDTH_LANE, WORK_LANES};
 
 /// The engine as PTX, for compute capability 8.0 and up; it calls `resident_kind` and the clock in a handler crate's PTX.
 pub const PTX: &str = include_str!("../cuda/engine.ptx");
@@ -15,16 +15,15 @@ pub const PTX: &str = include_str!("../cuda/engine.ptx");
 pub const KERNEL: &str = "resident_engine";
 /// Name of the clock kernel in [`PTX`], by which a worker calibrates: parameters `ask` and `answer`.
 pub const CLOCK_KERNEL: &str = "resident_clock";
-/// Threads of a block of [`KERNEL`]: two warps that poll, the others handle messages.
-pub const BLOCK_THREADS: u32 = (2 + WORK_WARPS as u32) * 32;
+/// Threads of a block of [`KERNEL`]: one warp polls, one delivers what is late, the others handle messages.
+pub const BLOCK_THREADS: u32 = wire::BLOCK_THREADS as u32;
 
-/// Bytes of shared memory that a block of [`KERNEL`] is given at the launch, on a device with so many shards: for its lanes, and 8
-/// for each shard.
-pub const fn shared_bytes(shards: u32) -> u32 {
-    (WORK_LANES * LANE_BYTES) as u32 + shards * 8
+/// Bytes of shared memory that a block of [`KERNEL`] is given at the launch, for its lanes.
+pub const fn shared_bytes() -> u32 {
+    (WORK_LANES * LANE_BYTES) as u32
 }
 
-/// Name of the kernel in [`PTX`] that mends the mailboxes after a loss, ahead of the launch that goes on: one block of any size,
+/// Name of the kernel in [`PTX`] that mends the mailboxes, after a loss and ahead of a cut: one block of any size,
 /// parameter [`EngineParams`].
 pub const MEND_KERNEL: &str = "resident_mend";
 /// Names of the kernels that take cuts and load actors, in the order of [`Step`]: any number of blocks of whole warps, at most 256

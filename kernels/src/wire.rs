@@ -270,8 +270,6 @@ pub const FROM_ACTOR: u64 = 1 << 40;
 pub const LATER: u32 = digest(b"resident: a message that is sent later") as u32;
 /// In place of an emitted message's type: a link that is made or undone, [`LinkTo`].
 pub const LINK: u32 = digest(b"resident: a link") as u32;
-/// Slots that a shard may write to an inbox before it looks again how full that is.
-pub const ALLOWANCE: usize = 32;
 /// Entries in which a name can be, from the one that its hash names on.
 pub const NAME_WINDOW: usize = 32;
 /// In [`NameEntry::shard`] of an entry that is nobody's: no name that could be here is in one further on.
@@ -280,16 +278,18 @@ pub const NAME_END: u16 = 1;
 pub const HANDLING: u64 = 1 << 63;
 /// In [`LaneState::at`]: the frame is handled.
 pub const DONE: u64 = 1 << 62;
-/// Bits of [`LaneState::ticket`] below the shard.
+/// Bits of [`LaneState::ticket`] below the inbox.
 pub const TICKET_BITS: u32 = 48;
-/// In [`LaneState::ticket`], in place of a shard: the frame goes to the outbox.
-pub const BY_OUTBOX: u64 = 0xffff << TICKET_BITS;
 /// In [`LaneState::ticket`]: the frame was sent.
 pub const SENT: u64 = u64::MAX;
 /// The most warps of a shard that handle messages: a GPU's.
-pub const WORK_WARPS: usize = 4;
+pub const WORK_WARPS: usize = 8;
 /// The most lanes of a shard that handle messages.
 pub const WORK_LANES: usize = WORK_WARPS * 32;
+/// Threads of a shard on a GPU: its work warps, a poller and one that delivers.
+pub const BLOCK_THREADS: usize = (2 + WORK_WARPS) * 32;
+/// Registers that each of them has at most, so that they fit a multiprocessor: it has 65,536 in four parts, given out by eights.
+pub const MAX_REGISTERS: usize = 65536 / BLOCK_THREADS.next_multiple_of(128) / 8 * 8;
 
 /// A handler's dispatch returns this when the kind has no such message or the message another size.
 pub const DISPATCH_UNKNOWN: u32 = u32::MAX;
@@ -536,14 +536,11 @@ layouts! {
         faults: u64,
         /// The lane whose message is handled once more, alone, plus one; 0 for none.
         trying: u64,
-        /// Next outbox slot to send.
-        outbox_head: u64,
-        /// Next outbox slot to write.
-        outbox_tail: u64,
-        /// Of each lane of a warp that sends a frame of the outbox: the inbox slot that it is being sent to, and its outbox slot with
-        /// [`HANDLING`].
-        tickets: u64[2 * 32],
-        /// Of each work warp, the next ingress slot that it has not come past, and the next inbox slot.
+        /// Of each work warp, the first slot of its outbox that may not have been sent.
+        outbox_heads: u64[WORK_WARPS],
+        /// Of each, the next slot of its outbox to write.
+        outbox_tails: u64[WORK_WARPS],
+        /// Of each, the next ingress slot that it has not come past, and the next slot of its inbox.
         cursors: u64[2 * WORK_WARPS],
         /// The last kill carried out.
         kill: u32,
@@ -565,14 +562,14 @@ layouts! {
         answered_at: u64,
         /// The frame of the last message that was done but for what it sends at its end, to another actor, plus one.
         sending: u64,
-        /// That one's ticket, and above [`TICKET_BITS`] the shard; or its slot of the outbox, and [`BY_OUTBOX`]; or [`SENT`].
+        /// That one's ticket, and above [`TICKET_BITS`] the inbox; or [`SENT`].
         ticket: u64,
         /// The actor's state as it was before the message, if it is not longer.
         undo: u8[UNDO_BYTES],
     }
 
-    /// The words of an inbox, in device memory, on lines of their own. Behind them come the inbox's slots and those of its shard's
-    /// outbox.
+    /// The words of a work warp's inbox, in device memory, on lines of their own. Behind them come the inbox's slots, those of the warp's
+    /// outbox, and for each of these a [`LateFrame`].
     struct Mailbox : 256 {
         /// Slots given out to senders, in all.
         tail: u64,
@@ -582,6 +579,16 @@ layouts! {
         head: u64,
         /// Zero.
         pad1: u64[15],
+    }
+
+    /// Where a frame of an outbox goes, which begins in the same slot there.
+    struct LateFrame : 16 {
+        /// Its slot in the inbox.
+        ticket: u64,
+        /// The inbox: of all work warps of all shards.
+        inbox: u32,
+        /// Slots; 0 if none begins here, or it has gone.
+        slots: u32,
     }
 
     /// Where an actor is, as it travels in messages.
@@ -859,10 +866,12 @@ layouts! {
         rests: u64,
         /// The state arena.
         arena: u64,
-        /// `shards` mailboxes, `mailbox_bytes` apart.
+        /// Mailboxes, one for each work warp of each shard, `mailbox_bytes` apart.
         mailboxes: u64,
-        /// Bytes of one: a [`Mailbox`], inbox and outbox.
+        /// Bytes of one: a [`Mailbox`], inbox, outbox and a [`LateFrame`] for each slot of that.
         mailbox_bytes: u64,
+        /// A bit for each slot of all inboxes and outboxes, for whoever mends them.
+        marks: u64,
         /// Slots of an inbox, as a power of two.
         inbox_log2: u32,
         /// Slots of an outbox, as a power of two.
@@ -962,13 +971,14 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         ("LOSS", LOSS as usize),
         ("RETRY", RETRY as usize),
         ("HOLD", HOLD as usize),
-        ("ALLOWANCE", ALLOWANCE),
         ("NAME_WINDOW", NAME_WINDOW),
         ("NAME_END", NAME_END as usize),
         ("BUSY_KIND_BITS", BUSY_KIND_BITS as usize),
         ("TICKET_BITS", TICKET_BITS as usize),
         ("WORK_WARPS", WORK_WARPS),
         ("WORK_LANES", WORK_LANES),
+        ("BLOCK_THREADS", BLOCK_THREADS),
+        ("MAX_REGISTERS", MAX_REGISTERS),
     ] {
         writeln!(out, "constexpr u32 {name} = {value};")?;
     }
@@ -976,7 +986,6 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
     writeln!(out, "constexpr u32 DISPATCH_FAILED = {DISPATCH_FAILED}u;")?;
     writeln!(out, "constexpr u32 JOB_OUTSIDE = {JOB_OUTSIDE}u;")?;
     writeln!(out, "constexpr u64 HANDLING = 0x{HANDLING:016x}ull;")?;
-    writeln!(out, "constexpr u64 BY_OUTBOX = 0x{BY_OUTBOX:016x}ull;")?;
     writeln!(out, "constexpr u64 SENT = 0x{SENT:016x}ull;")?;
     writeln!(out, "constexpr u64 DONE = 0x{DONE:016x}ull;")?;
     writeln!(out, "constexpr u64 FROM_ACTOR = 0x{FROM_ACTOR:016x}ull;")?;

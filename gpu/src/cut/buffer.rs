@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use memmap2::{MmapOptions, MmapRaw};
 use resident_host::explain;
-use resident_kernels::wire::{CutPage, CutRow, CutTotals, STATE_PAGE};
+use resident_kernels::wire::{CutPage, CutRow, CutTotals, STATE_PAGE, WORK_WARPS};
 use rustix::fs::fstat;
 
 use crate::fault::{Class, WorkerError};
@@ -55,14 +55,19 @@ pub(crate) fn rows(geometry: &Geometry) -> u64 {
     u64::from(geometry.shards) * u64::from(geometry.rows)
 }
 
-/// The most rows that a cut lists: an inbox and an outbox of each shard are listed as such.
+/// The most rings of mail that a cut lists: an inbox and an outbox of each work warp of each shard.
+fn most_mail(geometry: &Geometry) -> u64 {
+    2 * u64::from(geometry.shards) * WORK_WARPS as u64
+}
+
+/// The most rows that a cut lists: rings of mail are listed as such.
 pub(crate) fn most_rows(geometry: &Geometry) -> u64 {
-    rows(geometry) + 2 * u64::from(geometry.shards)
+    rows(geometry) + most_mail(geometry)
 }
 
 /// The most pages that its states and mailboxes have: each may end with a part of one, and a ring begin with one too.
 pub(crate) fn most_pages(geometry: &Geometry) -> u64 {
-    most_rows(geometry) + 2 * u64::from(geometry.shards) + room(geometry) / STATE_PAGE as u64
+    most_rows(geometry) + most_mail(geometry) + room(geometry) / STATE_PAGE as u64
 }
 
 /// The most bytes that its states and mailboxes have.

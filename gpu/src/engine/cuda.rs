@@ -145,7 +145,7 @@ impl Cuda {
         // SAFETY: a valid function.
         let given = unsafe {
             let most = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-            sys::cuFuncSetAttribute(engine, most, shared_bytes(shards) as i32)
+            sys::cuFuncSetAttribute(engine, most, shared_bytes() as i32)
         };
         check(given, "setting the shared memory of a shard")?;
         check_room(engine, shards, found.sms)?;
@@ -190,6 +190,11 @@ impl Cuda {
     fn wait(&self, what: &str) -> Result<(), WorkerError> {
         // SAFETY: the stream lives as long as `self`.
         check(unsafe { sys::cuStreamSynchronize(self.stream) }, what)
+    }
+
+    fn mend(&self) -> Result<(), WorkerError> {
+        let mut params = self.params;
+        self.run(self.mend, 1, MEND_THREADS, 0, &mut [(&raw mut params).cast()])
     }
 
     fn run(&self, function: CUfunction, blocks: u32, threads: u32, shared: u32, params: &mut [*mut c_void]) -> Result<(), WorkerError> {
@@ -254,12 +259,12 @@ impl Engine for Cuda {
     }
 
     fn launch(&mut self) -> Result<(), WorkerError> {
-        let mut params = self.params;
         if std::mem::take(&mut self.broken) {
-            self.run(self.mend, 1, MEND_THREADS, 0, &mut [(&raw mut params).cast()])?;
+            self.mend()?;
         }
+        let mut params = self.params;
         let shards = self.region.geometry().shards;
-        self.run(self.engine, shards, BLOCK_THREADS, shared_bytes(shards), &mut [(&raw mut params).cast()])
+        self.run(self.engine, shards, BLOCK_THREADS, shared_bytes(), &mut [(&raw mut params).cast()])
     }
 
     fn ended(&mut self) -> Result<bool, WorkerError> {
@@ -279,6 +284,8 @@ impl Engine for Cuda {
     }
 
     fn stand(&mut self) -> Result<(), WorkerError> {
+        // What is late goes where it can, so that inboxes have it in its order.
+        self.mend()?;
         self.cuts.stand(self.stream)
     }
 
@@ -307,9 +314,8 @@ fn function(module: sys::CUmodule, name: &str) -> Result<CUfunction, WorkerError
 fn check_room(engine: CUfunction, shards: u32, sms: u32) -> Result<(), WorkerError> {
     let mut per_sm = 0;
     // SAFETY: valid out-pointer and function.
-    let asked = unsafe {
-        sys::cuOccupancyMaxActiveBlocksPerMultiprocessor(&mut per_sm, engine, BLOCK_THREADS as i32, shared_bytes(shards) as usize)
-    };
+    let asked =
+        unsafe { sys::cuOccupancyMaxActiveBlocksPerMultiprocessor(&mut per_sm, engine, BLOCK_THREADS as i32, shared_bytes() as usize) };
     check(asked, "asking for occupancy")?;
     let fits = per_sm.max(0) as u32 * sms;
     if shards > fits {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io, process, ptr};
 
 use cudarc::driver::sys::{self, CUjit_option, CUjitInputType, CUmodule};
+use resident_kernels::wire::MAX_REGISTERS;
 
 use super::driver::{Found, check};
 use crate::fault::{Class, WorkerError};
@@ -60,11 +61,12 @@ fn load_image(cubin: &[u8]) -> Result<CUmodule, WorkerError> {
 
 fn link(engine: &str, handlers: &str) -> Result<Vec<u8>, WorkerError> {
     let mut log = vec![0u8; LOG_BYTES];
-    let mut options = [CUjit_option::CU_JIT_ERROR_LOG_BUFFER, CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
-    let mut values = [log.as_mut_ptr().cast::<c_void>(), LOG_BYTES as *mut c_void];
+    let mut options =
+        [CUjit_option::CU_JIT_ERROR_LOG_BUFFER, CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES, CUjit_option::CU_JIT_MAX_REGISTERS];
+    let mut values = [log.as_mut_ptr().cast::<c_void>(), LOG_BYTES as *mut c_void, MAX_REGISTERS as *mut c_void];
     let mut state = ptr::null_mut();
     // SAFETY: the log outlives the link state, which is destroyed below.
-    check(unsafe { sys::cuLinkCreate_v2(2, options.as_mut_ptr(), values.as_mut_ptr(), &mut state) }, "cuLinkCreate")?;
+    check(unsafe { sys::cuLinkCreate_v2(3, options.as_mut_ptr(), values.as_mut_ptr(), &mut state) }, "cuLinkCreate")?;
     let linked = (|| {
         for (name, ptx) in [(c"engine", engine), (c"handlers", handlers)] {
             let text = CString::new(ptx)
