@@ -1,5 +1,7 @@
 //! A device as its application holds it: rings to every shard, words to watch and command it by.
 
+mod cuts;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::mpsc::sync_channel;
@@ -12,6 +14,7 @@ use resident_kernels::engine::kinds;
 use resident_kernels::wire::{MAX_STATE, ShardProgress};
 
 use crate::cut::Cuts;
+pub use crate::fault::DeviceFault;
 use crate::fault::{Class, WorkerError};
 use crate::keeper::{Keeper, Kept, State};
 use crate::names::Names;
@@ -66,16 +69,6 @@ start_errors! {
     Driver,
     /// Another system of this process runs on the device.
     Busy,
-}
-
-/// A device that failed while it ran.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text}")]
-pub struct DeviceFault {
-    /// What happened.
-    pub class: Class,
-    /// What happened, in words, and what to do.
-    pub text: String,
 }
 
 /// A worker that was lost.
@@ -181,18 +174,6 @@ impl Device {
             region,
             info,
         }))
-    }
-
-    pub(crate) fn region(&self) -> &Arc<Region> {
-        &self.region
-    }
-
-    pub(crate) fn cuts(&self) -> &Cuts {
-        &self.cuts
-    }
-
-    pub(crate) fn keeper(&self) -> &Keeper {
-        &self.keeper
     }
 
     /// Which device this is, and why.
@@ -374,12 +355,6 @@ impl Device {
             self.cuts.end();
             self.region.release();
         }
-    }
-}
-
-impl From<WorkerError> for DeviceFault {
-    fn from(error: WorkerError) -> DeviceFault {
-        DeviceFault { class: error.class, text: error.text }
     }
 }
 

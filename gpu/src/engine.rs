@@ -21,8 +21,8 @@ use resident_kernels::wire::{CutParams, CutTotals, EngineParams, LaneState, Shar
 use crate::cut::buffer::{Buffer, rows};
 use crate::fault::WorkerError;
 use crate::options::{Choice, DeviceInfo, DeviceKind, Options};
+use crate::protocol::Job;
 use crate::region::{Geometry, Region};
-use crate::worker::Job;
 
 /// An engine over one region.
 pub(crate) trait Engine {

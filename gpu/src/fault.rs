@@ -18,6 +18,22 @@ impl WorkerError {
     }
 }
 
+/// A device that failed while it ran.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct DeviceFault {
+    /// What happened.
+    pub class: Class,
+    /// What happened, in words, and what to do.
+    pub text: String,
+}
+
+impl From<WorkerError> for DeviceFault {
+    fn from(error: WorkerError) -> DeviceFault {
+        DeviceFault { class: error.class, text: error.text }
+    }
+}
+
 /// The classes of device errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]

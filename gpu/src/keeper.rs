@@ -20,7 +20,6 @@ use nix::sys::signal::{SigSet, Signal};
 use resident_host::explain;
 use resident_kernels::engine::kinds;
 use resident_kernels::wire;
-use serde::{Deserialize, Serialize};
 
 use self::clocks::Clocks;
 use self::neighbours::{Neighbours, Ours};
@@ -29,9 +28,10 @@ use crate::cut::CutError;
 use crate::cut::buffer::Buffer;
 use crate::fault::{Class, WorkerError};
 use crate::options::{Choice, DeviceInfo, DeviceKind, Isolation, Options};
+use crate::protocol::{self, Done, Job, Order, Wish, Word, not_taken};
 use crate::region::{Owner, Region};
 use crate::worker::link::{Link, any_readable};
-use crate::worker::{self, Done, Hand, Job, Order, Word, not_taken, order};
+use crate::worker::{Hand, order};
 
 /// How a device is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,14 +39,6 @@ pub(crate) enum State {
     Running,
     Stopped,
     Lost(WorkerError),
-}
-
-/// What the application asks for.
-#[derive(Serialize, Deserialize)]
-enum Wish {
-    Stop,
-    GiveUp,
-    Job(Job, u64),
 }
 
 /// What keeper and application both see.
@@ -555,7 +547,7 @@ impl Keeping {
         }
     }
 
-    fn take_over(&mut self, loss: worker::Loss) {
+    fn take_over(&mut self, loss: protocol::Loss) {
         let Some(next) = self.next.take() else { return };
         self.worker = next;
         self.name_ours();

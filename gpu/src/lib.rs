@@ -19,6 +19,8 @@ pub mod names;
 #[cfg(not(loom))]
 mod options;
 #[cfg(not(loom))]
+mod protocol;
+#[cfg(not(loom))]
 pub mod region;
 pub mod replies;
 pub mod ring;

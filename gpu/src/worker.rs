@@ -1,16 +1,7 @@
 //! Owns a device: opens its engine, launches the shards, watches them, ends them.
 //!
-//! A worker shares with its application a region, the device's memory, and a [`Link`](link::Link) over which the two speak:
-//!
-//! | the application | the worker |
-//! | --- | --- |
-//! | `Open`, with the descriptors of region and memory if a worker has made them before | `Opened`, with those descriptors if it has made them: everything but the launch is done |
-//! | `Launch`, after which loss if it follows one | `Running`, once every shard runs |
-//! | `Job`, with the descriptor of a buffer: a cut or a load | `Done`, or `Refused` |
-//! | `Stop` | `Stopped`, once every shard has left; it ends |
-//! | closes the link | ends |
-//! | | `Failed`, at any time: the device is of no more use to it |
-//! | | `Panicked`, from a handler's thread: it stands still, and the worker is to be ended |
+//! What it and its application say to each other is in [`protocol`](crate::protocol); a worker shares with its application a region,
+//! the device's memory, and the [`Link`](link::Link) over which they speak.
 //!
 //! No byte of a message passes through a worker, and it keeps nothing that a next one would need.
 
@@ -21,7 +12,6 @@ mod name;
 mod pace;
 mod process;
 
-use std::io;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -30,11 +20,9 @@ use std::time::{Duration, Instant};
 
 use resident_host::explain;
 use resident_kernels::wire;
-use serde::{Deserialize, Serialize};
 
 use self::inquest::Inquest;
 use self::jobs::Jobs;
-pub(crate) use self::jobs::{Done, Job};
 use self::link::{Descriptors, Link};
 use self::name::Role;
 use self::pace::Pace;
@@ -43,40 +31,8 @@ use crate::arena::room_for;
 use crate::engine::{Engine, Plan};
 use crate::fault::{Class, WorkerError, described};
 use crate::options::{DeviceInfo, DeviceKind, Options};
+use crate::protocol::{Order, Word, not_taken};
 use crate::region::{Geometry, Region};
-
-/// What an application says.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Order {
-    Open(Box<Options>),
-    Launch(Option<Loss>),
-    /// What is to be done, over the buffer with this number.
-    Job(Job, u64),
-    Stop,
-}
-
-/// How a worker was lost.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Loss {
-    /// What a message is blamed with, a `FAULT_*`.
-    pub fault: u16,
-    /// The shards whose handler did not come to its end, a panic that aborts included.
-    pub hung: Vec<u32>,
-}
-
-/// What a worker says.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Word {
-    Opened(DeviceInfo),
-    Running,
-    Done(Done),
-    /// The job is not done; the device runs on.
-    Refused(WorkerError),
-    Stopped,
-    /// A handler of this shard has panicked, with this text, and the process has to be ended: the program's panics abort.
-    Panicked(u32, String),
-    Failed(WorkerError),
-}
 
 /// A device, opened.
 struct Opened {
@@ -126,11 +82,6 @@ fn next(link: &Link) -> Result<Option<(Order, Descriptors)>, WorkerError> {
     link.receive().map_err(|error| {
         WorkerError::new(Class::Worker, format!("no order came over the link: {}", explain(&error, "start the system again")))
     })
-}
-
-/// Shared memory that was handed over, and could not be taken.
-pub(crate) fn not_taken(cause: io::Error) -> WorkerError {
-    WorkerError::new(Class::Memory, format!("no descriptor for memory that was handed over: {}", explain(&cause, "start the system again")))
 }
 
 fn say(link: &Link, word: &Word) -> Result<(), WorkerError> {

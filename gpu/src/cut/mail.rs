@@ -2,14 +2,15 @@
 
 use resident_kernels::wire::{OP_ASK, OP_VOID, ROW_INBOX, ReplyTo};
 
-use super::{CutError, Queued};
+use super::error::CutError;
+use super::rings::Queued;
 use crate::fault::Class;
 use crate::mailboxes::Mailboxes;
 use crate::ring::Copied;
 use crate::rows::RowId;
 
 /// What a cut has of one inbox or outbox.
-pub(super) struct Mail {
+pub(crate) struct Mail {
     /// The shard whose it is.
     pub shard: u32,
     /// Which of the two, `ROW_INBOX` or `ROW_OUTBOX`.
@@ -23,7 +24,7 @@ pub(super) struct Mail {
 impl Mail {
     /// The messages in it, in their order. Of one that asks, whom its reply goes to is left out: nobody waits for it once it is handled by
     /// another system.
-    pub(super) fn read(&self, mailboxes: &Mailboxes, into: &mut Vec<Queued>) -> Result<(), CutError> {
+    pub(crate) fn read(&self, mailboxes: &Mailboxes, into: &mut Vec<Queued>) -> Result<(), CutError> {
         let is_inbox = self.status == u32::from(ROW_INBOX);
         let log2 = if is_inbox { mailboxes.inbox_log2 } else { mailboxes.outbox_log2 };
         let copied = Copied::of(&self.bytes, self.first, log2);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use resident_kernels::wire::{OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_EMIT, ShardProgress};
 
-use super::CutError;
+use super::error::CutError;
 use crate::fault::Class;
 use crate::region::Region;
 use crate::ring::{Copied, Corrupt, Frame};
@@ -61,7 +61,7 @@ pub trait Hold {
 
 /// What was noted while the shards stood still.
 #[derive(Default)]
-pub(super) struct Noted {
+pub(crate) struct Noted {
     shards: Vec<ShardProgress>,
     queued: Vec<Copied>,
     emitted: Vec<Copied>,
@@ -70,7 +70,7 @@ pub(super) struct Noted {
 impl Noted {
     /// How far the shards have come and what is in the rings. Once `go_on` was called the shards may run again: what they write may be
     /// written anew then, what they read is held.
-    pub(super) fn take(region: &Arc<Region>, rings: &dyn Hold, go_on: impl FnOnce()) -> Noted {
+    pub(crate) fn take(region: &Arc<Region>, rings: &dyn Hold, go_on: impl FnOnce()) -> Noted {
         let shards: Vec<_> = (0..region.geometry().shards).map(|shard| region.progress(shard).snapshot()).collect();
         let consumed: Vec<_> = shards.iter().map(|progress| progress.ingress_head).collect();
         let ends = rings.hold(&consumed);
@@ -88,7 +88,7 @@ impl Noted {
     }
 
     /// The messages among it.
-    pub(super) fn read(self) -> Result<Rings, CutError> {
+    pub(crate) fn read(self) -> Result<Rings, CutError> {
         let mut rings = Rings::default();
         let corrupt = |error: Corrupt| CutError::Refused { class: Class::Protocol, text: error.to_string() };
         for (shard, ((progress, queued), emitted)) in (0..).zip(self.shards.iter().zip(&self.queued).zip(&self.emitted)) {
@@ -118,7 +118,7 @@ impl Noted {
 
 /// The same, as a cut has it.
 #[derive(Default)]
-pub(super) struct Rings {
+pub(crate) struct Rings {
     pub shards: Vec<Stand>,
     pub queued: Vec<Queued>,
     pub emitted: Vec<Queued>,

@@ -18,10 +18,10 @@ use self::cut::Cuts;
 use super::{Engine, Left, Outcome, SHARD_THREAD};
 use crate::cut::buffer::Buffer;
 use crate::fault::{Class, WorkerError};
+use crate::protocol::Job;
 use crate::region::Region;
 use crate::shared::shared;
 use crate::tables::Tables;
-use crate::worker::Job;
 
 /// Work warps of a shard whose roles are threads of their own: enough that they meet.
 const WARPS: usize = 2;

@@ -25,10 +25,10 @@ use crate::clock::now_micros;
 use crate::cut::buffer::Buffer;
 use crate::fault::{Class, WorkerError};
 use crate::options::Options;
+use crate::protocol::Job;
 use crate::region::Region;
 use crate::tables::Tables;
 use crate::words::HeaderWords;
-use crate::worker::Job;
 
 /// Threads of the block that mends mailboxes.
 const MEND_THREADS: u32 = 128;

@@ -12,7 +12,7 @@ use resident_kernels::wire;
 
 use self::life::{GAP, Life};
 use crate::fault::{Class, WorkerError};
-use crate::worker::Loss;
+use crate::protocol::Loss;
 
 /// How long the other shards have to reach a message boundary once one hangs.
 const GRACE: Duration = Duration::from_millis(20);

@@ -18,8 +18,8 @@ use std::collections::VecDeque;
 
 use resident_kernels::wire::{FAULT_ADDRESS, FAULT_HANG, FAULT_PANIC, FAULT_TRAP, FAULT_WORKER, HANDLING, HOLD, LOSS, RETRY, WORK_LANES};
 
-use super::Loss;
 use crate::engine::Left;
+use crate::protocol::Loss;
 use crate::region::Region;
 
 /// What is still to be found out.

@@ -2,41 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
 use super::link::{Descriptors, Link};
-use super::{Word, not_taken, say};
+use super::say;
 use crate::clock::now_micros;
 use crate::cut::NOTE_LIMIT;
 use crate::cut::buffer::{Buffer, Layout};
 use crate::engine::{Engine, Outcome};
 use crate::fault::{Class, WorkerError};
+use crate::protocol::{Done, Job, Word, not_taken};
 use crate::region::Region;
-
-/// What an engine does besides running shards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Job {
-    /// Copy actors out: those whose bit is set in the buffer if `some`, else all; then only what has changed since the cut `base`.
-    Cut { some: bool, base: Option<u64> },
-    /// Put the actors listed in the buffer on the device; their states have so many bytes.
-    Load { rows: u64, bytes: u64 },
-}
-
-/// A job done.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Done {
-    pub rows: u64,
-    pub pages: u64,
-    pub bytes: u64,
-    pub base: Option<u64>,
-    pub number: Option<u64>,
-    /// When all shards stood still.
-    pub micros: u64,
-    /// From the order to leave until all ran again.
-    pub pause: Duration,
-    /// The application has noted what was in the rings meanwhile.
-    pub noted: bool,
-}
 
 /// The one at hand, if any.
 #[derive(Default)]

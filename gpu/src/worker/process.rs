@@ -24,9 +24,10 @@ use rustix::io::Errno;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::link::{Descriptors, Link};
-use super::{Order, Word, name, serve};
+use super::{name, serve};
 use crate::fault::{Class, WorkerError};
 use crate::options::{Isolation, Options};
+use crate::protocol::{Order, Word};
 
 /// Set for a worker process, to the [`digest`] of its application's kinds.
 const WORKER: &str = "RESIDENT_WORKER";

@@ -6,8 +6,8 @@ use resident_kernels::wire::{CutPage, CutParams, CutRow, CutTotals, DIGEST_STRID
 use crate::cut::buffer::{Buffer, Layout, most_pages, most_rows, rows};
 use crate::engine::{Found, NOTHING, Outcome, step_params};
 use crate::fault::{Class, WorkerError};
+use crate::protocol::Job;
 use crate::region::Geometry;
-use crate::worker::Job;
 
 /// What cuts take and remember; made for the first one.
 pub(crate) struct Cuts {

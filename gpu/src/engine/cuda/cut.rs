@@ -15,8 +15,8 @@ use super::memory::{Growing, Pinned};
 use crate::cut::buffer::{Buffer, Layout, most_pages, most_rows, room, rows};
 use crate::engine::{self, NOTHING, Outcome, step_params};
 use crate::fault::WorkerError;
+use crate::protocol::Job;
 use crate::region::Geometry;
-use crate::worker::Job;
 
 /// Threads of a block, and blocks for each multiprocessor: enough loads under way to fill the memory's bandwidth.
 const THREADS: u32 = 256;
