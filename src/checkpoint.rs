@@ -62,6 +62,7 @@ mod cut;
 mod error;
 mod every;
 mod restore;
+mod scope;
 mod state;
 mod taking;
 
@@ -69,7 +70,8 @@ pub use error::{CheckpointError, RestoreError, StateError};
 pub use every::{Every, Periodic, every};
 pub use resident_checkpoint::*;
 pub use restore::{Restoration, Restored};
+pub use scope::Scope;
 pub use state::StateOf;
-pub use taking::{Scope, Since, Taking};
+pub use taking::{Since, Taking};
 
-pub(crate) use cut::{Last, fence};
+pub(crate) use cut::Last;

@@ -12,6 +12,7 @@ use resident_gpu::arena::Arena;
 use resident_gpu::device::{Device, DeviceFault, Health};
 use resident_gpu::region::Owner;
 use resident_gpu::rows::RowId;
+use resident_kernels::actor::Kind;
 use resident_kernels::wire::{LATER, LINK};
 
 use crate::checkpoint::Last;
@@ -19,12 +20,13 @@ use crate::config::Config;
 use crate::device::DeviceMsg;
 use crate::doorbell::Doorbell;
 use crate::error::SpawnError;
-use crate::fault::FaultClass;
+use crate::fault::{FaultClass, Subject};
 use crate::group::CrewRef;
 use crate::home::Home;
 use crate::later::Timers;
+use crate::link::Sent;
 use crate::links::{self, Links};
-use crate::metrics::Metrics;
+use crate::metrics::{Counts, Metrics, Totals};
 use crate::names::Names;
 use crate::nursery::Nursery;
 use crate::port::Port;
@@ -167,6 +169,31 @@ impl Core {
             (None, RUNNING) => Ok(()),
             (None, _) => Err(SpawnError::Stopped),
         }
+    }
+
+    /// Waits until each shard has handled everything that it was sent before; false if the device no longer runs.
+    pub(crate) async fn fence(&self) -> bool {
+        let passed: Vec<_> = self.ports.iter().map(|port| port.fence()).collect();
+        for passed in passed {
+            if passed.await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Who has failed here, for its fault.
+    pub(crate) fn subject<'a>(&'a self, kind: &'static Kind, actor: &'a ActorCell) -> Subject<'a> {
+        Subject { kind, actor, device: &self.name, launches: self.device.launches() }
+    }
+
+    /// Reports the metrics: sums since the start.
+    pub(crate) fn report(&self) -> Totals {
+        let tally = |sent: &mut [Sent]| {
+            self.ports.iter().map(|port| port.tally(sent)).fold((0, 0), |(full, depth), (more, slots)| (full + more, depth + slots))
+        };
+        let (losses, standby_failures) = (self.device.losses().0, self.device.standby_failures().0);
+        self.metrics.report(tally, Counts { dead_letters: self.dead_letters(), launches: self.device.launches(), losses, standby_failures })
     }
 
     /// A free row of the next shard that has one.

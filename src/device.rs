@@ -81,7 +81,7 @@ impl DeviceActor {
         match message {
             DeviceMsg::Health(reply) => drop(reply.send(core.health())),
             DeviceMsg::Metrics(reply) => {
-                let totals = core.metrics.report(core);
+                let totals = core.report();
                 let snapshot = Snapshot {
                     running: core.running(),
                     messages: totals.messages,

@@ -8,9 +8,6 @@ use ractor::{ActorCell, ActorId};
 use resident_kernels::actor::{Actor, Kind};
 use resident_kernels::wire;
 
-use crate::core::Core;
-use crate::incarnation::At;
-
 /// Why an actor failed. A supervisor finds it in `ActorFailed`:
 ///
 /// ```
@@ -166,18 +163,19 @@ impl fmt::Display for FaultClass {
     }
 }
 
+/// Who has failed, and where: an actor, or a member of a group, which is called as its group's actor.
+pub(crate) struct Subject<'a> {
+    pub kind: &'static Kind,
+    pub actor: &'a ActorCell,
+    pub device: &'a Arc<str>,
+    /// Launches of that device's kernel.
+    pub launches: u64,
+}
+
 impl GpuFault {
-    /// The fault of an `actor` of this kind, or of a member of a group, which is called as its group's actor. Its state held `before`
-    /// messages when the device's count began.
-    pub(crate) fn new(
-        core: &Core,
-        kind: &'static Kind,
-        actor: &ActorCell,
-        class: FaultClass,
-        at: Option<At>,
-        before: u64,
-        text: String,
-    ) -> GpuFault {
+    /// A fault of which the state held `before` messages when the device's count began.
+    pub(crate) fn new(of: Subject<'_>, class: FaultClass, at: Option<At>, before: u64, text: String) -> GpuFault {
+        let Subject { kind, actor, device, launches } = of;
         GpuFault {
             class,
             kind: kind.name,
@@ -186,8 +184,8 @@ impl GpuFault {
             message: at.and_then(|at| kind.messages.get(at.message as usize)).map_or("", |info| info.name),
             handled: before + at.map_or(0, |at| at.handled),
             text,
-            device: core.name.clone(),
-            incarnation: core.device.launches(),
+            device: device.clone(),
+            incarnation: launches,
             state: None,
             fingerprint: kind.fingerprint,
             in_place: false,
@@ -216,3 +214,30 @@ impl fmt::Display for GpuFault {
 }
 
 impl Error for GpuFault {}
+
+/// Where an actor failed, in its device's words.
+#[derive(Clone, Copy)]
+pub(crate) struct At {
+    /// Index of the message that was being handled.
+    pub message: u32,
+    /// Messages that this incarnation had handled before.
+    pub handled: u64,
+}
+
+/// A message that its actor did not finish, because the device failed under it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Returned {
+    /// Its index within the kind.
+    pub message: u16,
+    /// Its bytes.
+    pub payload: Vec<u8>,
+}
+
+/// The message that an actor failed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// Messages handled before it, over all incarnations.
+    pub handled: u64,
+    /// It is tried once more.
+    pub again: bool,
+}

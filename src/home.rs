@@ -348,10 +348,9 @@ pub(crate) mod tests {
     use resident_kernels::prelude::*;
 
     use crate::config::Config;
-    use crate::fault::FaultClass;
+    use crate::fault::{At, FaultClass, Returned};
     use crate::guardian::{ChildSpec, InFlight, Supervisor, SupervisorRef};
     use crate::handle::GpuRef;
-    use crate::incarnation::{At, Returned};
     use crate::system::System;
     use resident_gpu::device::Choice;
 

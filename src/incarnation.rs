@@ -19,11 +19,11 @@ use tokio::time::timeout;
 
 use crate::core::Core;
 use crate::error::{CastError, SpawnError};
-use crate::fault::{FaultClass, GpuFault};
+use crate::fault::{At, Failure, FaultClass, GpuFault, Returned};
 use crate::home::Home;
 use crate::link::{Control, Path, Recipient, Waiting};
 use crate::port::Port;
-use crate::recovery::{Failure, Recovery};
+use crate::recovery::Recovery;
 use crate::tenants::Tenant;
 
 /// Messages are taken.
@@ -99,24 +99,6 @@ impl Beginning {
     pub(crate) fn fresh(payload: Vec<u8>) -> Beginning {
         Beginning { payload, before: 0, replay: Vec::new() }
     }
-}
-
-/// Where an actor failed, in its device's words.
-#[derive(Clone, Copy)]
-pub(crate) struct At {
-    /// Index of the message that was being handled.
-    pub message: u32,
-    /// Messages that this incarnation had handled before.
-    pub handled: u64,
-}
-
-/// A message that its actor did not finish, because the device failed under it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Returned {
-    /// Its index within the kind.
-    pub message: u16,
-    /// Its bytes.
-    pub payload: Vec<u8>,
 }
 
 /// What an incarnation that ends still waits for.
@@ -351,7 +333,7 @@ impl Incarnation {
 
     /// Records why the actor failed, the first time; its supervisor hears it when the proxy stops.
     pub(crate) fn fail(&self, class: FaultClass, at: Option<At>, text: String) {
-        let fault = GpuFault::new(&self.core, self.kind, &self.actor, class, at, self.before, text);
+        let fault = GpuFault::new(self.core.subject(self.kind, &self.actor), class, at, self.before, text);
         let handled = fault.handled;
         if self.fault.set(fault).is_ok() {
             *self.failure.lock() = at.map(|_| Failure { handled, again: class.is_a_loss() });

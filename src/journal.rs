@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::incarnation::Returned;
+use crate::fault::{Failure, Returned};
 
 /// What an actor was sent.
 pub(crate) struct Journal {
@@ -23,15 +23,6 @@ struct Sent {
     /// It was handed on once, after it had failed its actor.
     again: bool,
     payload: Box<[u8]>,
-}
-
-/// The message that an actor failed at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
-    /// Messages handled before it, over all incarnations.
-    pub handled: u64,
-    /// It is tried once more.
-    pub again: bool,
 }
 
 /// What is to be sent again.

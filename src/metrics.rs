@@ -35,7 +35,6 @@ use parking_lot::Mutex;
 use resident_kernels::actor::Kind;
 
 use crate::clock;
-use crate::core::Core;
 use crate::fault::FaultClass;
 use crate::link::Sent;
 
@@ -85,6 +84,14 @@ pub(crate) struct Totals {
     pub messages: u64,
     pub full: u64,
     pub depth: u64,
+}
+
+/// What others count, since the start.
+pub(crate) struct Counts {
+    pub dead_letters: u64,
+    pub launches: u64,
+    pub losses: u64,
+    pub standby_failures: u64,
 }
 
 impl Metrics {
@@ -159,18 +166,13 @@ impl Metrics {
         self.longest_lag.fetch_max(lag, Ordering::Relaxed);
     }
 
-    /// Reports what was counted since the last time.
-    pub(crate) fn report(&self, core: &Core) -> Totals {
+    /// Reports what was counted since the last time. `tally` adds up what was sent since then: the times a ring was full, and slots in use.
+    pub(crate) fn report(&self, tally: impl FnOnce(&mut [Sent]) -> (u64, u64), counts: Counts) -> Totals {
         let mut told = self.told.lock();
         let Told { sent, totals, dead_letters } = &mut *told;
         sent.fill(Sent::default());
-        totals.depth = 0;
-        let mut full = 0;
-        for port in &core.ports {
-            let (more, depth) = port.tally(sent);
-            full += more;
-            totals.depth += depth;
-        }
+        let (full, depth) = tally(sent);
+        totals.depth = depth;
         for (of, sent) in self.kinds.iter().zip(sent) {
             of.running.set(of.count.load(Ordering::Relaxed) as f64);
             for (counter, n) in of.messages.iter().zip(sent.messages) {
@@ -181,12 +183,11 @@ impl Metrics {
         totals.full += full;
         self.full.increment(full);
         self.depth.set(totals.depth as f64);
-        let letters = core.dead_letters();
-        self.dead_letters.increment(letters.saturating_sub(*dead_letters));
-        *dead_letters = letters.max(*dead_letters);
-        self.incarnation.set(core.device.launches() as f64);
-        self.losses.absolute(core.device.losses().0);
-        self.standby_failures.absolute(core.device.standby_failures().0);
+        self.dead_letters.increment(counts.dead_letters.saturating_sub(*dead_letters));
+        *dead_letters = counts.dead_letters.max(*dead_letters);
+        self.incarnation.set(counts.launches as f64);
+        self.losses.absolute(counts.losses);
+        self.standby_failures.absolute(counts.standby_failures);
         self.lag.set(self.longest_lag.swap(0, Ordering::Relaxed) as f64 / 1e6);
         *totals
     }

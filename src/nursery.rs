@@ -29,8 +29,7 @@ use crate::home::Home;
 use crate::incarnation::Place;
 use crate::link::{Control, Waiting};
 use crate::port::Port;
-use crate::proxy::{Origin, Start};
-use crate::spawn;
+use crate::proxy::{self, Origin, Start};
 use crate::tenants::Tenant;
 
 /// A shard's nursery.
@@ -313,7 +312,7 @@ impl Nursery {
         // It is counted again as it moves into its own place.
         core.moved_out(kind_index, 1);
         let start = Start { origin: Origin::Loaded(place.loaded(), Vec::new()), core: core.clone(), keeper: None, recovery: None };
-        let started = spawn::proxy::<A>(None, start, None).await;
+        let started = proxy::start::<A>(None, start, None).await;
         let news = nursery.table.lock().children.remove(&id).and_then(|child| child.moving).unwrap_or_default();
         let (home, _) = match started {
             Ok(started) => started,

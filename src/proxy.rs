@@ -5,13 +5,15 @@
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 
-use ractor::{ActorProcessingErr, ActorRef};
+use ractor::concurrency::JoinHandle;
+use ractor::{Actor as _, ActorCell, ActorProcessingErr, ActorRef};
 use resident_kernels::host::Resident;
 
 use crate::core::Core;
 use crate::error::SpawnError;
+use crate::fault::Returned;
 use crate::home::{Home, Keeper};
-use crate::incarnation::{Loaded, Place, Returned};
+use crate::incarnation::{Loaded, Place};
 use crate::link::Path;
 use crate::recovery::Recovery;
 
@@ -92,4 +94,19 @@ impl<A: Resident> Proxy<A> {
     async fn post_stop(&self, _myself: ActorRef<A::Msg>, home: &mut Arc<Home>) -> Result<(), ActorProcessingErr> {
         Ok(home.finish().await?)
     }
+}
+
+/// Starts a proxy and its actor.
+pub(crate) async fn start<A: Resident>(
+    name: Option<String>,
+    start: Start,
+    supervisor: Option<ActorCell>,
+) -> Result<(Arc<Home>, JoinHandle<()>), SpawnError> {
+    let home = Arc::new(OnceLock::new());
+    let proxy = Proxy::<A> { home: home.clone(), kind: PhantomData };
+    let (_, join) = match supervisor {
+        Some(supervisor) => Proxy::spawn_linked(name, proxy, start, supervisor).await?,
+        None => Proxy::spawn(name, proxy, start).await?,
+    };
+    Ok((home.get().cloned().ok_or(SpawnError::Stopped)?, join))
 }

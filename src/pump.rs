@@ -21,8 +21,7 @@ use crate::clock;
 use crate::config::{Pump as Settings, Wait};
 use crate::core::Core;
 use crate::doorbell::Doorbell;
-use crate::fault::FaultClass;
-use crate::incarnation::{At, Returned};
+use crate::fault::{At, FaultClass, Returned};
 use crate::link::Waiting;
 use crate::metrics::REPORT_EVERY;
 use crate::port::Port;
@@ -124,7 +123,7 @@ impl Pump {
             }
         }
         if self.leader {
-            self.core.metrics.report(&self.core);
+            self.core.report();
         }
         self.core.close();
     }
@@ -179,7 +178,7 @@ impl Pump {
         }
         if now - self.reported >= REPORT_EVERY {
             self.reported = now;
-            self.core.metrics.report(&self.core);
+            self.core.report();
         }
     }
 }

@@ -6,7 +6,6 @@ use resident_gpu::ring::Frame;
 use resident_kernels::wire::OP_CAST;
 
 use crate::incarnation::{self, Beginning, Incarnation};
-pub(crate) use crate::journal::Failure;
 use crate::journal::{Journal, Replay};
 
 /// What an actor goes back to.

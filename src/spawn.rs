@@ -2,19 +2,16 @@
 
 use std::future::Future;
 use std::hash::Hash;
-use std::marker::PhantomData;
-use std::sync::{Arc, OnceLock};
 
+use ractor::ActorCell;
 use ractor::concurrency::JoinHandle;
-use ractor::{Actor as _, ActorCell};
 use resident_kernels::host::Resident;
 
 use crate::error::SpawnError;
 use crate::group::{self, Gathered, GpuGroup};
 use crate::handle::GpuRef;
-use crate::home::Home;
 use crate::incarnation;
-use crate::proxy::{Origin, Proxy, Start};
+use crate::proxy::{self, Origin, Start};
 use crate::system::System;
 
 /// Spawns resident actors; implemented for every kind.
@@ -104,21 +101,6 @@ async fn start<A: Resident>(
 ) -> Result<(GpuRef<A>, JoinHandle<()>), SpawnError> {
     system.core().check_mine()?;
     let start = Start { origin: Origin::State(payload), core: system.core().clone(), keeper: None, recovery: None };
-    let (home, join) = proxy::<A>(name, start, supervisor).await?;
+    let (home, join) = proxy::start::<A>(name, start, supervisor).await?;
     Ok((GpuRef::new(home), join))
-}
-
-/// Starts a proxy and its actor.
-pub(crate) async fn proxy<A: Resident>(
-    name: Option<String>,
-    start: Start,
-    supervisor: Option<ActorCell>,
-) -> Result<(Arc<Home>, JoinHandle<()>), SpawnError> {
-    let home = Arc::new(OnceLock::new());
-    let proxy = Proxy::<A> { home: home.clone(), kind: PhantomData };
-    let (_, join) = match supervisor {
-        Some(supervisor) => Proxy::spawn_linked(name, proxy, start, supervisor).await?,
-        None => Proxy::spawn(name, proxy, start).await?,
-    };
-    Ok((home.get().cloned().ok_or(SpawnError::Stopped)?, join))
 }

@@ -10,7 +10,6 @@ use resident_kernels::actor::Emit;
 use resident_kernels::address::Address;
 use resident_kernels::host::Resident;
 
-use crate::checkpoint::fence;
 use crate::clock;
 use crate::config::Config;
 use crate::core::Core;
@@ -83,7 +82,7 @@ impl System {
         }
         core.nurseries.iter().for_each(|nursery| nursery.open(&core));
         // The rings are empty when the application has them. Where the device no longer runs, it will hear of that.
-        let _ = fence(&core).await;
+        let _ = core.fence().await;
         let stopper = Arc::new(Stopper::new(core.clone(), threads, tasks.map(|task| task.abort_handle())));
         // If it can not start, dropping it stops the device.
         let (control, _) = DeviceActor::spawn(None, DeviceActor(stopper.clone()), ()).await.map_err(StartError::Actor)?;

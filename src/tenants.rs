@@ -6,9 +6,9 @@ use std::sync::Arc;
 use resident_gpu::rows::{RowId, Rows};
 use resident_kernels::actor::Kind;
 
-use crate::fault::{FaultClass, GpuFault};
+use crate::fault::{At, FaultClass, GpuFault};
 use crate::group::CrewRef;
-use crate::incarnation::{At, Incarnation};
+use crate::incarnation::Incarnation;
 use crate::link::Recipient;
 use crate::nursery::Nursery;
 

@@ -16,7 +16,7 @@ use resident_kernels::wire::{CutRow, FROM_ACTOR, ROW_FREE, ROW_LIVE};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::error::CheckpointError;
-use super::taking::Scope;
+use super::scope::Scope;
 use crate::clock;
 use crate::core::Core;
 use crate::error::SpawnError;
@@ -68,7 +68,8 @@ async fn attempts(
     deadline: Instant,
 ) -> Option<Answer> {
     let mut last = timeout_at(deadline, core.last.lock()).await.ok()?;
-    match timeout_at(deadline, fence(core)).await {
+    // T-1.
+    match timeout_at(deadline, core.fence()).await {
         Ok(true) => {}
         Ok(false) => return Some(Err(ended(core))),
         Err(_) => return None,
@@ -110,17 +111,6 @@ async fn attempts(
             }
         }
     }
-}
-
-/// T-1. False if the device no longer runs.
-pub(crate) async fn fence(core: &Core) -> bool {
-    let passed: Vec<_> = core.ports.iter().map(|port| port.fence()).collect();
-    for passed in passed {
-        if passed.await.is_err() {
-            return false;
-        }
-    }
-    true
 }
 
 /// Why a system that does not run takes no checkpoint.

@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::error::CheckpointError;
-use super::taking::{Scope, Taking};
+use super::scope::Scope;
+use super::taking::Taking;
 use crate::core::Core;
 use crate::system::System;
 

@@ -21,15 +21,14 @@ use resident_kernels::actor::Kind;
 use resident_kernels::host::Resident;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::cut::fence;
 use super::error::{RestoreError, StateError};
 use super::state::fill;
 use crate::core::Core;
 use crate::error::SpawnError;
+use crate::fault::Returned;
 use crate::handle::GpuRef;
-use crate::incarnation::{Loaded, Place, Returned};
-use crate::proxy::{Origin, Start};
-use crate::spawn;
+use crate::incarnation::{Loaded, Place};
+use crate::proxy::{self, Origin, Start};
 use crate::system::System;
 
 /// How long a device may take, takeovers included.
@@ -230,7 +229,7 @@ async fn move_in<A: Resident>(
     for (Saved { key, name, .. }, place) in live.into_iter().zip(loaded.by_ref()) {
         let origin = Origin::Loaded(place, pending.remove(&key).unwrap_or_default());
         let start = Start { origin, core: core.clone(), keeper: None, recovery: None };
-        match spawn::proxy::<A>(name, start, supervisor.clone()).await {
+        match proxy::start::<A>(name, start, supervisor.clone()).await {
             Ok((home, join)) => actors.push(Restored { actor: GpuRef::new(home), join, key }),
             Err(error) => {
                 drop(loaded);
@@ -254,5 +253,5 @@ async fn move_in<A: Resident>(
 
 /// Waits until the device has given up what it was told to; one that says nothing does not hold this up for ever.
 async fn settle(core: &Core) {
-    let _ = timeout(core.stop_timeout, fence(core)).await;
+    let _ = timeout(core.stop_timeout, core.fence()).await;
 }

@@ -7,44 +7,19 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ractor::ActorId;
 use resident_checkpoint::{Checkpoint, Delta};
 use resident_host::apart;
-use resident_kernels::actor::{Actor, Kind};
 use resident_kernels::host::Resident;
 
 use super::cut;
 use super::error::CheckpointError;
+use super::scope::Scope;
 use crate::core::Core;
 use crate::handle::GpuRef;
 use crate::system::System;
 
 /// How long a checkpoint may take unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Which actors a checkpoint is of.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Scope {
-    /// All of the device.
-    Device,
-    /// These, all at the same moment; it is an error if one of them is not there.
-    Actors(Vec<ActorId>),
-    /// All of these kinds.
-    Kinds(Vec<&'static Kind>),
-}
-
-impl Scope {
-    /// These actors.
-    pub fn actors<'a, A: Resident>(actors: impl IntoIterator<Item = &'a GpuRef<A>>) -> Scope {
-        Scope::Actors(actors.into_iter().map(|actor| actor.get_id()).collect())
-    }
-
-    /// All `A`s.
-    pub fn kind<A: Actor>() -> Scope {
-        Scope::Kinds(vec![A::KIND])
-    }
-}
 
 /// A checkpoint to be taken: await it.
 #[must_use = "no checkpoint is taken before this is awaited"]

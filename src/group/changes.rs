@@ -11,14 +11,12 @@ use super::batch::Newcomer;
 use super::claim::claim;
 use super::members::Group;
 use super::table::{Key, Leaver, Phase, Seat, Stage, Table};
-use crate::checkpoint::fence;
 use crate::error::{MemberError, SpawnError};
 use crate::home::Home;
 use crate::incarnation::Place;
 use crate::link::Control;
 use crate::port::Port;
-use crate::proxy::{Origin, Start};
-use crate::spawn;
+use crate::proxy::{self, Origin, Start};
 use crate::tenants::Tenant;
 
 impl<K: Key> Group<K> {
@@ -62,7 +60,7 @@ impl<K: Key> Group<K> {
             let there = table.slots().filter(|(_, member)| matches!(member.seat.phase, Phase::Live | Phase::Moving | Phase::Own));
             there.map(|(_, member)| (member.key.clone(), member.seat)).collect()
         };
-        if !fence(&self.core).await {
+        if !self.core.fence().await {
             return Vec::new();
         }
         seats.into_iter().map(|(key, seat)| (key, self.address_of(&seat))).collect()
@@ -187,7 +185,7 @@ impl<K: Key> Group<K> {
         self.core.moved_out(self.kind_index, 1);
         let origin = Origin::Loaded(place.loaded(), Vec::new());
         let start = Start { origin, core: self.core.clone(), keeper: None, recovery: None };
-        let started = spawn::proxy::<A>(None, start, None).await;
+        let started = proxy::start::<A>(None, start, None).await;
         let mut table = self.table.write();
         if table.stage == Stage::Ended {
             // Killed meanwhile: nobody is in the table any more.

@@ -8,8 +8,7 @@ use resident_kernels::actor::Kind;
 
 use super::members::Group;
 use super::table::{Key, Leaver, Phase};
-use crate::fault::{FaultClass, GpuFault};
-use crate::incarnation::At;
+use crate::fault::{At, FaultClass, GpuFault};
 
 /// A group, as whoever does not know its keys sees it.
 pub(crate) trait Crew: Send + Sync {

@@ -21,8 +21,7 @@ use super::index::Index;
 use super::table::{Key, Member, Table};
 use crate::core::Core;
 use crate::error::{CastError, SpawnError};
-use crate::fault::{FaultClass, GpuFault};
-use crate::incarnation::At;
+use crate::fault::{At, FaultClass, GpuFault};
 use crate::link::Path;
 use crate::port::Port;
 use crate::tenants::Tenant;
@@ -161,6 +160,6 @@ impl<K: Key> Group<K> {
     }
 
     pub(crate) fn fault_of(&self, class: FaultClass, at: Option<At>, text: String) -> GpuFault {
-        GpuFault::new(&self.core, self.kind, &self.actor, class, at, 0, text)
+        GpuFault::new(self.core.subject(self.kind, &self.actor), class, at, 0, text)
     }
 }

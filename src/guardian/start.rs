@@ -23,7 +23,7 @@ use crate::home::{Home, Keeper};
 use crate::incarnation::{self, Beginning, Incarnation};
 use crate::proxy::{self, Origin};
 use crate::recovery::{Otherwise, Recovery};
-use crate::spawn;
+
 use crate::system::System;
 
 /// Starts one child, as often as it is called.
@@ -197,7 +197,7 @@ where
     let journal = if in_flight == InFlight::Replay { core.journal } else { 0 };
     let recovery = (restore == Restore::LatestCheckpoint).then(|| Recovery::new(journal));
     let start = proxy::Start { origin: Origin::State(state), core, keeper: Some(context.keeper), recovery };
-    let spawned = spawn::proxy::<A>(context.name, start, Some(context.front.get_cell()));
+    let spawned = proxy::start::<A>(context.name, start, Some(context.front.get_cell()));
     let (home, join) = context.give_up.unless(spawned).await?.map_err(failed)?;
     let over = {
         let home = home.clone();

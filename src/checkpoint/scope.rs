@@ -1,0 +1,31 @@
+//! What a checkpoint is of.
+
+use ractor::ActorId;
+use resident_kernels::actor::{Actor, Kind};
+use resident_kernels::host::Resident;
+
+use crate::handle::GpuRef;
+
+/// Which actors a checkpoint is of.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Scope {
+    /// All of the device.
+    Device,
+    /// These, all at the same moment; it is an error if one of them is not there.
+    Actors(Vec<ActorId>),
+    /// All of these kinds.
+    Kinds(Vec<&'static Kind>),
+}
+
+impl Scope {
+    /// These actors.
+    pub fn actors<'a, A: Resident>(actors: impl IntoIterator<Item = &'a GpuRef<A>>) -> Scope {
+        Scope::Actors(actors.into_iter().map(|actor| actor.get_id()).collect())
+    }
+
+    /// All `A`s.
+    pub fn kind<A: Actor>() -> Scope {
+        Scope::Kinds(vec![A::KIND])
+    }
+}
