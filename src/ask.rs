@@ -18,8 +18,8 @@ use crate::core::Core;
 use crate::error::{AskError, Refusal};
 use crate::home::Home;
 use crate::incarnation::Incarnation;
-use crate::link::Unsent;
-use crate::port::Port;
+use crate::shard::link::Unsent;
+use crate::shard::port::Port;
 
 /// Looks before the first look at the clock: a few microseconds.
 const LOOKS: u32 = 2000;

@@ -18,19 +18,19 @@ use resident_kernels::wire::{LATER, LINK};
 use crate::checkpoint::Last;
 use crate::config::Config;
 use crate::device::DeviceMsg;
-use crate::doorbell::Doorbell;
 use crate::error::SpawnError;
 use crate::fault::{FaultClass, Subject};
 use crate::group::CrewRef;
 use crate::home::Home;
 use crate::later::Timers;
-use crate::link::Sent;
 use crate::links::{self, Links};
 use crate::metrics::{Counts, Metrics, Totals};
 use crate::names::Names;
 use crate::nursery::Nursery;
-use crate::port::Port;
 use crate::route::Routes;
+use crate::shard::doorbell::Doorbell;
+use crate::shard::link::Sent;
+use crate::shard::port::Port;
 
 /// Actors are spawned and handle messages.
 const RUNNING: u8 = 0;

@@ -41,7 +41,7 @@ use crate::ask::{self, Miss};
 use crate::error::{AskError, CallError, CastError, MemberError, SpawnError};
 use crate::fault::GpuFault;
 use crate::handle::{GpuRef, awaited, reply_port};
-use crate::link::Unsent;
+use crate::shard::link::Unsent;
 use crate::system::System;
 
 /// A group of actors of one kind, each with a key. Clones are the same group.

@@ -20,7 +20,7 @@ use crate::error::{AskError, CallError, CastError, FenceError};
 use crate::fault::GpuFault;
 use crate::home::Home;
 use crate::incarnation::Incarnation;
-use crate::link::{Path, Recipient as _, Unsent};
+use crate::shard::link::{Path, Recipient as _, Unsent};
 use crate::system::System;
 
 /// A handle of a resident actor.

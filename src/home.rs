@@ -24,8 +24,8 @@ use crate::ends::{Ends, IncarnationEnds};
 use crate::error::{CastError, SpawnError};
 use crate::fault::GpuFault;
 use crate::incarnation::{Beginning, Ending, Incarnation, Place};
-use crate::link::Path;
 use crate::recovery::Recovery;
+use crate::shard::link::Path;
 
 /// The reason of an incarnation's end that did not fail and is followed by another one.
 pub(crate) const RESTARTED: &str = "restarted in place by its supervisor";

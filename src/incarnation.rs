@@ -21,10 +21,10 @@ use crate::core::Core;
 use crate::error::{CastError, SpawnError};
 use crate::fault::{At, Failure, FaultClass, GpuFault, Returned};
 use crate::home::Home;
-use crate::link::{Control, Path, Recipient, Waiting};
-use crate::port::Port;
 use crate::recovery::Recovery;
-use crate::tenants::Tenant;
+use crate::shard::link::{Control, Path, Recipient, Waiting};
+use crate::shard::port::Port;
+use crate::shard::tenants::Tenant;
 
 /// Messages are taken.
 const OPEN: u8 = 0;

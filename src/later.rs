@@ -12,10 +12,10 @@ use tokio::time::Instant;
 use tokio_util::time::DelayQueue;
 
 use crate::core::Core;
-use crate::link::{Recipient, Unsent};
-use crate::port::Port;
 use crate::recovery::Recovery;
-use crate::tenants::Tenant;
+use crate::shard::link::{Recipient, Unsent};
+use crate::shard::port::Port;
+use crate::shard::tenants::Tenant;
 
 /// The longest that a message is kept, well within what the queue takes: two years less some days.
 const LONGEST: Duration = Duration::from_secs(700 * 24 * 3600);

@@ -36,7 +36,7 @@ use resident_kernels::actor::Kind;
 
 use crate::clock;
 use crate::fault::FaultClass;
-use crate::link::Sent;
+use crate::shard::link::Sent;
 
 /// How often counts are reported.
 pub(crate) const REPORT_EVERY: Duration = Duration::from_millis(250);

@@ -11,7 +11,7 @@ use resident_gpu::rows::RowId;
 use resident_kernels::wire;
 
 use crate::incarnation::Incarnation;
-use crate::link::Recipient;
+use crate::shard::link::Recipient;
 
 /// The names of a system.
 pub(crate) struct Names(Mutex<Table>);

@@ -27,10 +27,10 @@ use crate::fault::FaultClass;
 use crate::group::Leaving;
 use crate::home::Home;
 use crate::incarnation::Place;
-use crate::link::{Control, Waiting};
-use crate::port::Port;
 use crate::proxy::{self, Origin, Start};
-use crate::tenants::Tenant;
+use crate::shard::link::{Control, Waiting};
+use crate::shard::port::Port;
+use crate::shard::tenants::Tenant;
 
 /// A shard's nursery.
 pub(crate) struct Nursery {

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::core::Core;
 use crate::error::AskError;
 use crate::handle::GpuRef;
-use crate::link::Unsent;
+use crate::shard::link::Unsent;
 use crate::system::System;
 
 /// Requests between two exchanges with the process's clock.

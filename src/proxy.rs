@@ -14,8 +14,8 @@ use crate::error::SpawnError;
 use crate::fault::Returned;
 use crate::home::{Home, Keeper};
 use crate::incarnation::{Loaded, Place};
-use crate::link::Path;
 use crate::recovery::Recovery;
+use crate::shard::link::Path;
 
 /// The proxy of an `A`.
 pub(crate) struct Proxy<A> {

@@ -20,11 +20,11 @@ use resident_kernels::wire::{
 use crate::clock;
 use crate::config::{Pump as Settings, Wait};
 use crate::core::Core;
-use crate::doorbell::Doorbell;
 use crate::fault::{At, FaultClass, Returned};
-use crate::link::Waiting;
 use crate::metrics::REPORT_EVERY;
-use crate::port::Port;
+use crate::shard::doorbell::Doorbell;
+use crate::shard::link::Waiting;
+use crate::shard::port::Port;
 
 /// Frames taken from one shard before the next has its turn.
 const TURN: usize = 256;

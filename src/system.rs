@@ -14,15 +14,15 @@ use crate::clock;
 use crate::config::Config;
 use crate::core::Core;
 use crate::device::{DeviceActor, DeviceMsg, abandoned};
-use crate::doorbell::Doorbell;
 use crate::error::{AdoptError, RouteError, StartError};
 use crate::handle::{GpuRef, watch};
 use crate::later::{self, Timers};
 use crate::links::{self, Links};
 use crate::nursery::Nursery;
-use crate::port::Port;
 use crate::pump::Pump;
 use crate::runtime;
+use crate::shard::doorbell::Doorbell;
+use crate::shard::port::Port;
 use crate::stop::{StopReport, Stopper};
 
 /// A running device and everything that belongs to it. Clones are the same system; it stops in order when

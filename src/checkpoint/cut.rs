@@ -20,8 +20,8 @@ use super::scope::Scope;
 use crate::clock;
 use crate::core::Core;
 use crate::error::SpawnError;
-use crate::port::Ports;
-use crate::tenants::Resident;
+use crate::shard::port::Ports;
+use crate::shard::tenants::Resident;
 
 /// Between two tries, while one worker takes over from another.
 const REST: Duration = Duration::from_millis(5);

@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 
 use super::table::Seat;
 use crate::core::Core;
-use crate::link::{Bare, Batch, Waiting};
-use crate::port::Port;
+use crate::shard::link::{Bare, Batch, Waiting};
+use crate::shard::port::Port;
 
 /// Bytes of a spawn's payload ahead of the state.
 const HEAD: usize = size_of::<SpawnRow>();

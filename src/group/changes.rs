@@ -14,10 +14,10 @@ use super::table::{Key, Leaver, Phase, Seat, Stage, Table};
 use crate::error::{MemberError, SpawnError};
 use crate::home::Home;
 use crate::incarnation::Place;
-use crate::link::Control;
-use crate::port::Port;
 use crate::proxy::{self, Origin, Start};
-use crate::tenants::Tenant;
+use crate::shard::link::Control;
+use crate::shard::port::Port;
+use crate::shard::tenants::Tenant;
 
 impl<K: Key> Group<K> {
     /// Adds a member.

@@ -12,7 +12,7 @@ use super::claim::CHUNK;
 use super::members::Group;
 use super::table::{Key, Leaver, Stage};
 use crate::fault::{FaultClass, GpuFault};
-use crate::port::Port;
+use crate::shard::port::Port;
 
 /// How long a group that is killed takes back what its members were sent, one by one. What is left is at most what rings hold.
 const REVOKING: Duration = Duration::from_millis(10);

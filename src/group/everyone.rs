@@ -11,8 +11,8 @@ use super::Folded;
 use super::members::Group;
 use super::table::{Key, Member, Phase, Stage, Table, To};
 use crate::error::CastError;
-use crate::link::Unsent;
-use crate::port::{Port, TURN};
+use crate::shard::link::Unsent;
+use crate::shard::port::{Port, TURN};
 
 /// Calls of one fold that wait for their replies.
 const WINDOW: usize = 4096;

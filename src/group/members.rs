@@ -22,9 +22,9 @@ use super::table::{Key, Member, Table};
 use crate::core::Core;
 use crate::error::{CastError, SpawnError};
 use crate::fault::{At, FaultClass, GpuFault};
-use crate::link::Path;
-use crate::port::Port;
-use crate::tenants::Tenant;
+use crate::shard::link::Path;
+use crate::shard::port::Port;
+use crate::shard::tenants::Tenant;
 
 /// Members that are made ready before the device hears of them.
 const AT_ONCE: usize = 1 << 16;

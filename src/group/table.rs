@@ -14,8 +14,8 @@ use super::index::Index;
 use crate::error::CastError;
 use crate::fault::GpuFault;
 use crate::home::{Home, LifeRef};
-use crate::link::Recipient;
 use crate::recovery::Recovery;
+use crate::shard::link::Recipient;
 
 /// What names a member.
 pub(crate) trait Key: Eq + Hash + Clone + Send + Sync + 'static {}

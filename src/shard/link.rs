@@ -15,8 +15,8 @@ use crate::clock;
 use crate::error::CastError;
 use crate::group::Leaving;
 use crate::incarnation::{Incarnation, Place};
-use crate::pending::Table;
 use crate::recovery::Recovery;
+use crate::shard::pending::Table;
 
 /// Frames of a batch that are pushed under one lock.
 const TURN: usize = 32;

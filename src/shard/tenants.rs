@@ -9,8 +9,8 @@ use resident_kernels::actor::Kind;
 use crate::fault::{At, FaultClass, GpuFault};
 use crate::group::CrewRef;
 use crate::incarnation::Incarnation;
-use crate::link::Recipient;
 use crate::nursery::Nursery;
+use crate::shard::link::Recipient;
 
 /// Faults that a shard remembers after their actors have gone, for callers that come to ask late.
 const REMEMBERED: usize = 128;

@@ -24,14 +24,14 @@ use resident_kernels::host::{Completion, Resident};
 use resident_kernels::wire::{MAX_PAYLOAD, OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_FENCE};
 use tokio::sync::{Notify, oneshot};
 
-use crate::doorbell::Doorbell;
 use crate::error::CastError;
 use crate::fault::GpuFault;
 use crate::incarnation::Incarnation;
-use crate::link::{Batch, Call, Control, Due, Flushed, Link, Path, Recipient, Sent, Unsent, Waiting};
-use crate::pending::Table;
-use crate::spinlock::SpinLock;
-use crate::tenants::{Tenant, Tenants};
+use crate::shard::doorbell::Doorbell;
+use crate::shard::link::{Batch, Call, Control, Due, Flushed, Link, Path, Recipient, Sent, Unsent, Waiting};
+use crate::shard::pending::Table;
+use crate::shard::spinlock::SpinLock;
+use crate::shard::tenants::{Tenant, Tenants};
 
 /// Messages pushed under one lock.
 pub(crate) const TURN: usize = 32;
