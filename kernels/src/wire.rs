@@ -305,6 +305,20 @@ macro_rules! layouts {
             #[repr(C, align($align))]
             #[derive(Clone, Copy, Debug)]
             pub struct $name { $($(#[$fmeta])* pub $field: layouts!(@ty $ty $([$len])?),)* }
+
+            impl $name {
+                /// Returns the value's bytes as they travel, padding as zero.
+                pub fn to_bytes(&self) -> [u8; size_of::<$name>()] {
+                    let mut bytes = [0; size_of::<$name>()];
+                    $(self.$field.write(&mut bytes[offset_of!($name, $field)..]);)*
+                    bytes
+                }
+
+                /// Reads a value from its bytes.
+                pub fn from_bytes(bytes: &[u8; size_of::<$name>()]) -> $name {
+                    $name { $($field: Value::read(&bytes[offset_of!($name, $field)..]),)* }
+                }
+            }
         )*
         const STRUCTS: &[Struct] = &[$(Struct {
             name: stringify!($name),
@@ -320,6 +334,44 @@ macro_rules! layouts {
     };
     (@ty $ty:ident) => { $ty };
     (@ty $ty:ident [$len:expr]) => { [$ty; $len] };
+}
+
+/// A field of a layout, in the order of bytes that host and device have.
+trait Value: Copy {
+    /// Writes it to the front of `out`.
+    fn write(self, out: &mut [u8]);
+    /// Reads it from the front of `bytes`.
+    fn read(bytes: &[u8]) -> Self;
+}
+
+macro_rules! values {
+    ($($ty:ident)*) => {$(
+        impl Value for $ty {
+            fn write(self, out: &mut [u8]) {
+                out[..size_of::<$ty>()].copy_from_slice(&self.to_le_bytes());
+            }
+
+            fn read(bytes: &[u8]) -> $ty {
+                let mut own = [0; size_of::<$ty>()];
+                own.copy_from_slice(&bytes[..size_of::<$ty>()]);
+                $ty::from_le_bytes(own)
+            }
+        }
+    )*};
+}
+
+values!(u8 u16 u32 u64 i64);
+
+impl<T: Value, const N: usize> Value for [T; N] {
+    fn write(self, out: &mut [u8]) {
+        for (value, out) in self.into_iter().zip(out.chunks_mut(size_of::<T>())) {
+            value.write(out);
+        }
+    }
+
+    fn read(bytes: &[u8]) -> [T; N] {
+        core::array::from_fn(|at| T::read(&bytes[at * size_of::<T>()..]))
+    }
 }
 
 struct Struct {
