@@ -41,6 +41,7 @@ use crate::ask::{self, Miss};
 use crate::error::{AskError, CallError, CastError, MemberError, SpawnError};
 use crate::fault::GpuFault;
 use crate::handle::{GpuRef, awaited, reply_port};
+use crate::shard::frames::encoded;
 use crate::shard::link::Unsent;
 use crate::system::System;
 
@@ -132,13 +133,6 @@ pub(crate) async fn spawn<A: Resident, K: Key>(
     };
     let group = group.get().cloned().ok_or(SpawnError::Stopped)?;
     Ok((GpuGroup { actor, group, kind: PhantomData }, join))
-}
-
-/// A state as bytes.
-fn encoded<A: Resident>(state: &A) -> Vec<u8> {
-    let mut bytes = vec![0; size_of::<A>()];
-    state.encode(&mut bytes);
-    bytes
 }
 
 impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {

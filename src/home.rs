@@ -244,10 +244,10 @@ impl Home {
         let Life::Last(last) = &self.life else { return Err(SpawnError::Stopped) };
         let place = Place::claim::<A>(core)?;
         let old = self.life().clone();
-        let Beginning { payload, before, replay } = beginning(&old);
+        let Beginning { state, before, replay } = beginning(&old);
         let life = Arc::new(Incarnation::new(old.number + 1, place, &self.actor, Arc::downgrade(self), before, self.recovery.clone()));
         life.enter();
-        life.spawn(payload);
+        life.spawn(&state);
         replay.into_iter().for_each(|returned| life.replay(returned));
         {
             let mut stage = self.stage.lock();

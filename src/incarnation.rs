@@ -13,7 +13,7 @@ use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 use resident_kernels::address::Address;
 use resident_kernels::host::Resident;
-use resident_kernels::wire::{INIT_STATE_BYTES, MAX_PAYLOAD, OP_CAST, OP_INIT, OP_READ, OP_SPAWN, OP_STOP, SPAWN_STATE_BYTES, SpawnRow};
+use resident_kernels::wire::{MAX_PAYLOAD, OP_CAST, OP_READ, OP_SPAWN, OP_STOP};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
@@ -22,6 +22,7 @@ use crate::error::{CastError, SpawnError};
 use crate::fault::{At, Failure, FaultClass, GpuFault, Returned};
 use crate::home::Home;
 use crate::recovery::Recovery;
+use crate::shard::frames::{self, Spawning};
 use crate::shard::link::{Control, Path, Recipient, Waiting};
 use crate::shard::port::Port;
 use crate::shard::tenants::Tenant;
@@ -86,8 +87,7 @@ pub(crate) struct Loaded(Option<Place>);
 
 /// What an incarnation begins with.
 pub(crate) struct Beginning {
-    /// Its state, laid out by [`payload`].
-    pub payload: Vec<u8>,
+    pub state: Vec<u8>,
     /// Messages that the state holds.
     pub before: u64,
     /// What it gets ahead of every other message.
@@ -96,8 +96,8 @@ pub(crate) struct Beginning {
 
 impl Beginning {
     /// A state that has handled nothing.
-    pub(crate) fn fresh(payload: Vec<u8>) -> Beginning {
-        Beginning { payload, before: 0, replay: Vec::new() }
+    pub(crate) fn fresh(state: Vec<u8>) -> Beginning {
+        Beginning { state, before: 0, replay: Vec::new() }
     }
 }
 
@@ -106,21 +106,6 @@ impl Beginning {
 pub(crate) struct Ending {
     /// The state of one that failed, in pieces.
     state: Option<Vec<oneshot::Receiver<Option<Vec<u8>>>>>,
-}
-
-/// A state as it travels to the device: behind room for the `SpawnRow`. Made before the state would move through the futures of
-/// a spawn, which a large one would not fit on a stack.
-pub(crate) fn payload<A: Resident>(state: &A) -> Vec<u8> {
-    let mut payload = vec![0; size_of::<SpawnRow>() + size_of::<A>()];
-    state.encode(&mut payload[size_of::<SpawnRow>()..]);
-    payload
-}
-
-/// The same for a state that was read from the device.
-pub(crate) fn payload_of(state: &[u8]) -> Vec<u8> {
-    let mut payload = vec![0; size_of::<SpawnRow>()];
-    payload.extend_from_slice(state);
-    payload
 }
 
 impl Place {
@@ -226,19 +211,14 @@ impl Incarnation {
         self.core.moved_in(self.kind_index, 1);
     }
 
-    /// Sends the state, as [`payload`] has laid it out, and makes the row live. Does not wait for the device: what is sent to the
-    /// actor comes behind.
-    pub(crate) fn spawn(self: &Arc<Self>, mut payload: Vec<u8>) {
-        let head = payload.len().min(MAX_PAYLOAD);
-        for (i, piece) in payload[head..].chunks(INIT_STATE_BYTES).enumerate() {
-            let offset = self.state.offset + (SPAWN_STATE_BYTES + i * INIT_STATE_BYTES) as u64;
-            self.control(OP_INIT, [&offset.to_le_bytes(), piece].concat(), None);
+    /// Sends the state and makes the row live. Does not wait for the device: what is sent to the actor comes behind.
+    pub(crate) fn spawn(self: &Arc<Self>, state: &[u8]) {
+        let spawning = Spawning { kind_index: self.kind_index, offset: self.state.offset, state };
+        let mut buffer = [0; MAX_PAYLOAD];
+        for piece in 0..=spawning.ahead() {
+            let (op, bytes) = spawning.write(piece, &mut buffer);
+            self.control(op, buffer[..bytes].to_vec(), (op == OP_SPAWN).then(|| Waiting::Spawn(self.clone())));
         }
-        payload.truncate(head);
-        payload[..4].copy_from_slice(&self.kind_index.to_le_bytes());
-        payload[4..8].copy_from_slice(&self.kind.state_bytes.to_le_bytes());
-        payload[8..16].copy_from_slice(&self.state.offset.to_le_bytes());
-        self.control(OP_SPAWN, payload, Some(Waiting::Spawn(self.clone())));
     }
 
     fn control(&self, op: u16, payload: Vec<u8>, waiting: Option<Waiting>) -> bool {
@@ -278,21 +258,15 @@ impl Incarnation {
 
     /// Sends a message, waiting for room in the ring.
     pub(crate) async fn send<A: Resident>(&self, path: Path, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
-        let mut msg = match self.port.send::<A>(self, path, msg) {
-            Err(CastError::Full(msg)) => msg,
-            done => return done,
-        };
-        let _thirst = self.port.thirst();
-        loop {
-            let room = self.port.credit.notified();
-            tokio::pin!(room);
-            // From here on no notice is missed; what came before, this try sees.
-            room.as_mut().enable();
-            match self.port.send::<A>(self, path, msg) {
-                Err(CastError::Full(back)) => msg = back,
-                done => return done,
+        match self.port.send::<A>(self, path, msg) {
+            Err(CastError::Full(msg)) => {
+                let again = |msg| match self.port.send::<A>(self, path, msg) {
+                    Err(CastError::Full(msg)) => Err(msg),
+                    done => Ok(done),
+                };
+                self.port.with_room(msg, again).await
             }
-            room.await;
+            done => done,
         }
     }
 
@@ -398,7 +372,7 @@ impl Incarnation {
             let bytes = (total - offset).min(MAX_PAYLOAD as u32);
             let (answer, piece) = oneshot::channel();
             // Where the device no longer runs, the answer is dropped, and so says that there is none.
-            self.control(OP_READ, [offset.to_le_bytes(), bytes.to_le_bytes()].concat(), Some(Waiting::Read(answer)));
+            self.control(OP_READ, frames::read(offset, bytes), Some(Waiting::Read(answer)));
             piece
         };
         (0..total).step_by(MAX_PAYLOAD).map(piece).collect()

@@ -42,11 +42,9 @@ impl Timers {
 
     /// Keeps a message, as its actor has emitted it; false if it can not be one, or is for another system.
     pub(crate) fn add(&self, system: u32, emitted: &[u8]) -> bool {
-        let Some((head, payload)) = emitted.split_at_checked(size_of::<SendLater>()) else { return false };
-        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        let (row, generation, shard, message) = (word(4), word(8), word(12), word(24));
-        let micros = u64::from(word(16)) | u64::from(word(20)) << 32;
-        if word(0) != system {
+        let Some((head, payload)) = emitted.split_first_chunk() else { return false };
+        let SendLater { system: of, row, generation, shard, micros, message, .. } = SendLater::from_bytes(head);
+        if of != system {
             return false;
         }
         let id = RowId { row, generation };
@@ -93,18 +91,12 @@ fn deliver(core: Arc<Core>, later: Later) {
 }
 
 async fn when_there_is_room(port: &Port, to: &To, later: &Later) -> bool {
-    let _thirst = port.thirst();
-    loop {
-        let room = port.credit.notified();
-        tokio::pin!(room);
-        // From here on no notice is missed; what came before, this try sees.
-        room.as_mut().enable();
-        match port.cast_each(std::slice::from_ref(to), later.message, &later.payload) {
-            (_, None) => return true,
-            (_, Some(Unsent::Full)) => room.await,
-            (_, Some(Unsent::Stopped | Unsent::Lost | Unsent::Forked)) => return false,
-        }
-    }
+    let again = |()| match port.cast_each(std::slice::from_ref(to), later.message, &later.payload) {
+        (_, None) => Ok(true),
+        (_, Some(Unsent::Full)) => Err(()),
+        (_, Some(Unsent::Stopped | Unsent::Lost | Unsent::Forked)) => Ok(false),
+    };
+    port.with_room((), again).await
 }
 
 /// Who gets it.

@@ -52,17 +52,17 @@ impl Links {
 
     /// Takes a link as its actor has emitted it; false if it can not be one, or is of another system's actor.
     pub(crate) fn add(&self, core: &Core, emitted: &[u8]) -> bool {
-        let Ok(emitted) = <&[u8; size_of::<LinkTo>()]>::try_from(emitted) else { return false };
-        let word = |n: usize| u32::from_le_bytes([emitted[4 * n], emitted[4 * n + 1], emitted[4 * n + 2], emitted[4 * n + 3]]);
-        let own = (word(6), RowId { row: word(4), generation: word(5) });
+        let Ok(emitted) = emitted.try_into() else { return false };
+        let to = LinkTo::from_bytes(emitted);
+        let own = (to.own_shard, RowId { row: to.own_row, generation: to.own_generation });
         // An address of another system leads nowhere here.
-        let generation = if word(0) == core.device.system() { word(2) } else { 0 };
-        let other = (word(3), RowId { row: word(1), generation });
+        let generation = if to.system == core.device.system() { to.generation } else { 0 };
+        let other = (to.shard, RowId { row: to.row, generation });
         // Ahead of the look at who is there: who ends behind that sees it.
         self.used.store(true, Ordering::Relaxed);
         let events = self.events.lock();
-        let links = word(7) >> 16 != 0;
-        let event = if links { Event::Link(own, other, core.lives(other, word(7) as u16)) } else { Event::Unlink(own, other) };
+        let links = to.link >> 16 != 0;
+        let event = if links { Event::Link(own, other, core.lives(other, to.link as u16)) } else { Event::Unlink(own, other) };
         events.send(event).is_ok()
     }
 

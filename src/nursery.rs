@@ -19,7 +19,7 @@ use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 use resident_kernels::address::Address;
 use resident_kernels::host::Resident;
-use resident_kernels::wire::{Born, GrantRow, OP_GRANT, OP_STOP};
+use resident_kernels::wire::{Born, OP_GRANT, OP_STOP};
 
 use crate::core::Core;
 use crate::error::{AdoptError, SpawnError};
@@ -28,6 +28,7 @@ use crate::group::Leaving;
 use crate::home::Home;
 use crate::incarnation::Place;
 use crate::proxy::{self, Origin, Start};
+use crate::shard::frames;
 use crate::shard::link::{Control, Waiting};
 use crate::shard::port::Port;
 use crate::shard::tenants::Tenant;
@@ -122,9 +123,7 @@ impl Nursery {
                 break;
             };
             self.table.lock().grants.insert(id, state.offset);
-            let mut payload = vec![0; size_of::<GrantRow>()];
-            payload[..8].copy_from_slice(&state.offset.to_le_bytes());
-            payload[8..12].copy_from_slice(&self.bytes.to_le_bytes());
+            let payload = frames::grant(state.offset, self.bytes);
             let RowId { row, generation } = id;
             if !port.control(Control { op: OP_GRANT, message: 0, row, generation, payload, waiting: None }) {
                 self.refused(id);
@@ -153,9 +152,9 @@ impl Nursery {
 
     /// A handler has spawned an actor; an error says what the device can not have meant.
     pub(crate) fn born(self: &Arc<Self>, payload: &[u8]) -> Result<(), String> {
-        let born: &[u8; size_of::<Born>()] = payload.try_into().map_err(|_| format!("a birth of {} bytes", payload.len()))?;
-        let word = |at: usize| u32::from_le_bytes([born[at], born[at + 1], born[at + 2], born[at + 3]]);
-        let (id, kind, bytes) = (RowId { row: word(0), generation: word(4) }, word(8), word(12));
+        let born = payload.try_into().map_err(|_| format!("a birth of {} bytes", payload.len()))?;
+        let Born { row, generation, kind, bytes, .. } = Born::from_bytes(born);
+        let id = RowId { row, generation };
         if self.kinds.get(kind as usize).is_none_or(|kind| kind.state_bytes != bytes) {
             return Err(format!("a birth of kind {kind} with a state of {bytes} bytes"));
         }

@@ -36,7 +36,7 @@ pub(crate) struct Start {
 
 /// Where an actor's state comes from.
 pub(crate) enum Origin {
-    /// From here, laid out by [`payload`](crate::incarnation::payload).
+    /// From here: encoded early, since a large state that moved through the futures of a spawn would overflow a stack.
     State(Vec<u8>),
     /// The device has it; what was sent to the actor before goes ahead of everything else.
     Loaded(Loaded, Vec<Returned>),
@@ -56,11 +56,11 @@ impl<A: Resident> Proxy<A> {
         let Start { origin, core, keeper, recovery } = start;
         let (home, life);
         match origin {
-            Origin::State(payload) => {
+            Origin::State(state) => {
                 home = Home::new(myself.get_cell(), Place::claim::<A>(&core)?, keeper, recovery);
                 let _ = self.home.set(home.clone());
                 life = home.life().clone();
-                life.spawn(payload);
+                life.spawn(&state);
             }
             Origin::Loaded(loaded, sent_before) => {
                 home = Home::new(myself.get_cell(), loaded.take().ok_or(SpawnError::Stopped)?, keeper, recovery);

@@ -328,11 +328,10 @@ fn awaited(port: &Port, frame: &Frame<'_>) -> Result<Waiting, String> {
 /// U-2.
 fn fault(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
     let class = FaultClass::from_wire(frame.message).ok_or_else(|| format!("a fault of class {}", frame.message))?;
-    let Some((info, text)) = frame.payload.split_at_checked(size_of::<FaultInfo>()) else {
+    let Some((info, text)) = frame.payload.split_first_chunk() else {
         return Err(format!("a fault of {} bytes", frame.payload.len()));
     };
-    let handled = u64::from_le_bytes(info[..8].try_into().map_err(|_| "a fault without a count")?);
-    let message = u32::from_le_bytes(info[8..12].try_into().map_err(|_| "a fault without a message")?);
+    let FaultInfo { handled, message, .. } = FaultInfo::from_bytes(info);
     let text = String::from_utf8_lossy(text).into_owned();
     let id = RowId { row: frame.row, generation: frame.generation };
     let tenant = port.tenant(id);
@@ -354,18 +353,16 @@ fn fault(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
 /// U-2, for the message that was being handled when the device was lost: its actor fails, its call ends if it has not.
 fn blamed(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
     let class = FaultClass::from_wire(frame.message).ok_or_else(|| format!("a fault of class {}", frame.message))?;
-    let info: &[u8; size_of::<BlameInfo>()] = frame.payload.try_into().map_err(|_| format!("a blame of {} bytes", frame.payload.len()))?;
-    let word = |at: usize| u32::from_le_bytes([info[at], info[at + 1], info[at + 2], info[at + 3]]);
-    let handled = u64::from(word(0)) | u64::from(word(4)) << 32;
-    let (message, failed, line, tag) = (word(8), word(12) != 0, word(16), word(20));
+    let info = frame.payload.try_into().map_err(|_| format!("a blame of {} bytes", frame.payload.len()))?;
+    let BlameInfo { handled, message, failed, line, reply_tag } = BlameInfo::from_bytes(info);
     let id = RowId { row: frame.row, generation: frame.generation };
-    let tenant = port.tenant(id).filter(|_| failed);
+    let tenant = port.tenant(id).filter(|_| failed != 0);
     if let Some(tenant) = &tenant {
         let why = core.device.losses().1.map_or_else(String::new, |loss| loss.fault.text);
         tenant.fail(id, class, Some(At { message, handled }), why);
     }
     if line != u32::MAX {
-        core.device.replies().end(line, tag as u16);
+        core.device.replies().end(line, reply_tag as u16);
     }
     if frame.correlation != u32::MAX
         && let Some(Waiting::Call(call)) = port.take(frame.correlation)

@@ -5,7 +5,7 @@ use resident_checkpoint::{Checkpoint, Key};
 use resident_gpu::ring::Frame;
 use resident_kernels::wire::OP_CAST;
 
-use crate::incarnation::{self, Beginning, Incarnation};
+use crate::incarnation::{Beginning, Incarnation};
 use crate::journal::{Journal, Replay};
 
 /// What an actor goes back to.
@@ -81,18 +81,18 @@ impl Recovery {
     /// What the incarnation behind `last` begins with. What is lost on the way is counted and told.
     pub(crate) fn begin(&self, last: &Incarnation, otherwise: Otherwise) -> Beginning {
         let failure = last.take_failure();
-        let (payload, before, replay) = {
+        let (state, before, replay) = {
             let mut kept = self.0.lock();
-            let (payload, held) = match (otherwise, &kept.saved) {
-                (Otherwise::Left(payload), _) => (payload, last.fault().map_or(0, |fault| fault.handled)),
+            let (state, held) = match (otherwise, &kept.saved) {
+                (Otherwise::Left(state), _) => (state, last.fault().map_or(0, |fault| fault.handled)),
                 (Otherwise::Fresh(_), Some(Saved { checkpoint, key, handled })) => {
-                    let state = checkpoint.actor(*key).map(|actor| checkpoint.state(actor));
-                    (incarnation::payload_of(&state.unwrap_or_default()), *handled)
+                    let saved = checkpoint.actor(*key).map(|actor| checkpoint.state(actor));
+                    (saved.map(Vec::from).unwrap_or_default(), *handled)
                 }
                 (Otherwise::Fresh(fresh), None) => (fresh.unwrap_or_default(), 0),
             };
             let replay = if kept.journal.is_kept() { kept.journal.resume(held, failure) } else { Replay::default() };
-            (payload, held, replay)
+            (state, held, replay)
         };
         let Replay { messages, refused, lost, dead } = replay;
         last.core.sent_again(refused);
@@ -105,6 +105,6 @@ impl Recovery {
                 "messages sent since the last checkpoint are lost: the journal was full; take checkpoints more often or raise `Config::journal`"
             );
         }
-        Beginning { payload, before, replay: messages }
+        Beginning { state, before, replay: messages }
     }
 }

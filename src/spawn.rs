@@ -10,8 +10,8 @@ use resident_kernels::host::Resident;
 use crate::error::SpawnError;
 use crate::group::{self, Gathered, GpuGroup};
 use crate::handle::GpuRef;
-use crate::incarnation;
 use crate::proxy::{self, Origin, Start};
+use crate::shard::frames::encoded;
 use crate::system::System;
 
 /// Spawns resident actors; implemented for every kind.
@@ -24,7 +24,7 @@ pub trait Spawn: Resident {
         state: Self,
         system: &System,
     ) -> impl Future<Output = Result<(GpuRef<Self>, JoinHandle<()>), SpawnError>> + Send {
-        start(name, incarnation::payload(&state), system, None)
+        start(name, encoded(&state), system, None)
     }
 
     /// Starts an actor under `supervisor`, which hears of its end: `ActorFailed` with a [`GpuFault`](crate::GpuFault) if it failed.
@@ -34,7 +34,7 @@ pub trait Spawn: Resident {
         system: &System,
         supervisor: ActorCell,
     ) -> impl Future<Output = Result<(GpuRef<Self>, JoinHandle<()>), SpawnError>> + Send {
-        start(name, incarnation::payload(&state), system, Some(supervisor))
+        start(name, encoded(&state), system, Some(supervisor))
     }
 
     /// Starts a group of actors with these keys and states: all of them, or none. One ractor actor, of this name, stands for all; a
@@ -95,12 +95,12 @@ impl<A: Resident> Spawn for A {}
 
 async fn start<A: Resident>(
     name: Option<String>,
-    payload: Vec<u8>,
+    state: Vec<u8>,
     system: &System,
     supervisor: Option<ActorCell>,
 ) -> Result<(GpuRef<A>, JoinHandle<()>), SpawnError> {
     system.core().check_mine()?;
-    let start = Start { origin: Origin::State(payload), core: system.core().clone(), keeper: None, recovery: None };
+    let start = Start { origin: Origin::State(state), core: system.core().clone(), keeper: None, recovery: None };
     let (home, join) = proxy::start::<A>(name, start, supervisor).await?;
     Ok((GpuRef::new(home), join))
 }

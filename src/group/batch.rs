@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use resident_gpu::arena::Cell;
 use resident_gpu::rows::RowId;
-use resident_kernels::wire::{INIT_STATE_BYTES, MAX_PAYLOAD, OP_INIT, OP_SPAWN, OP_STOP, SPAWN_STATE_BYTES, SpawnRow};
+use resident_kernels::wire::{MAX_PAYLOAD, OP_STOP};
 use tokio::sync::oneshot;
 
 use super::table::Seat;
 use crate::core::Core;
+use crate::shard::frames::Spawning;
 use crate::shard::link::{Bare, Batch, Waiting};
 use crate::shard::port::Port;
-
-/// Bytes of a spawn's payload ahead of the state.
-const HEAD: usize = size_of::<SpawnRow>();
 
 /// A member that is to be spawned.
 pub(crate) struct Newcomer {
@@ -45,34 +43,25 @@ pub(crate) struct Spawns {
 }
 
 impl Spawns {
-    /// Frames ahead of the spawn itself, for what of a state it does not hold.
-    fn ahead(&self) -> usize {
-        self.state_bytes.saturating_sub(SPAWN_STATE_BYTES).div_ceil(INIT_STATE_BYTES)
+    /// The member whose turn it is, and its state.
+    fn next(&self) -> Option<(&Newcomer, Spawning<'_>)> {
+        let new = self.newcomers.get(self.next.0)?;
+        let state = &self.states[new.number as usize * self.state_bytes..][..self.state_bytes];
+        Some((new, Spawning { kind_index: self.kind_index, offset: new.offset, state }))
     }
 }
 
 impl Batch for Spawns {
     fn frame(&self, buffer: &mut [u8; MAX_PAYLOAD]) -> Option<Bare> {
-        let (at, piece) = self.next;
-        let new = self.newcomers.get(at)?;
-        let state = &self.states[new.number as usize * self.state_bytes..][..self.state_bytes];
-        let (op, head, part) = if piece < self.ahead() {
-            let begin = SPAWN_STATE_BYTES + piece * INIT_STATE_BYTES;
-            buffer[..8].copy_from_slice(&(new.offset + begin as u64).to_le_bytes());
-            (OP_INIT, 8, &state[begin..self.state_bytes.min(begin + INIT_STATE_BYTES)])
-        } else {
-            buffer[..4].copy_from_slice(&self.kind_index.to_le_bytes());
-            buffer[4..8].copy_from_slice(&(self.state_bytes as u32).to_le_bytes());
-            buffer[8..16].copy_from_slice(&new.offset.to_le_bytes());
-            (OP_SPAWN, HEAD, &state[..self.state_bytes.min(SPAWN_STATE_BYTES)])
-        };
-        buffer[head..head + part.len()].copy_from_slice(part);
-        Some(Bare { op, id: new.id, bytes: head + part.len() })
+        let (new, spawning) = self.next()?;
+        let (op, bytes) = spawning.write(self.next.1, buffer);
+        Some(Bare { op, id: new.id, bytes })
     }
 
     fn pushed(&mut self) {
         let (at, piece) = self.next;
-        self.next = if piece < self.ahead() { (at, piece + 1) } else { (at + 1, 0) };
+        let ahead = self.next().map_or(0, |(_, spawning)| spawning.ahead());
+        self.next = if piece < ahead { (at, piece + 1) } else { (at + 1, 0) };
     }
 
     fn waiting(self: Box<Self>) -> Waiting {

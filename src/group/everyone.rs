@@ -145,15 +145,12 @@ impl<K: Key> Group<K> {
             match turn(&mut lane) {
                 None => {}
                 Some(Unsent::Full) => {
-                    let _thirst = port.thirst();
-                    let room = port.credit.notified();
-                    tokio::pin!(room);
-                    // From here on no notice is missed; what came before, this try sees.
-                    room.as_mut().enable();
-                    match turn(&mut lane) {
-                        None => {}
-                        Some(Unsent::Full) => room.await,
-                        Some(unsent) => return Err(unsent),
+                    let again = |()| match turn(&mut lane) {
+                        Some(Unsent::Full) => Err(()),
+                        why => Ok(why),
+                    };
+                    if let Ok(Some(unsent)) = port.try_or_wait((), again).await {
+                        return Err(unsent);
                     }
                 }
                 Some(unsent) => return Err(unsent),
@@ -197,14 +194,8 @@ impl<K: Key> Group<K> {
                 }
             } else if let Some(shard) = full {
                 let port = &self.core.ports[shard];
-                let _thirst = port.thirst();
-                let room = port.credit.notified();
-                tokio::pin!(room);
-                // From here on no notice is missed; what came before, this try sees.
-                room.as_mut().enable();
-                if asking.more(self) == full && asking.in_flight == 0 {
-                    room.await;
-                }
+                let again = |()| if asking.more(self) == full && asking.in_flight == 0 { Err(()) } else { Ok(()) };
+                let _ = port.try_or_wait((), again).await;
             } else {
                 folded.failed += asking.passed_over;
                 return Ok(folded);

@@ -136,16 +136,15 @@ impl<K: Key> Group<K> {
             let shard = self.shard(key);
             let Some(shard) = shard else { return Err(self.table.read().missing(msg)) };
             let port = self.port(shard);
-            let _thirst = port.thirst();
-            let room = port.credit.notified();
-            tokio::pin!(room);
-            // From here on no notice is missed; what came before, this try sees.
-            room.as_mut().enable();
-            match self.push::<A>(key, msg) {
-                Err(CastError::Full(back)) => msg = back,
-                done => return done,
+            // Where it lives may have changed by the next try.
+            let again = |msg| match self.push::<A>(key, msg) {
+                Err(CastError::Full(msg)) => Err(msg),
+                done => Ok(done),
+            };
+            match port.try_or_wait(msg, again).await {
+                Ok(done) => return done,
+                Err(back) => msg = back,
             }
-            room.await;
         }
     }
 

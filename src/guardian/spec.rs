@@ -18,7 +18,7 @@ use super::start::{self, Starter};
 use super::supervisor::Builder;
 use crate::config::Config;
 use crate::fault::GpuFault;
-use crate::incarnation;
+use crate::shard::frames::encoded;
 
 /// A child's specification: how it is started, when it is started again, how it is stopped.
 ///
@@ -57,7 +57,7 @@ impl ChildSpec {
         A::Msg: Cross,
     {
         // Not through a future of its own: a large state would not fit on the stack.
-        let payload = move || std::future::ready(Ok(incarnation::payload(&state()))).boxed();
+        let payload = move || std::future::ready(Ok(encoded(&state()))).boxed();
         GpuChild::new(id.into(), Arc::new(payload))
     }
 
@@ -69,7 +69,7 @@ impl ChildSpec {
     {
         let payload = move || {
             let state = state();
-            async move { Ok(incarnation::payload(&state.await?)) }.boxed()
+            async move { Ok(encoded(&state.await?)) }.boxed()
         };
         GpuChild::new(id.into(), Arc::new(payload))
     }
@@ -154,7 +154,7 @@ pub struct GpuChild<A> {
     of: PhantomData<fn() -> A>,
 }
 
-/// Makes the state of a start, laid out by [`incarnation::payload`].
+/// Makes the state of a start, as bytes.
 pub(crate) type Payload = dyn Fn() -> BoxFuture<'static, Result<Vec<u8>, ActorProcessingErr>> + Send + Sync;
 
 impl<A: Resident> GpuChild<A>

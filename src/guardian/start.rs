@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::error::SpawnError;
 use crate::handle::watch;
 use crate::home::{Home, Keeper};
-use crate::incarnation::{self, Beginning, Incarnation};
+use crate::incarnation::{Beginning, Incarnation};
 use crate::proxy::{self, Origin};
 use crate::recovery::{Otherwise, Recovery};
 
@@ -180,7 +180,7 @@ where
     if let Some(home) = &context.home {
         if !home.has_ended() {
             let otherwise = match &context.resume {
-                Some(state) => Otherwise::Left(incarnation::payload_of(state)),
+                Some(state) => Otherwise::Left(state.to_vec()),
                 None if home.recovery().is_some_and(|recovery| recovery.has_checkpoint()) => Otherwise::Fresh(None),
                 None => Otherwise::Fresh(Some(context.give_up.unless(payload()).await??)),
             };

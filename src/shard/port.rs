@@ -375,16 +375,7 @@ impl Port {
         if !self.watched.behind.load(Ordering::Relaxed) {
             return;
         }
-        let _thirst = self.thirst();
-        loop {
-            let room = self.credit.notified();
-            tokio::pin!(room);
-            room.as_mut().enable();
-            if !self.watched.behind.load(Ordering::Relaxed) {
-                return;
-            }
-            room.await;
-        }
+        self.with_room((), |()| if self.watched.behind.load(Ordering::Relaxed) { Err(()) } else { Ok(()) }).await;
     }
 
     /// Takes out what waits for `correlation`.
