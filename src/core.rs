@@ -20,7 +20,6 @@ use crate::config::Config;
 use crate::device::DeviceMsg;
 use crate::error::SpawnError;
 use crate::fault::{FaultClass, Subject};
-use crate::group::CrewRef;
 use crate::home::Home;
 use crate::later::Timers;
 use crate::links::{self, Links};
@@ -72,7 +71,7 @@ pub(crate) struct Core {
     /// Those of them that go back to checkpoints.
     recoverable: Mutex<BTreeMap<u64, Arc<Home>>>,
     /// Every group.
-    groups: Mutex<BTreeMap<u64, CrewRef>>,
+    groups: Mutex<BTreeMap<u64, Arc<dyn Lodger>>>,
     /// Actors that have a row, members of groups among them.
     rows: AtomicUsize,
     next_shard: AtomicU32,
@@ -85,27 +84,15 @@ pub(crate) struct Core {
     pub control: OnceLock<ActorRef<DeviceMsg>>,
 }
 
-/// Who is stopped with the system.
-pub(crate) enum Lodger {
-    Actor(Arc<Home>),
-    Group(CrewRef),
-}
-
-impl Lodger {
-    pub(crate) fn actor(&self) -> &ActorCell {
-        match self {
-            Lodger::Actor(home) => &home.actor,
-            Lodger::Group(crew) => crew.actor(),
-        }
-    }
-
+/// Who is stopped with the system: an actor, or a group.
+pub(crate) trait Lodger: Send + Sync {
+    fn actor(&self) -> &ActorCell;
     /// How many end with it.
-    pub(crate) fn actors(&self) -> usize {
-        match self {
-            Lodger::Actor(_) => 1,
-            Lodger::Group(crew) => crew.members(),
-        }
-    }
+    fn actors(&self) -> usize;
+    /// Shards and rows of those of some kinds.
+    fn rows(&self, is_wanted: &dyn Fn(&'static Kind) -> bool) -> Vec<(u32, RowId)>;
+    /// Its members have failed with their device. An actor hears of that by itself.
+    fn lose(&self, _: &str) {}
 }
 
 impl Core {
@@ -231,7 +218,7 @@ impl Core {
     }
 
     /// A group has started.
-    pub(crate) fn enter_group(&self, group: CrewRef) {
+    pub(crate) fn enter_group(&self, group: Arc<dyn Lodger>) {
         let key = order(group.actor().get_id());
         self.groups.lock().insert(key, group);
     }
@@ -242,7 +229,7 @@ impl Core {
     }
 
     /// Every group that is here now.
-    pub(crate) fn groups(&self) -> Vec<CrewRef> {
+    pub(crate) fn groups(&self) -> Vec<Arc<dyn Lodger>> {
         self.groups.lock().values().cloned().collect()
     }
 
@@ -264,9 +251,9 @@ impl Core {
     }
 
     /// The actors but for those that rest between two incarnations, and the groups; the last one started first.
-    pub(crate) fn newest_first(&self) -> Vec<Lodger> {
-        let everyone = self.everyone().into_iter().filter(|home| home.is_live()).map(Lodger::Actor);
-        let mut all: Vec<_> = everyone.chain(self.groups().into_iter().map(Lodger::Group)).collect();
+    pub(crate) fn newest_first(&self) -> Vec<Arc<dyn Lodger>> {
+        let everyone = self.everyone().into_iter().filter(|home| home.is_live()).map(|home| -> Arc<dyn Lodger> { home });
+        let mut all: Vec<_> = everyone.chain(self.groups()).collect();
         all.sort_by_key(|lodger| Reverse(order(lodger.actor().get_id())));
         all
     }
@@ -303,7 +290,7 @@ impl Core {
                 }
             });
         }
-        tenant.stop_proxy();
+        tenant.who.failed();
         Some(who)
     }
 
@@ -380,7 +367,7 @@ impl Core {
         }
         // A caller whose call ends finds the reason there already.
         for actor in &actors {
-            actor.fail(FaultClass::DeviceLost, None, fault.text.clone());
+            actor.who.lost(&fault.text);
         }
         let groups = self.groups();
         for group in &groups {
@@ -388,7 +375,7 @@ impl Core {
         }
         self.abandon();
         for actor in &actors {
-            actor.stop_proxy();
+            actor.who.failed();
         }
         for group in &groups {
             group.actor().stop(Some(FaultClass::DeviceLost.to_string()));

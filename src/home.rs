@@ -16,10 +16,12 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::{Condvar, Mutex};
 use ractor::{ActorCell, SupervisionEvent};
+use resident_gpu::rows::RowId;
+use resident_kernels::actor::Kind;
 use resident_kernels::host::Resident;
 use tokio::sync::{Notify, oneshot};
 
-use crate::core::Core;
+use crate::core::{Core, Lodger};
 use crate::ends::{Ends, IncarnationEnds};
 use crate::error::{CastError, SpawnError};
 use crate::fault::GpuFault;
@@ -338,6 +340,21 @@ impl Home {
         // One whose caller has gone counts too.
         let passed = self.fences.lock().pop_front();
         passed.map(|passed| passed.send(())).is_some()
+    }
+}
+
+impl Lodger for Home {
+    fn actor(&self) -> &ActorCell {
+        &self.actor
+    }
+
+    fn actors(&self) -> usize {
+        1
+    }
+
+    fn rows(&self, is_wanted: &dyn Fn(&'static Kind) -> bool) -> Vec<(u32, RowId)> {
+        let life = self.life();
+        if is_wanted(life.kind) { vec![(life.port.shard, life.row)] } else { Vec::new() }
     }
 }
 

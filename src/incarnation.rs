@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use parking_lot::Mutex;
 use ractor::ActorCell;
 use resident_gpu::arena::Cell;
+use resident_gpu::ring::Frame;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 use resident_kernels::address::Address;
@@ -22,10 +23,11 @@ use crate::error::{CastError, SpawnError};
 use crate::fault::{At, Failure, FaultClass, GpuFault, Returned};
 use crate::home::Home;
 use crate::recovery::Recovery;
+use crate::shard::ack::{Ack, Answer};
 use crate::shard::frames::{self, Spawning};
-use crate::shard::link::{Control, Path, Recipient, Waiting};
+use crate::shard::link::{Control, Path, Recipient};
+use crate::shard::occupant::{Occupant, Residence, Tenant, refused};
 use crate::shard::port::Port;
-use crate::shard::tenants::Tenant;
 
 /// Messages are taken.
 const OPEN: u8 = 0;
@@ -164,7 +166,7 @@ impl Drop for Loaded {
         if let Some(place) = self.0.take() {
             let (port, RowId { row, generation }) = (place.port.clone(), place.row);
             // Where the device no longer runs, the place is dropped with the frame.
-            port.control(Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), waiting: Some(Waiting::Unload(place)) });
+            port.control(Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), ack: Some(Ack::holding(place)) });
         }
     }
 }
@@ -207,7 +209,7 @@ impl Incarnation {
 
     /// Moves into its row. Nothing is sent yet.
     pub(crate) fn enter(self: &Arc<Self>) {
-        self.port.tenants().enter(self.row, Tenant::Actor(self.clone()));
+        self.port.tenants().enter(self.row, Tenant::one(Living(self.clone())));
         self.core.moved_in(self.kind_index, 1);
     }
 
@@ -217,12 +219,25 @@ impl Incarnation {
         let mut buffer = [0; MAX_PAYLOAD];
         for piece in 0..=spawning.ahead() {
             let (op, bytes) = spawning.write(piece, &mut buffer);
-            self.control(op, buffer[..bytes].to_vec(), (op == OP_SPAWN).then(|| Waiting::Spawn(self.clone())));
+            self.control(op, buffer[..bytes].to_vec(), (op == OP_SPAWN).then(|| self.arrival()));
         }
     }
 
-    fn control(&self, op: u16, payload: Vec<u8>, waiting: Option<Waiting>) -> bool {
-        self.port.control(Control { op, message: 0, row: self.row.row, generation: self.row.generation, payload, waiting })
+    /// What waits for the acknowledgement of the spawn.
+    fn arrival(self: &Arc<Self>) -> Ack {
+        let actor = self.clone();
+        Ack::new(move |answer| match answer {
+            Answer::Done(_) => actor.publish(),
+            Answer::Refused(reason) => {
+                actor.fail(FaultClass::Refused, None, refused(reason));
+                actor.stop_proxy();
+            }
+            Answer::Lost => {}
+        })
+    }
+
+    fn control(&self, op: u16, payload: Vec<u8>, ack: Option<Ack>) -> bool {
+        self.port.control(Control { op, message: 0, row: self.row.row, generation: self.row.generation, payload, ack })
     }
 
     /// What stays the same over its restarts.
@@ -251,8 +266,8 @@ impl Incarnation {
         self.core.names.publish(self);
     }
 
-    /// Called by the port under its lock; false if the actor was closed before.
-    pub(crate) fn close(&self) -> bool {
+    /// Called under the port's lock; false if the actor was closed before.
+    fn close(&self) -> bool {
         self.phase.swap(CLOSED, Ordering::Relaxed) != CLOSED
     }
 
@@ -280,7 +295,7 @@ impl Incarnation {
     pub(crate) fn replay(&self, returned: Returned) {
         self.replays.store(true, Ordering::Relaxed);
         let Returned { message, payload } = returned;
-        self.port.control(Control { op: OP_CAST, message, row: self.row.row, generation: self.row.generation, payload, waiting: None });
+        self.port.control(Control { op: OP_CAST, message, row: self.row.row, generation: self.row.generation, payload, ack: None });
     }
 
     /// Keeps the message that was being handled when the device failed; comes before [`fail`](Self::fail).
@@ -340,8 +355,20 @@ impl Incarnation {
     pub(crate) fn begin_end(self: &Arc<Self>) -> Ending {
         let readable = self.fault.get().is_some_and(|fault| fault.class != FaultClass::DeviceLost);
         let ending = Ending { state: readable.then(|| self.read_state()) };
-        self.port.stop(self);
+        self.stop();
         ending
+    }
+
+    /// Closes the actor and has the device stop it behind everything that it was sent.
+    fn stop(self: &Arc<Self>) {
+        let gone = || {
+            let actor = self.clone();
+            // Also where the spawn before it was refused, or the device no longer runs: there is nothing to free there.
+            Ack::new(move |_| actor.release())
+        };
+        if self.port.stop(self.row, || self.close(), gone) {
+            self.core.names.retract(self);
+        }
     }
 
     /// Waits until row and state are given back; an error says why the actor failed.
@@ -372,7 +399,12 @@ impl Incarnation {
             let bytes = (total - offset).min(MAX_PAYLOAD as u32);
             let (answer, piece) = oneshot::channel();
             // Where the device no longer runs, the answer is dropped, and so says that there is none.
-            self.control(OP_READ, frames::read(offset, bytes), Some(Waiting::Read(answer)));
+            let hear = |said: Answer<'_>| match said {
+                Answer::Done(bytes) => drop(answer.send(Some(bytes.to_vec()))),
+                Answer::Refused(_) => drop(answer.send(None)),
+                Answer::Lost => {}
+            };
+            self.control(OP_READ, frames::read(offset, bytes), Some(Ack::reading(hear)));
             piece
         };
         (0..total).step_by(MAX_PAYLOAD).map(piece).collect()
@@ -393,19 +425,24 @@ impl Incarnation {
             return;
         }
         self.kill();
-        self.port.stop(self);
+        self.stop();
     }
 
     /// The device has no more to do with it: row and state are free. Once.
     pub(crate) fn release(&self) {
         if !self.releasing.swap(true, Ordering::AcqRel) {
-            self.port.tenants().leave(self);
+            self.port.tenants().leave(self.row, || self.residence(), self.fault());
             self.core.links.ended(self.place());
             self.core.arena.lock().free(self.state);
             self.core.moved_out(self.kind_index, 1);
             self.released.store(true, Ordering::Release);
             self.gone.notify_waiters();
         }
+    }
+
+    /// What a checkpoint says of it.
+    fn residence(&self) -> Residence {
+        Residence { row: self.row, name: self.actor.get_name(), before: self.before }
     }
 
     /// Whether row and state are free again.
@@ -446,8 +483,71 @@ impl Recipient for Incarnation {
     }
 
     #[inline]
-    fn recovery(&self) -> Option<&Recovery> {
-        self.recovery.as_deref()
+    fn sent(&self, frame: &Frame<'_>) {
+        if let Some(recovery) = &self.recovery {
+            recovery.sent(frame);
+        }
+    }
+}
+
+/// An actor, as its row knows it.
+pub(crate) struct Living(pub Arc<Incarnation>);
+
+impl Occupant for Living {
+    fn kind(&self, _: u32) -> &'static Kind {
+        self.0.kind
+    }
+
+    fn is_alone(&self) -> bool {
+        true
+    }
+
+    fn is_open(&self) -> bool {
+        self.0.is_open()
+    }
+
+    fn fault(&self, _: u32, _: RowId) -> Option<GpuFault> {
+        self.0.fault().cloned()
+    }
+
+    fn fail(&self, _: u32, _: RowId, class: FaultClass, at: Option<At>, text: String) {
+        self.0.fail(class, at, text);
+    }
+
+    fn fail_linked(&self, _: u32, _: RowId, text: String) -> Option<String> {
+        let actor = &self.0;
+        if !actor.is_open() {
+            return None;
+        }
+        actor.fail(FaultClass::Linked, None, text);
+        Some(match actor.actor.get_name() {
+            Some(name) => format!("actor `{name}` ({})", actor.kind.name),
+            None => format!("actor {} ({})", actor.actor.get_id(), actor.kind.name),
+        })
+    }
+
+    fn lost(&self, text: &str) {
+        self.0.fail(FaultClass::DeviceLost, None, text.to_owned());
+    }
+
+    fn failed(&self) {
+        self.0.stop_proxy();
+    }
+
+    fn ended(&self, _: u32, _: RowId) {
+        self.0.stop_actor();
+    }
+
+    fn give_back(&self, returned: Returned) {
+        self.0.give_back(returned);
+    }
+
+    fn sent(&self, frame: &Frame<'_>) {
+        self.0.sent(frame);
+    }
+
+    fn residence(&self) -> Option<Residence> {
+        Some(self.0.residence())
     }
 }
 

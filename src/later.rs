@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use resident_gpu::ring::Frame;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 use resident_kernels::wire::SendLater;
@@ -12,10 +13,9 @@ use tokio::time::Instant;
 use tokio_util::time::DelayQueue;
 
 use crate::core::Core;
-use crate::recovery::Recovery;
 use crate::shard::link::{Recipient, Unsent};
+use crate::shard::occupant::Tenant;
 use crate::shard::port::Port;
-use crate::shard::tenants::Tenant;
 
 /// The longest that a message is kept, well within what the queue takes: two years less some days.
 const LONGEST: Duration = Duration::from_secs(700 * 24 * 3600);
@@ -125,11 +125,7 @@ impl To {
 
 impl Recipient for To {
     fn is_open(&self) -> bool {
-        match &self.tenant {
-            Tenant::Actor(actor) => actor.is_open(),
-            // Asked under the ring's lock, ahead of which a group's is taken. The device refuses what is for one that has gone.
-            Tenant::Member(..) | Tenant::Child(..) => true,
-        }
+        self.tenant.who.is_open()
     }
 
     fn row(&self) -> RowId {
@@ -144,10 +140,7 @@ impl Recipient for To {
         self.kind_index
     }
 
-    fn recovery(&self) -> Option<&Recovery> {
-        match &self.tenant {
-            Tenant::Actor(actor) => actor.recovery(),
-            Tenant::Member(..) | Tenant::Child(..) => None,
-        }
+    fn sent(&self, frame: &Frame<'_>) {
+        self.tenant.who.sent(frame);
     }
 }

@@ -23,15 +23,16 @@ use resident_kernels::wire::{Born, OP_GRANT, OP_STOP};
 
 use crate::core::Core;
 use crate::error::{AdoptError, SpawnError};
-use crate::fault::FaultClass;
+use crate::fault::{At, FaultClass, GpuFault};
 use crate::group::Leaving;
 use crate::home::Home;
-use crate::incarnation::Place;
+use crate::incarnation::{Living, Place};
 use crate::proxy::{self, Origin, Start};
+use crate::shard::ack::Ack;
 use crate::shard::frames;
-use crate::shard::link::{Control, Waiting};
+use crate::shard::link::Control;
+use crate::shard::occupant::{Occupant, OccupantRef, Tenant};
 use crate::shard::port::Port;
-use crate::shard::tenants::Tenant;
 
 /// A shard's nursery.
 pub(crate) struct Nursery {
@@ -47,6 +48,43 @@ pub(crate) struct Nursery {
     short: AtomicBool,
     /// One adoption after another.
     changes: tokio::sync::Mutex<()>,
+    /// What the rows of children know.
+    occupant: OnceLock<OccupantRef>,
+}
+
+/// The children of a nursery as their rows know them, each by its kind.
+struct Children {
+    kinds: &'static [&'static Kind],
+    nursery: Weak<Nursery>,
+}
+
+impl Occupant for Children {
+    fn kind(&self, kind: u32) -> &'static Kind {
+        // `born` has looked.
+        self.kinds[kind as usize]
+    }
+
+    fn fault(&self, _: u32, _: RowId) -> Option<GpuFault> {
+        // Whoever has failed is none any more.
+        None
+    }
+
+    fn fail(&self, _: u32, id: RowId, class: FaultClass, _: Option<At>, text: String) {
+        if let Some(nursery) = self.nursery.upgrade() {
+            nursery.fail(id, class, text);
+        }
+    }
+
+    fn fail_linked(&self, kind: u32, id: RowId, text: String) -> Option<String> {
+        let nursery = self.nursery.upgrade()?;
+        nursery.fail(id, FaultClass::Linked, text).then(|| nursery.who(kind, id))
+    }
+
+    fn ended(&self, _: u32, id: RowId) {
+        if let Some(nursery) = self.nursery.upgrade() {
+            nursery.end(id);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -91,6 +129,7 @@ impl Nursery {
             table: Mutex::default(),
             short: AtomicBool::new(false),
             changes: tokio::sync::Mutex::new(()),
+            occupant: OnceLock::new(),
         })
     }
 
@@ -98,6 +137,11 @@ impl Nursery {
     pub(crate) fn open(&self, core: &Arc<Core>) {
         let _ = self.core.set(Arc::downgrade(core));
         self.top_up();
+    }
+
+    fn occupant(self: &Arc<Self>) -> OccupantRef {
+        let make = || -> OccupantRef { Arc::new(Box::new(Children { kinds: self.kinds, nursery: Arc::downgrade(self) })) };
+        self.occupant.get_or_init(make).clone()
     }
 
     /// Its system, and its shard's port.
@@ -125,7 +169,7 @@ impl Nursery {
             self.table.lock().grants.insert(id, state.offset);
             let payload = frames::grant(state.offset, self.bytes);
             let RowId { row, generation } = id;
-            if !port.control(Control { op: OP_GRANT, message: 0, row, generation, payload, waiting: None }) {
+            if !port.control(Control { op: OP_GRANT, message: 0, row, generation, payload, ack: None }) {
                 self.refused(id);
                 return;
             }
@@ -163,14 +207,14 @@ impl Nursery {
             let mut table = self.table.lock();
             let offset = table.grants.remove(&id).ok_or_else(|| format!("a birth in row {}, which was not granted", id.row))?;
             table.children.insert(id, Child { offset, kind, moving: None });
-            port.tenants().born(id, Tenant::Child(self.clone(), kind));
+            port.tenants().born(id, Tenant { who: self.occupant(), slot: kind });
         }
         core.moved_in(kind, 1);
         self.top_up();
         Ok(())
     }
 
-    pub(crate) fn kind(&self, kind: u32) -> &'static Kind {
+    fn kind(&self, kind: u32) -> &'static Kind {
         // `born` has looked.
         self.kinds[kind as usize]
     }
@@ -183,7 +227,7 @@ impl Nursery {
 
     /// A child has failed: it is counted and told, and its row is free once the device has come there. False if it takes no messages any
     /// more.
-    pub(crate) fn fail(&self, id: RowId, class: FaultClass, text: String) -> bool {
+    fn fail(&self, id: RowId, class: FaultClass, text: String) -> bool {
         let Some((core, port)) = self.home() else { return false };
         match self.take(id) {
             Found::Gone(child) => {
@@ -208,9 +252,9 @@ impl Nursery {
             }
             Found::Nobody => {
                 // It was adopted meanwhile.
-                if let Some(Tenant::Actor(actor)) = port.tenant(id) {
-                    actor.fail(class, None, text);
-                    actor.stop_proxy();
+                if let Some(tenant) = port.tenant(id).filter(|tenant| tenant.who.is_alone()) {
+                    tenant.fail(id, class, None, text);
+                    tenant.who.failed();
                 }
                 false
             }
@@ -218,7 +262,7 @@ impl Nursery {
     }
 
     /// A child has asked for its end.
-    pub(crate) fn end(&self, id: RowId) {
+    fn end(&self, id: RowId) {
         let Some((core, port)) = self.home() else { return };
         match self.take(id) {
             Found::Gone(child) => self.send_off(&core, &port, id, child),
@@ -228,8 +272,8 @@ impl Nursery {
                 }
             }
             Found::Nobody => {
-                if let Some(Tenant::Actor(actor)) = port.tenant(id) {
-                    actor.stop_actor();
+                if let Some(tenant) = port.tenant(id).filter(|tenant| tenant.who.is_alone()) {
+                    tenant.ended(id);
                 }
             }
         }
@@ -245,7 +289,7 @@ impl Nursery {
     }
 
     /// What a child is called.
-    pub(crate) fn who(&self, kind: u32, id: RowId) -> String {
+    fn who(&self, kind: u32, id: RowId) -> String {
         format!("a `{}` that was spawned on the device at shard {}, row {}", self.kind(kind).name, self.shard, id.row)
     }
 
@@ -256,7 +300,7 @@ impl Nursery {
         let leaving = self.leaving(core, port, kind, id, offset);
         let RowId { row, generation } = id;
         // Where the device no longer runs both are free at once.
-        port.control(Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), waiting: Some(Waiting::Leave(leaving)) });
+        port.control(Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), ack: Some(Ack::holding(leaving)) });
         // It may have been what was missing.
         self.short.store(true, Ordering::Relaxed);
     }
@@ -294,9 +338,8 @@ impl Nursery {
         let _change = nursery.changes.lock().await;
         let kind_index = match port.tenant(id) {
             Some(tenant) if tenant.kind().fingerprint != A::KIND.fingerprint => return Err(AdoptError::Nobody),
-            Some(Tenant::Actor(actor)) => return actor.home().ok_or(AdoptError::Nobody),
-            Some(Tenant::Member(..)) => return Err(AdoptError::Member),
-            Some(Tenant::Child(_, kind)) => kind,
+            Some(tenant) if tenant.of::<Children>().is_some() => tenant.slot,
+            Some(tenant) => return tenant.of::<Living>().ok_or(AdoptError::Member)?.0.home().ok_or(AdoptError::Nobody),
             None => return Err(AdoptError::Nobody),
         };
         let offset = match nursery.table.lock().children.get_mut(&id) {

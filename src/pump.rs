@@ -22,8 +22,10 @@ use crate::config::{Pump as Settings, Wait};
 use crate::core::Core;
 use crate::fault::{At, FaultClass, Returned};
 use crate::metrics::REPORT_EVERY;
+use crate::shard::ack::Answer;
 use crate::shard::doorbell::Doorbell;
 use crate::shard::link::Waiting;
+use crate::shard::occupant::refused;
 use crate::shard::port::Port;
 
 /// Frames taken from one shard before the next has its turn.
@@ -228,15 +230,15 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
             // The stop behind a spawn that was refused finds nobody there any more.
             if let Some(tenant) = port.tenant(id) {
                 tenant.fail(id, FaultClass::Refused, None, refused(frame.message));
-                tenant.stop_proxy();
+                tenant.who.failed();
             }
             Ok(())
         }
         // Said once more after a takeover; it was heard.
         OP_REPLY | OP_ACK | OP_REFUSED if frame.message & AGAIN != 0 && !port.awaits(frame.correlation) => Ok(()),
         OP_RETURN => {
-            if let Some(actor) = port.tenants().actor(id) {
-                actor.give_back(Returned { message: frame.message, payload: frame.payload.to_vec() });
+            if let Some(tenant) = port.tenant(id) {
+                tenant.who.give_back(Returned { message: frame.message, payload: frame.payload.to_vec() });
             }
             Ok(())
         }
@@ -252,7 +254,7 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
         OP_ENDED => {
             core.links.ended((port.shard, id));
             if let Some(tenant) = port.tenant(id) {
-                tenant.end(id);
+                tenant.ended(id);
             }
             Ok(())
         }
@@ -263,62 +265,30 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
                 Ok(())
             }
             Waiting::Call(call) => Err(format!("a reply of {} bytes where {} belong", frame.payload.len(), call.reply_bytes)),
-            Waiting::Read(answer) => {
-                let _ = answer.send(Some(frame.payload.to_vec()));
+            Waiting::Ack(ack) if ack.reads() => {
+                ack.hear(Answer::Done(frame.payload));
                 Ok(())
             }
-            _ => Err("a reply where an acknowledgement belongs".into()),
+            Waiting::Ack(_) => Err("a reply where an acknowledgement belongs".into()),
         },
         OP_ACK => match awaited(port, frame)? {
-            Waiting::Spawn(actor) => {
-                actor.publish();
+            Waiting::Ack(ack) if !ack.reads() => {
+                ack.hear(Answer::Done(&[]));
                 Ok(())
             }
-            Waiting::Stop(actor) => {
-                actor.release();
-                Ok(())
-            }
-            Waiting::Fence(done) => {
-                // Who waited may have given up.
-                let _ = done.send(());
-                Ok(())
-            }
-            Waiting::Unload(place) => {
-                drop(place);
-                Ok(())
-            }
-            Waiting::Leave(leaving) => {
-                drop(leaving);
-                Ok(())
-            }
-            Waiting::Call(_) | Waiting::Read(_) => Err("an acknowledgement where a reply belongs".into()),
+            Waiting::Call(_) | Waiting::Ack(_) => Err("an acknowledgement where a reply belongs".into()),
         },
         OP_REFUSED => {
             core.answered_refusal();
             match awaited(port, frame)? {
                 // Its caller sees the port closed and finds the actor stopped or failed.
-                Waiting::Call(_) | Waiting::Fence(_) => {}
-                // It was not loaded.
-                Waiting::Unload(place) => drop(place),
-                Waiting::Leave(leaving) => drop(leaving),
-                Waiting::Spawn(actor) => {
-                    actor.fail(FaultClass::Refused, None, refused(frame.message));
-                    actor.stop_proxy();
-                }
-                // The spawn before it was refused: nothing to free on the device.
-                Waiting::Stop(actor) => actor.release(),
-                Waiting::Read(answer) => {
-                    let _ = answer.send(None);
-                }
+                Waiting::Call(_) => {}
+                Waiting::Ack(ack) => ack.hear(Answer::Refused(frame.message)),
             }
             Ok(())
         }
         other => Err(format!("op {other} is not sent in this direction")),
     }
-}
-
-fn refused(reason: u16) -> String {
-    format!("the row was not free or the kind not known (reason {reason})")
 }
 
 fn awaited(port: &Port, frame: &Frame<'_>) -> Result<Waiting, String> {
@@ -341,11 +311,11 @@ fn fault(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
     if frame.correlation != u32::MAX {
         match awaited(port, frame)? {
             Waiting::Call(call) => core.metrics.call(call.kind, call.since),
-            _ => return Err("a fault where an acknowledgement belongs".into()),
+            Waiting::Ack(_) => return Err("a fault where an acknowledgement belongs".into()),
         }
     }
     if let Some(tenant) = tenant {
-        tenant.stop_proxy();
+        tenant.who.failed();
     }
     Ok(())
 }
@@ -370,7 +340,7 @@ fn blamed(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
         core.metrics.call(call.kind, call.since);
     }
     if let Some(tenant) = tenant {
-        tenant.stop_proxy();
+        tenant.who.failed();
     }
     Ok(())
 }

@@ -70,11 +70,12 @@ impl Stopper {
 
     /// Drains the actors: how many drained, how many were killed.
     pub(crate) async fn drain(&self) -> (usize, usize) {
-        let ends = stream::iter(self.core.newest_first()).map(|actor| self.drain_one(actor)).buffered(WINDOW);
+        let ends: Vec<_> = self.core.newest_first().into_iter().map(|actor| self.drain_one(actor)).collect();
+        let ends = stream::iter(ends).buffered(WINDOW);
         ends.fold((0, 0), async |(drained, killed), (d, k)| (drained + d, killed + k)).await
     }
 
-    async fn drain_one(&self, lodger: Lodger) -> (usize, usize) {
+    async fn drain_one(&self, lodger: Arc<dyn Lodger>) -> (usize, usize) {
         let limit = Some(self.core.stop_timeout);
         let (actor, actors) = (lodger.actor(), lodger.actors());
         if actor.drain_and_wait(limit).await.is_ok() {

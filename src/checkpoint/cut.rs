@@ -18,10 +18,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::error::CheckpointError;
 use super::scope::Scope;
 use crate::clock;
-use crate::core::Core;
+use crate::core::{Core, Lodger as _};
 use crate::error::SpawnError;
+use crate::shard::occupant::Residence;
 use crate::shard::port::Ports;
-use crate::shard::tenants::Resident;
 
 /// Between two tries, while one worker takes over from another.
 const REST: Duration = Duration::from_millis(5);
@@ -181,14 +181,12 @@ fn wanted(core: &Core, scope: &Scope) -> Result<Option<Vec<(u32, RowId)>>, Check
             Some(ids.iter().map(place).collect::<Result<_, CheckpointError>>()?)
         }
         Scope::Kinds(kinds) => {
-            let everyone = core.everyone();
-            let lives = everyone.iter().map(|home| home.life());
-            let of_them = lives.filter(|life| kinds.iter().any(|kind| kind.fingerprint == life.kind.fingerprint));
-            let members = core.groups().into_iter().filter(|group| kinds.iter().any(|kind| kind.fingerprint == group.kind().fingerprint));
-            let members = members.flat_map(|group| group.rows());
-            let is_wanted = |kind: &resident_kernels::actor::Kind| kinds.iter().any(|wanted| wanted.fingerprint == kind.fingerprint);
+            let is_wanted =
+                |kind: &'static resident_kernels::actor::Kind| kinds.iter().any(|wanted| wanted.fingerprint == kind.fingerprint);
+            let actors = core.everyone().into_iter().flat_map(|home| home.rows(&is_wanted));
+            let members = core.groups().into_iter().flat_map(|group| group.rows(&is_wanted));
             let children = core.nurseries.iter().flat_map(|nursery| nursery.rows(is_wanted));
-            Some(of_them.map(|life| (life.port.shard, life.row)).chain(members).chain(children).collect())
+            Some(actors.chain(members).chain(children).collect())
         }
     })
 }
@@ -293,8 +291,8 @@ impl Reading<'_> {
 
     fn actor(&self, row: &CutRow) -> Actor {
         let id = RowId { row: row.row, generation: row.generation };
-        let resident = self.core.ports.get(row.shard as usize).and_then(|port| port.tenants().resident(id));
-        let Resident { name, before, .. } = resident.unwrap_or(Resident { row: id, name: None, before: 0 });
+        let residence = self.core.ports.get(row.shard as usize).and_then(|port| port.tenants().residence(id));
+        let Residence { name, before, .. } = residence.unwrap_or(Residence { row: id, name: None, before: 0 });
         let status = if row.status == u32::from(ROW_LIVE) { Status::Live } else { Status::Failed };
         let CutRow { kind, bytes, offset, .. } = *row;
         Actor { key: row_key(row), name, kind, status, handled: before + (row.handled & (FROM_ACTOR - 1)), offset, bytes }

@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 
 use super::table::Seat;
 use crate::core::Core;
+use crate::shard::ack::Ack;
 use crate::shard::frames::Spawning;
-use crate::shard::link::{Bare, Batch, Waiting};
+use crate::shard::link::{Bare, Batch};
 use crate::shard::port::Port;
 
 /// A member that is to be spawned.
@@ -64,8 +65,8 @@ impl Batch for Spawns {
         self.next = if piece < ahead { (at, piece + 1) } else { (at + 1, 0) };
     }
 
-    fn waiting(self: Box<Self>) -> Waiting {
-        Waiting::Fence(self.done)
+    fn ack(self: Box<Self>) -> Ack {
+        Ack::fence(self.done)
     }
 }
 
@@ -85,8 +86,8 @@ impl Batch for Stops {
         self.next += 1;
     }
 
-    fn waiting(self: Box<Self>) -> Waiting {
-        Waiting::Leave(self.leaving)
+    fn ack(self: Box<Self>) -> Ack {
+        Ack::holding(self.leaving)
     }
 }
 

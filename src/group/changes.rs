@@ -16,8 +16,8 @@ use crate::home::Home;
 use crate::incarnation::Place;
 use crate::proxy::{self, Origin, Start};
 use crate::shard::link::Control;
+use crate::shard::occupant::Tenant;
 use crate::shard::port::Port;
-use crate::shard::tenants::Tenant;
 
 impl<K: Key> Group<K> {
     /// Adds a member.
@@ -80,7 +80,7 @@ impl<K: Key> Group<K> {
     fn move_in(&self, slot: u32, seat: Seat, state: Vec<u8>) -> &Arc<Port> {
         let port = self.port(seat.shard);
         if let Some(crew) = self.crew.get() {
-            port.tenants().enter(seat.id, Tenant::Member(crew.clone(), slot));
+            port.tenants().enter(seat.id, Tenant { who: crew.clone(), slot });
         }
         self.core.moved_in(self.kind_index, 1);
         // Who waits for the acknowledgement has gone.
@@ -104,7 +104,7 @@ impl<K: Key> Group<K> {
                     let new = Seat { id, phase: Phase::Live, ..seat };
                     let RowId { row, generation } = seat.id;
                     // Ahead of the spawn, since the ring keeps their order; nobody waits for its answer.
-                    port.control(Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), waiting: None });
+                    port.control(Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), ack: None });
                     drop(self.send_states(port, Arc::new(state), vec![Newcomer::of(0, &new)]));
                     (port, new)
                 }

@@ -1,6 +1,6 @@
-//! The way from a row to its group: who does not know a group's keys sees it as a crew.
+//! The way to a group for whoever does not know its keys: from a row, and from the directory of its system.
 
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 use ractor::ActorCell;
 use resident_gpu::rows::RowId;
@@ -8,30 +8,9 @@ use resident_kernels::actor::Kind;
 
 use super::members::Group;
 use super::table::{Key, Leaver, Phase};
+use crate::core::Lodger;
 use crate::fault::{At, FaultClass, GpuFault};
-
-/// A group, as whoever does not know its keys sees it.
-pub(crate) trait Crew: Send + Sync {
-    /// Its actor.
-    fn actor(&self) -> &ActorCell;
-    /// Its members' kind.
-    fn kind(&self) -> &'static Kind;
-    /// Members that have no actor of their own.
-    fn members(&self) -> usize;
-    /// Their shards and rows.
-    fn rows(&self) -> Vec<(u32, RowId)>;
-    /// The member in `slot` has failed, if its row is `id`.
-    fn fail(&self, slot: u32, id: RowId, class: FaultClass, at: Option<At>, text: String);
-    /// The member in `slot` has asked for its end, if its row is `id`.
-    fn end(&self, slot: u32, id: RowId);
-    /// Why the member in `slot` failed, if it has and its row is `id`.
-    fn fault(&self, slot: u32, id: RowId) -> Option<GpuFault>;
-    /// All have failed with their device.
-    fn lose(&self, text: &str);
-}
-
-/// A thin pointer, since each row has one.
-pub(crate) type CrewRef = Arc<Box<dyn Crew>>;
+use crate::shard::occupant::Occupant;
 
 /// The way from a row to its group.
 pub(crate) struct Known<K> {
@@ -40,27 +19,59 @@ pub(crate) struct Known<K> {
     pub group: Weak<Group<K>>,
 }
 
-impl<K: Key> Crew for Known<K> {
+impl<K> Clone for Known<K> {
+    fn clone(&self) -> Self {
+        Known { actor: self.actor.clone(), kind: self.kind, group: self.group.clone() }
+    }
+}
+
+impl<K: Key> Lodger for Known<K> {
     fn actor(&self) -> &ActorCell {
         &self.actor
     }
 
-    fn kind(&self) -> &'static Kind {
-        self.kind
-    }
-
-    fn members(&self) -> usize {
+    /// Members that have no actor of their own.
+    fn actors(&self) -> usize {
         self.group.upgrade().map_or(0, |group| {
             let table = group.table.read();
             table.len() - table.own.len()
         })
     }
 
-    fn rows(&self) -> Vec<(u32, RowId)> {
-        let Some(group) = self.group.upgrade() else { return Vec::new() };
+    fn rows(&self, is_wanted: &dyn Fn(&'static Kind) -> bool) -> Vec<(u32, RowId)> {
+        let Some(group) = self.group.upgrade().filter(|_| is_wanted(self.kind)) else { return Vec::new() };
         let table = group.table.read();
         let seats = table.slots().map(|(_, member)| member.seat);
         seats.filter(|seat| seat.phase.has_row()).map(|seat| (seat.shard, seat.id)).collect()
+    }
+
+    fn lose(&self, text: &str) {
+        let Some(group) = self.group.upgrade() else { return };
+        let fault = group.fault_of(FaultClass::DeviceLost, None, text.to_owned());
+        let mut table = group.table.write();
+        let lost = table.slots().filter(|(_, member)| member.seat.phase == Phase::Live).count();
+        table.lost = Some(fault);
+        drop(table);
+        group.core.metrics.faults(FaultClass::DeviceLost, lost as u64);
+    }
+}
+
+impl<K: Key> Occupant for Known<K> {
+    fn kind(&self, _: u32) -> &'static Kind {
+        self.kind
+    }
+
+    fn fail_linked(&self, slot: u32, id: RowId, text: String) -> Option<String> {
+        if self.fault(slot, id).is_some() {
+            return None;
+        }
+        self.fail(slot, id, FaultClass::Linked, None, text);
+        // It may have left meanwhile.
+        self.fault(slot, id)?;
+        Some(match self.actor.get_name() {
+            Some(name) => format!("a member of `{name}` ({})", self.kind.name),
+            None => format!("a member of {} ({})", self.actor.get_id(), self.kind.name),
+        })
     }
 
     fn fail(&self, slot: u32, id: RowId, class: FaultClass, at: Option<At>, text: String) {
@@ -98,7 +109,7 @@ impl<K: Key> Crew for Known<K> {
         group.port(shard).credit.notify_waiters();
     }
 
-    fn end(&self, slot: u32, id: RowId) {
+    fn ended(&self, slot: u32, id: RowId) {
         let Some(group) = self.group.upgrade() else { return };
         let mut table = group.table.write();
         let Some(seat) = table.seat(slot).filter(|seat| seat.id == id) else { return };
@@ -125,16 +136,6 @@ impl<K: Key> Crew for Known<K> {
         let table = group.table.read();
         table.seat(slot).filter(|seat| seat.id == id)?;
         table.fault(slot)
-    }
-
-    fn lose(&self, text: &str) {
-        let Some(group) = self.group.upgrade() else { return };
-        let fault = group.fault_of(FaultClass::DeviceLost, None, text.to_owned());
-        let mut table = group.table.write();
-        let lost = table.slots().filter(|(_, member)| member.seat.phase == Phase::Live).count();
-        table.lost = Some(fault);
-        drop(table);
-        group.core.metrics.faults(FaultClass::DeviceLost, lost as u64);
     }
 }
 
@@ -175,7 +176,7 @@ mod tests {
         let fault = failing.fault().expect("a fault");
         assert_eq!((fault.class, fault.text.as_str()), (FaultClass::Panic, "late"));
 
-        crew.end(ends.0, ends.1);
+        crew.ended(ends.0, ends.1);
         ended(ending.get_cell()).await;
         assert!(ending.fault().is_none());
         group.actor().stop(None);

@@ -16,15 +16,15 @@ use tokio::sync::oneshot;
 
 use super::batch::{Newcomer, Spawns};
 use super::claim::claim;
-use super::crew::{CrewRef, Known};
+use super::crew::Known;
 use super::index::Index;
 use super::table::{Key, Member, Table};
 use crate::core::Core;
 use crate::error::{CastError, SpawnError};
 use crate::fault::{At, FaultClass, GpuFault};
 use crate::shard::link::Path;
+use crate::shard::occupant::{OccupantRef, Tenant};
 use crate::shard::port::Port;
-use crate::shard::tenants::Tenant;
 
 /// Members that are made ready before the device hears of them.
 const AT_ONCE: usize = 1 << 16;
@@ -38,7 +38,7 @@ pub(crate) struct Group<K> {
     pub table: RwLock<Table<K>>,
     /// GM-3.
     pub changes: tokio::sync::Mutex<()>,
-    pub crew: OnceLock<CrewRef>,
+    pub crew: OnceLock<OccupantRef>,
 }
 
 /// Where a message went.
@@ -62,10 +62,10 @@ impl<K: Key> Group<K> {
         let changes = tokio::sync::Mutex::new(());
         let group = Group { core, kind, kind_index, actor: actor.clone(), table: RwLock::new(table), changes, crew: OnceLock::new() };
         let group = Arc::new(group);
-        let crew: CrewRef = Arc::new(Box::new(Known { actor, kind, group: Arc::downgrade(&group) }));
-        let _ = group.crew.set(crew.clone());
+        let crew = Known { actor, kind, group: Arc::downgrade(&group) };
+        let _ = group.crew.set(Arc::new(Box::new(crew.clone())));
         group.core.moved_in(kind_index, group.table.read().len());
-        group.core.enter_group(crew);
+        group.core.enter_group(Arc::new(crew));
         Ok(group)
     }
 
@@ -82,7 +82,7 @@ impl<K: Key> Group<K> {
             for (port, newcomers) in self.core.ports.iter().zip(of_shard).filter(|(_, newcomers)| !newcomers.is_empty()) {
                 if let Some(crew) = self.crew.get() {
                     let mut tenants = port.tenants();
-                    newcomers.iter().for_each(|new| tenants.enter(new.id, Tenant::Member(crew.clone(), new.number)));
+                    newcomers.iter().for_each(|new| tenants.enter(new.id, Tenant { who: crew.clone(), slot: new.number }));
                 }
                 arrivals.push(self.send_states(port, states.clone(), newcomers));
             }

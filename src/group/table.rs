@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use ractor::ActorStatus;
+use resident_gpu::ring::Frame;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 
@@ -14,7 +15,6 @@ use super::index::Index;
 use crate::error::CastError;
 use crate::fault::GpuFault;
 use crate::home::{Home, LifeRef};
-use crate::recovery::Recovery;
 use crate::shard::link::Recipient;
 
 /// What names a member.
@@ -272,10 +272,9 @@ impl Recipient for To<'_> {
     }
 
     #[inline]
-    fn recovery(&self) -> Option<&Recovery> {
-        match self {
-            To::Seat(..) => None,
-            To::Actor(life) => life.recovery(),
+    fn sent(&self, frame: &Frame<'_>) {
+        if let To::Actor(life) = self {
+            life.sent(frame);
         }
     }
 }

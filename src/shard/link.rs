@@ -1,7 +1,6 @@
 //! A ring's writing end, and what belongs under its lock.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Instant;
 
 use resident_gpu::ring::{Frame, Producer, PushError};
@@ -9,13 +8,10 @@ use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 use resident_kernels::host::Completion;
 use resident_kernels::wire::{MAX_PAYLOAD, OP_FENCE};
-use tokio::sync::oneshot;
 
 use crate::clock;
 use crate::error::CastError;
-use crate::group::Leaving;
-use crate::incarnation::{Incarnation, Place};
-use crate::recovery::Recovery;
+use crate::shard::ack::Ack;
 use crate::shard::pending::Table;
 
 /// Frames of a batch that are pushed under one lock.
@@ -40,7 +36,8 @@ pub(crate) struct Control {
     pub row: u32,
     pub generation: u32,
     pub payload: Vec<u8>,
-    pub waiting: Option<Waiting>,
+    /// Who waits for its answer.
+    pub ack: Option<Ack>,
 }
 
 /// Frames that belong together, too many to be held as such: each is made when there is room for it. A fence follows them.
@@ -52,7 +49,7 @@ pub(crate) trait Batch: Send {
     fn pushed(&mut self);
 
     /// All are on their way: what waits for the fence behind them.
-    fn waiting(self: Box<Self>) -> Waiting;
+    fn ack(self: Box<Self>) -> Ack;
 }
 
 /// A frame whose answer nobody waits for.
@@ -87,26 +84,17 @@ pub(crate) trait Recipient {
     fn row(&self) -> RowId;
     fn kind(&self) -> &'static Kind;
     fn kind_index(&self) -> u32;
-    /// What remembers the messages sent to it, if something does.
-    fn recovery(&self) -> Option<&Recovery>;
+    /// A message was pushed for it; called under the ring's lock.
+    #[inline]
+    fn sent(&self, _: &Frame<'_>) {}
 }
 
 /// What waits for an answer.
 pub(crate) enum Waiting {
     /// A call's reply of so many bytes.
     Call(Call),
-    /// The acknowledgement of a spawn.
-    Spawn(Arc<Incarnation>),
-    /// The acknowledgement of a stop, after which the actor's row and state are free.
-    Stop(Arc<Incarnation>),
-    /// A piece of state.
-    Read(oneshot::Sender<Option<Vec<u8>>>),
-    /// The acknowledgement of a fence, behind everything sent before it.
-    Fence(oneshot::Sender<()>),
-    /// The acknowledgement that a row which nobody moved into is free; dropped, the place is.
-    Unload(Place),
-    /// The acknowledgement of members' stops; dropped, their rows and states are free.
-    Leave(Leaving),
+    /// The answer to a frame that is no message.
+    Ack(Ack),
 }
 
 /// A call on its way.
@@ -193,10 +181,8 @@ impl Link {
         match self.producer.push(&Frame { row, generation, hlc, ..frame }) {
             Ok(()) => {
                 self.sent[to.kind_index() as usize].messages[path as usize] += 1;
-                if let Some(recovery) = to.recovery() {
-                    // JR-1: under the ring's lock, so in the ring's order.
-                    recovery.sent(&frame);
-                }
+                // JR-1: under the ring's lock, so in the ring's order.
+                to.sent(&frame);
                 Ok(())
             }
             Err(error) => {
@@ -208,7 +194,7 @@ impl Link {
 
     /// Pushes a control frame; gives it back if the ring is full.
     pub(crate) fn control(&mut self, waiting: &mut Table<Waiting>, mut control: Control) -> Option<Control> {
-        let correlation = match &control.waiting {
+        let correlation = match &control.ack {
             Some(_) => match waiting.next() {
                 Some(correlation) => correlation,
                 None => return Some(control),
@@ -228,8 +214,8 @@ impl Link {
         };
         match self.producer.push(&frame) {
             Ok(()) => {
-                if let Some(waits) = control.waiting.take() {
-                    waiting.insert(waits);
+                if let Some(ack) = control.ack.take() {
+                    waiting.insert(Waiting::Ack(ack));
                 }
                 None
             }
@@ -263,8 +249,8 @@ impl Link {
     fn batch(&mut self, mut batch: Box<dyn Batch>) -> Result<Due, Box<dyn Batch>> {
         let mut buffer = [0; MAX_PAYLOAD];
         let Some(Bare { op, id, bytes }) = batch.frame(&mut buffer) else {
-            let waiting = Some(batch.waiting());
-            return Ok(Due::One(Control { op: OP_FENCE, message: 0, row: 0, generation: 0, payload: Vec::new(), waiting }));
+            let ack = Some(batch.ack());
+            return Ok(Due::One(Control { op: OP_FENCE, message: 0, row: 0, generation: 0, payload: Vec::new(), ack }));
         };
         self.hlc = clock::tick(self.hlc);
         let frame = Frame {

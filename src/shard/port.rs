@@ -21,17 +21,18 @@ use resident_gpu::ring::{Frame, Producer};
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::{Handles, Message};
 use resident_kernels::host::{Completion, Resident};
-use resident_kernels::wire::{MAX_PAYLOAD, OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_FENCE};
+use resident_kernels::wire::{MAX_PAYLOAD, OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_FENCE, OP_STOP};
 use tokio::sync::{Notify, oneshot};
 
 use crate::error::CastError;
 use crate::fault::GpuFault;
-use crate::incarnation::Incarnation;
+use crate::shard::ack::Ack;
 use crate::shard::doorbell::Doorbell;
 use crate::shard::link::{Batch, Call, Control, Due, Flushed, Link, Path, Recipient, Sent, Unsent, Waiting};
+use crate::shard::occupant::Tenant;
 use crate::shard::pending::Table;
 use crate::shard::spinlock::SpinLock;
-use crate::shard::tenants::{Tenant, Tenants};
+use crate::shard::tenants::Tenants;
 
 /// Messages pushed under one lock.
 pub(crate) const TURN: usize = 32;
@@ -271,45 +272,41 @@ impl Port {
         if !self.is_mine() {
             return false;
         }
-        let mut waiting = self.waiting.lock();
-        let mut link = self.link.lock();
-        self.control_locked(&mut waiting, &mut link, control)
+        let unsent = {
+            let mut waiting = self.waiting.lock();
+            let mut link = self.link.lock();
+            self.control_locked(&mut waiting, &mut link, control)
+        };
+        unsent.is_none()
     }
 
-    /// P-2: closes the actor and pushes its stop; false if that was done before.
-    pub(crate) fn stop(&self, actor: &Arc<Incarnation>) -> bool {
+    /// P-2: has `close` close the actor at `id` and pushes its stop, which `gone` hears of; false if that was done before.
+    pub(crate) fn stop(&self, id: RowId, close: impl FnOnce() -> bool, gone: impl FnOnce() -> Ack) -> bool {
         if !self.is_mine() {
-            let closed = actor.close();
+            let closed = close();
             if closed {
-                actor.release();
+                drop(gone());
             }
             return closed;
         }
-        let mut waiting = self.waiting.lock();
-        let mut link = self.link.lock();
-        if !actor.close() {
-            return false;
-        }
-        let control = Control {
-            op: resident_kernels::wire::OP_STOP,
-            message: 0,
-            row: actor.row.row,
-            generation: actor.row.generation,
-            payload: Vec::new(),
-            waiting: Some(Waiting::Stop(actor.clone())),
+        let unsent = {
+            let mut waiting = self.waiting.lock();
+            let mut link = self.link.lock();
+            if !close() {
+                return false;
+            }
+            let RowId { row, generation } = id;
+            let control = Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), ack: Some(gone()) };
+            self.control_locked(&mut waiting, &mut link, control)
         };
-        let pushed = self.control_locked(&mut waiting, &mut link, control);
-        drop((link, waiting));
-        actor.core.names.retract(actor);
-        if !pushed {
-            actor.release();
-        }
+        drop(unsent);
         true
     }
 
-    fn control_locked(&self, waiting: &mut Table<Waiting>, link: &mut Link, control: Control) -> bool {
+    /// Gives the frame back if the device no longer runs: what waits for its answer may lock something itself as it is dropped.
+    fn control_locked(&self, waiting: &mut Table<Waiting>, link: &mut Link, control: Control) -> Option<Control> {
         if link.lost {
-            return false;
+            return Some(control);
         }
         let rest = if link.backlog.is_empty() { link.control(waiting, control) } else { Some(control) };
         if let Some(control) = rest {
@@ -317,7 +314,7 @@ impl Port {
             self.watched.behind.store(true, Ordering::Relaxed);
         }
         self.bell.waiting();
-        true
+        None
     }
 
     /// Pushes what had no room before.
@@ -359,8 +356,8 @@ impl Port {
     /// Has the shard say when it has handled everything that was sent before. The answer is dropped if the device no longer runs.
     pub(crate) fn fence(&self) -> oneshot::Receiver<()> {
         let (done, passed) = oneshot::channel();
-        let waiting = Some(Waiting::Fence(done));
-        self.control(Control { op: OP_FENCE, message: 0, row: 0, generation: 0, payload: Vec::new(), waiting });
+        let ack = Some(Ack::fence(done));
+        self.control(Control { op: OP_FENCE, message: 0, row: 0, generation: 0, payload: Vec::new(), ack });
         passed
     }
 
@@ -445,10 +442,10 @@ impl Port {
         }
     }
 
-    /// The device no longer runs: nothing is pushed any more. Hands out the actors that lived on it.
-    pub(crate) fn lose(&self) -> Vec<Arc<Incarnation>> {
+    /// The device no longer runs: nothing is pushed any more. Hands out the actors of their own that lived on it.
+    pub(crate) fn lose(&self) -> Vec<Tenant> {
         self.link.lock().lost = true;
-        self.tenants().all()
+        self.tenants().alone()
     }
 
     /// Ends everything that waits, after [`lose`](Self::lose): callers see their ports closed.
@@ -456,22 +453,15 @@ impl Port {
         let waiting = self.waiting.lock().drain();
         let backlog = std::mem::take(&mut self.link.lock().backlog);
         self.watched.behind.store(false, Ordering::Relaxed);
-        let backlog = backlog.into_iter().filter_map(|due| match due {
-            Due::One(control) => control.waiting,
-            // Dropped here, outside of any lock.
-            Due::Many(_) => None,
-        });
-        for waiting in waiting.into_iter().chain(backlog) {
-            if let Waiting::Stop(actor) = waiting {
-                actor.release();
-            }
-        }
+        // Dropped here, outside of any lock.
+        drop((waiting, backlog));
         self.credit.notify_waiters();
     }
 
     /// Gives its tables back, after [`abandon`](Self::abandon).
     pub(crate) fn release(&self) {
-        *self.waiting.lock() = Table::new();
+        let waiting = std::mem::replace(&mut *self.waiting.lock(), Table::new());
+        drop(waiting);
         self.tenants().release();
     }
 }
