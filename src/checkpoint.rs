@@ -73,5 +73,3 @@ pub use restore::{Restoration, Restored};
 pub use scope::Scope;
 pub use state::StateOf;
 pub use taking::{Since, Taking};
-
-pub(crate) use cut::Last;

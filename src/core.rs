@@ -1,13 +1,12 @@
 //! What all parts of a system share: the device, the ways into it, and who lives on it.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use ractor::{ActorCell, ActorId, ActorRef};
+use ractor::ActorCell;
+use resident_checkpoint::Checkpoint;
 use resident_gpu::arena::Arena;
 use resident_gpu::device::{Device, DeviceFault, Health};
 use resident_gpu::region::Owner;
@@ -15,12 +14,10 @@ use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 use resident_kernels::wire::{LATER, LINK};
 
-use crate::checkpoint::Last;
 use crate::config::Config;
-use crate::device::DeviceMsg;
+use crate::directory::Directory;
 use crate::error::SpawnError;
-use crate::fault::{FaultClass, Subject};
-use crate::home::Home;
+use crate::fault::Subject;
 use crate::later::Timers;
 use crate::links::{self, Links};
 use crate::metrics::{Counts, Metrics, Totals};
@@ -37,6 +34,13 @@ const RUNNING: u8 = 0;
 const STOPPING: u8 = 1;
 /// The device has stopped.
 const STOPPED: u8 = 2;
+
+/// The last checkpoint of a whole device.
+pub(crate) struct Last {
+    /// What the worker knows it by.
+    pub number: u64,
+    pub checkpoint: Checkpoint,
+}
 
 /// What all parts of a system share.
 pub(crate) struct Core {
@@ -66,12 +70,7 @@ pub(crate) struct Core {
     pub journal: usize,
     /// The last checkpoint of the whole device; locked while one is taken.
     pub last: tokio::sync::Mutex<Option<Last>>,
-    /// Every actor, in the order of its start.
-    actors: Mutex<BTreeMap<u64, Arc<Home>>>,
-    /// Those of them that go back to checkpoints.
-    recoverable: Mutex<BTreeMap<u64, Arc<Home>>>,
-    /// Every group.
-    groups: Mutex<BTreeMap<u64, Arc<dyn Lodger>>>,
+    pub directory: Directory,
     /// Actors that have a row, members of groups among them.
     rows: AtomicUsize,
     next_shard: AtomicU32,
@@ -80,19 +79,8 @@ pub(crate) struct Core {
     dead_letters: AtomicU64,
     /// Refusals that a caller heard of; the shards count those of casts among theirs.
     answered_refusals: AtomicU64,
-    /// The device's own actor.
-    pub control: OnceLock<ActorRef<DeviceMsg>>,
-}
-
-/// Who is stopped with the system: an actor, or a group.
-pub(crate) trait Lodger: Send + Sync {
-    fn actor(&self) -> &ActorCell;
-    /// How many end with it.
-    fn actors(&self) -> usize;
-    /// Shards and rows of those of some kinds.
-    fn rows(&self, is_wanted: &dyn Fn(&'static Kind) -> bool) -> Vec<(u32, RowId)>;
-    /// Its members have failed with their device. An actor hears of that by itself.
-    fn lose(&self, _: &str) {}
+    /// Hears once that the device is lost.
+    pub on_lost: OnceLock<Box<dyn Fn(DeviceFault) + Send + Sync>>,
 }
 
 impl Core {
@@ -126,16 +114,14 @@ impl Core {
             call_yield: config.call_yield,
             journal: config.journal,
             last: tokio::sync::Mutex::new(None),
-            actors: Mutex::new(BTreeMap::new()),
-            recoverable: Mutex::new(BTreeMap::new()),
-            groups: Mutex::new(BTreeMap::new()),
+            directory: Directory::default(),
             rows: AtomicUsize::new(0),
             next_shard: AtomicU32::new(0),
             phase: AtomicU8::new(RUNNING),
             lost: OnceLock::new(),
             dead_letters: AtomicU64::new(0),
             answered_refusals: AtomicU64::new(0),
-            control: OnceLock::new(),
+            on_lost: OnceLock::new(),
         }
     }
 
@@ -195,44 +181,6 @@ impl Core {
         self.next_shard.fetch_add(1, Ordering::Relaxed) as usize
     }
 
-    pub(crate) fn enter(&self, actor: &Arc<Home>) {
-        if actor.recovery().is_some() {
-            self.recoverable.lock().insert(order(actor.actor.get_id()), actor.clone());
-        }
-        self.actors.lock().insert(order(actor.actor.get_id()), actor.clone());
-    }
-
-    pub(crate) fn leave(&self, actor: &Home) {
-        self.actors.lock().remove(&order(actor.actor.get_id()));
-        self.recoverable.lock().remove(&order(actor.actor.get_id()));
-    }
-
-    /// The actors that go back to checkpoints.
-    pub(crate) fn recoverable(&self) -> Vec<Arc<Home>> {
-        self.recoverable.lock().values().cloned().collect()
-    }
-
-    /// Every actor that is here now, in the order of its start.
-    pub(crate) fn everyone(&self) -> Vec<Arc<Home>> {
-        self.actors.lock().values().cloned().collect()
-    }
-
-    /// A group has started.
-    pub(crate) fn enter_group(&self, group: Arc<dyn Lodger>) {
-        let key = order(group.actor().get_id());
-        self.groups.lock().insert(key, group);
-    }
-
-    /// It has ended.
-    pub(crate) fn leave_group(&self, actor: &ActorCell) {
-        self.groups.lock().remove(&order(actor.get_id()));
-    }
-
-    /// Every group that is here now.
-    pub(crate) fn groups(&self) -> Vec<Arc<dyn Lodger>> {
-        self.groups.lock().values().cloned().collect()
-    }
-
     /// So many actors of this kind have a row.
     pub(crate) fn moved_in(&self, kind: u32, actors: usize) {
         self.rows.fetch_add(actors, Ordering::Relaxed);
@@ -243,19 +191,6 @@ impl Core {
     pub(crate) fn moved_out(&self, kind: u32, actors: usize) {
         self.rows.fetch_sub(actors, Ordering::Relaxed);
         self.metrics.running(kind, -(actors as i64));
-    }
-
-    /// The actor with this id, if it is on this device.
-    pub(crate) fn find(&self, id: ActorId) -> Option<Arc<Home>> {
-        self.actors.lock().get(&order(id)).cloned()
-    }
-
-    /// The actors but for those that rest between two incarnations, and the groups; the last one started first.
-    pub(crate) fn newest_first(&self) -> Vec<Arc<dyn Lodger>> {
-        let everyone = self.everyone().into_iter().filter(|home| home.is_live()).map(|home| -> Arc<dyn Lodger> { home });
-        let mut all: Vec<_> = everyone.chain(self.groups()).collect();
-        all.sort_by_key(|lodger| Reverse(order(lodger.actor().get_id())));
-        all
     }
 
     pub(crate) fn running(&self) -> usize {
@@ -369,20 +304,19 @@ impl Core {
         for actor in &actors {
             actor.who.lost(&fault.text);
         }
-        let groups = self.groups();
-        for group in &groups {
-            group.lose(&fault.text);
+        let lodgers = self.directory.all();
+        for lodger in &lodgers {
+            lodger.lose(&fault.text);
         }
         self.abandon();
         for actor in &actors {
             actor.who.failed();
         }
-        for group in &groups {
-            group.actor().stop(Some(FaultClass::DeviceLost.to_string()));
+        for lodger in &lodgers {
+            lodger.lost();
         }
-        if let Some(control) = self.control.get() {
-            // Gone already: then its supervisor has heard of it.
-            let _ = control.cast(DeviceMsg::Lost(fault));
+        if let Some(tell) = self.on_lost.get() {
+            tell(fault);
         }
     }
 
@@ -407,9 +341,4 @@ impl Core {
         }
         self.nurseries.iter().for_each(|nursery| nursery.abandon());
     }
-}
-
-/// ractor counts local ids up, so an id says who started first.
-fn order(id: ActorId) -> u64 {
-    id.pid()
 }

@@ -69,7 +69,7 @@ impl<A: Resident> GpuRef<A> {
     /// The handle of a living actor, if it is an `A` on `system`.
     pub fn of(actor: impl Into<ActorCell>, system: &System) -> Option<GpuRef<A>> {
         let actor: ActorCell = actor.into();
-        GpuRef::at(system.core().find(actor.get_id())?)
+        GpuRef::at(system.core().directory.find(actor.get_id())?)
     }
 
     /// Where other actors of the device reach it, for their messages and states. After a restart it is another, and what is sent to this

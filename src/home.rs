@@ -21,7 +21,8 @@ use resident_kernels::actor::Kind;
 use resident_kernels::host::Resident;
 use tokio::sync::{Notify, oneshot};
 
-use crate::core::{Core, Lodger};
+use crate::core::Core;
+use crate::directory::Lodger;
 use crate::ends::{Ends, IncarnationEnds};
 use crate::error::{CastError, SpawnError};
 use crate::fault::GpuFault;
@@ -119,7 +120,7 @@ impl Home {
 
     /// From here on the actor is found: what it was sent until now is ahead of everything else.
     pub(crate) fn open(self: &Arc<Self>) {
-        self.life().core.enter(self);
+        self.life().core.directory.enter(self.clone());
     }
 
     /// What the actor goes back to after a failure, if its specification says so.
@@ -145,11 +146,6 @@ impl Home {
     /// Whether the actor has ended for good.
     pub(crate) fn has_ended(&self) -> bool {
         self.stage.lock().phase == Phase::Ended
-    }
-
-    /// Whether an incarnation is there.
-    pub(crate) fn is_live(&self) -> bool {
-        self.stage.lock().phase == Phase::Live
     }
 
     /// Sends a message, waiting for room in the ring and for the actor's next incarnation (H-2); the incarnation that has it.
@@ -260,8 +256,8 @@ impl Home {
             last.store(life.clone());
             *stage = Stage { phase: Phase::Live, ending: None };
             if !Arc::ptr_eq(&old.core, core) {
-                old.core.leave(self);
-                core.enter(self);
+                old.core.directory.leave(&self.actor);
+                core.directory.enter(self.clone());
             }
         }
         self.tell();
@@ -299,7 +295,7 @@ impl Home {
         self.close();
         let life = self.life();
         life.revoke();
-        life.core.leave(self);
+        life.core.directory.leave(&self.actor);
         self.ends.tell(life.number, life.fault());
         self.ends.close();
         self.recovery.iter().for_each(|recovery| recovery.end());
@@ -350,6 +346,14 @@ impl Lodger for Home {
 
     fn actors(&self) -> usize {
         1
+    }
+
+    fn is_live(&self) -> bool {
+        self.stage.lock().phase == Phase::Live
+    }
+
+    fn is_recoverable(&self) -> bool {
+        self.recovery.is_some()
     }
 
     fn rows(&self, is_wanted: &dyn Fn(&'static Kind) -> bool) -> Vec<(u32, RowId)> {

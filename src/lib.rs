@@ -92,6 +92,7 @@ mod clock;
 mod config;
 mod core;
 mod device;
+mod directory;
 mod ends;
 mod error;
 mod fault;

@@ -10,7 +10,8 @@ use resident_host::apart;
 use tokio::sync::OnceCell;
 use tokio::task::AbortHandle;
 
-use crate::core::{Core, Lodger};
+use crate::core::Core;
+use crate::directory::Lodger;
 
 /// Actors that drain at a time.
 const WINDOW: usize = 64;
@@ -70,7 +71,7 @@ impl Stopper {
 
     /// Drains the actors: how many drained, how many were killed.
     pub(crate) async fn drain(&self) -> (usize, usize) {
-        let ends: Vec<_> = self.core.newest_first().into_iter().map(|actor| self.drain_one(actor)).collect();
+        let ends: Vec<_> = self.core.directory.newest_first().into_iter().map(|actor| self.drain_one(actor)).collect();
         let ends = stream::iter(ends).buffered(WINDOW);
         ends.fold((0, 0), async |(drained, killed), (d, k)| (drained + d, killed + k)).await
     }

@@ -86,7 +86,9 @@ impl System {
         let stopper = Arc::new(Stopper::new(core.clone(), threads, tasks.map(|task| task.abort_handle())));
         // If it can not start, dropping it stops the device.
         let (control, _) = DeviceActor::spawn(None, DeviceActor(stopper.clone()), ()).await.map_err(StartError::Actor)?;
-        let _ = core.control.set(control.clone());
+        let hears = control.clone();
+        // Gone already: then its supervisor has heard of it.
+        let _ = core.on_lost.set(Box::new(move |fault| drop(hears.cast(DeviceMsg::Lost(fault)))));
         tracing::info!(system = core.system.as_deref(), device = %core.device.info(), "started");
         warn_of_aborts(&config, core.device.info());
         Ok(System(Arc::new(Inner { stopper, control })))

@@ -18,20 +18,14 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::error::CheckpointError;
 use super::scope::Scope;
 use crate::clock;
-use crate::core::{Core, Lodger as _};
+use crate::core::{Core, Last};
 use crate::error::SpawnError;
+use crate::home::Home;
 use crate::shard::occupant::Residence;
 use crate::shard::port::Ports;
 
 /// Between two tries, while one worker takes over from another.
 const REST: Duration = Duration::from_millis(5);
-
-/// The last checkpoint of a whole device.
-pub(crate) struct Last {
-    /// What the worker knows it by.
-    number: u64,
-    checkpoint: Checkpoint,
-}
 
 /// Takes a checkpoint; and, where the device knows `base`, what has changed since.
 pub(crate) async fn take(
@@ -174,7 +168,7 @@ fn wanted(core: &Core, scope: &Scope) -> Result<Option<Vec<(u32, RowId)>>, Check
         Scope::Device => None,
         Scope::Actors(ids) => {
             let place = |id: &ractor::ActorId| {
-                let home = core.find(*id).ok_or(CheckpointError::NoActor(*id))?;
+                let home = core.directory.find::<Home>(*id).ok_or(CheckpointError::NoActor(*id))?;
                 let life = home.life();
                 Ok((life.port.shard, life.row))
             };
@@ -183,10 +177,9 @@ fn wanted(core: &Core, scope: &Scope) -> Result<Option<Vec<(u32, RowId)>>, Check
         Scope::Kinds(kinds) => {
             let is_wanted =
                 |kind: &'static resident_kernels::actor::Kind| kinds.iter().any(|wanted| wanted.fingerprint == kind.fingerprint);
-            let actors = core.everyone().into_iter().flat_map(|home| home.rows(&is_wanted));
-            let members = core.groups().into_iter().flat_map(|group| group.rows(&is_wanted));
+            let lodgers = core.directory.all().into_iter().flat_map(|lodger| lodger.rows(&is_wanted));
             let children = core.nurseries.iter().flat_map(|nursery| nursery.rows(is_wanted));
-            Some(actors.chain(members).chain(children).collect())
+            Some(lodgers.chain(children).collect())
         }
     })
 }
@@ -194,7 +187,7 @@ fn wanted(core: &Core, scope: &Scope) -> Result<Option<Vec<(u32, RowId)>>, Check
 /// The first of `ids` that is not there.
 fn missing(core: &Core, checkpoint: &Checkpoint, ids: &[ractor::ActorId]) -> CheckpointError {
     let is_there = |id: &&ractor::ActorId| {
-        let key = core.find(**id).map(|home| key(home.life().port.shard, home.life().row));
+        let key = core.directory.find::<Home>(**id).map(|home| key(home.life().port.shard, home.life().row));
         key.is_some_and(|key| checkpoint.actor(key).is_some())
     };
     // Where all are there by now, one was restarted meanwhile.
@@ -204,7 +197,7 @@ fn missing(core: &Core, checkpoint: &Checkpoint, ids: &[ractor::ActorId]) -> Che
 
 /// Supervised actors go back to the last checkpoint that they are in.
 fn remember(core: &Arc<Core>, checkpoint: &Checkpoint) {
-    for home in core.recoverable() {
+    for home in core.directory.recoverable::<Home>() {
         let life = home.life();
         let key = key(life.port.shard, life.row);
         if let (Some(actor), Some(recovery)) = (checkpoint.actor(key), home.recovery())

@@ -8,7 +8,7 @@ use resident_kernels::actor::Kind;
 
 use super::members::Group;
 use super::table::{Key, Leaver, Phase};
-use crate::core::Lodger;
+use crate::directory::Lodger;
 use crate::fault::{At, FaultClass, GpuFault};
 use crate::shard::occupant::Occupant;
 
@@ -53,6 +53,10 @@ impl<K: Key> Lodger for Known<K> {
         table.lost = Some(fault);
         drop(table);
         group.core.metrics.faults(FaultClass::DeviceLost, lost as u64);
+    }
+
+    fn lost(&self) {
+        self.actor.stop(Some(FaultClass::DeviceLost.to_string()));
     }
 }
 

@@ -62,7 +62,7 @@ impl<K: Key> Group<K> {
         let own = join_all(own.iter().map(|home| home.actor.stop_and_wait(None, limit)));
         let passed = join_all(self.core.ports.iter().map(|port| self.passed(port)));
         let (passed, _) = futures_util::join!(passed, own);
-        self.core.leave_group(&self.actor);
+        self.core.directory.leave(&self.actor);
         if let Some(lost) = self.table.read().lost.clone() {
             return Err(lost);
         }
@@ -103,6 +103,6 @@ impl<K: Key> Group<K> {
             self.core.device.kill(seat.shard, seat.id.row, seat.id.generation);
         }
         self.send_off(all);
-        self.core.leave_group(&self.actor);
+        self.core.directory.leave(&self.actor);
     }
 }

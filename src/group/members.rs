@@ -65,7 +65,7 @@ impl<K: Key> Group<K> {
         let crew = Known { actor, kind, group: Arc::downgrade(&group) };
         let _ = group.crew.set(Arc::new(Box::new(crew.clone())));
         group.core.moved_in(kind_index, group.table.read().len());
-        group.core.enter_group(Arc::new(crew));
+        group.core.directory.enter(Arc::new(crew));
         Ok(group)
     }
 

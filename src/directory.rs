@@ -1,0 +1,99 @@
+//! Who lives in a system: its actors and its groups, in the order in which they have started.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use ractor::{ActorCell, ActorId};
+use resident_gpu::rows::RowId;
+use resident_kernels::actor::Kind;
+
+/// Who is stopped with the system: an actor, or a group.
+pub(crate) trait Lodger: Any + Send + Sync {
+    fn actor(&self) -> &ActorCell;
+    /// How many end with it.
+    fn actors(&self) -> usize;
+    /// Whether it is there, and does not rest between two incarnations.
+    fn is_live(&self) -> bool {
+        true
+    }
+    /// Whether it goes back to checkpoints.
+    fn is_recoverable(&self) -> bool {
+        false
+    }
+    /// Shards and rows of those of some kinds.
+    fn rows(&self, is_wanted: &dyn Fn(&'static Kind) -> bool) -> Vec<(u32, RowId)>;
+    /// Its members have failed with their device. An actor hears of that in its row.
+    fn lose(&self, _: &str) {}
+    /// Everything that waited for one of them has ended.
+    fn lost(&self) {}
+}
+
+/// Who lives in a system.
+#[derive(Default)]
+pub(crate) struct Directory(Mutex<Entries>);
+
+#[derive(Default)]
+struct Entries {
+    all: BTreeMap<u64, Arc<dyn Lodger>>,
+    /// Those of them that go back to checkpoints.
+    recoverable: BTreeMap<u64, Arc<dyn Lodger>>,
+}
+
+impl Directory {
+    /// From here on it is found.
+    pub(crate) fn enter(&self, lodger: Arc<dyn Lodger>) {
+        let key = order(lodger.actor().get_id());
+        let mut entries = self.0.lock();
+        if lodger.is_recoverable() {
+            entries.recoverable.insert(key, lodger.clone());
+        }
+        entries.all.insert(key, lodger);
+    }
+
+    /// It has ended.
+    pub(crate) fn leave(&self, actor: &ActorCell) {
+        let key = order(actor.get_id());
+        let mut entries = self.0.lock();
+        let gone = (entries.all.remove(&key), entries.recoverable.remove(&key));
+        drop(entries);
+        // Perhaps the last who has it: to drop it may take a lock.
+        drop(gone);
+    }
+
+    /// Everyone who is here now.
+    pub(crate) fn all(&self) -> Vec<Arc<dyn Lodger>> {
+        self.0.lock().all.values().cloned().collect()
+    }
+
+    /// Those who do not rest, the last one started first.
+    pub(crate) fn newest_first(&self) -> Vec<Arc<dyn Lodger>> {
+        let mut all = self.all();
+        all.retain(|lodger| lodger.is_live());
+        all.reverse();
+        all
+    }
+
+    /// Those that go back to checkpoints, as far as they are `L`s.
+    pub(crate) fn recoverable<L: Lodger>(&self) -> Vec<Arc<L>> {
+        let all: Vec<_> = self.0.lock().recoverable.values().cloned().collect();
+        all.into_iter().filter_map(of).collect()
+    }
+
+    /// The `L` with this id, if it is here.
+    pub(crate) fn find<L: Lodger>(&self, id: ActorId) -> Option<Arc<L>> {
+        let lodger = self.0.lock().all.get(&order(id))?.clone();
+        of(lodger)
+    }
+}
+
+fn of<L: Lodger>(lodger: Arc<dyn Lodger>) -> Option<Arc<L>> {
+    let lodger: Arc<dyn Any + Send + Sync> = lodger;
+    lodger.downcast().ok()
+}
+
+/// ractor counts local ids up, so an id says who started first.
+fn order(id: ActorId) -> u64 {
+    id.pid()
+}
