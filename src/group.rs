@@ -31,7 +31,6 @@ use resident_kernels::host::Resident;
 
 pub use actor::GroupMsg;
 use actor::{GroupActor, Start};
-pub(crate) use batch::Leaving;
 pub(crate) use gather::Gathered;
 use members::Group;
 use table::Key;

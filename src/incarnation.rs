@@ -22,6 +22,7 @@ use crate::core::Core;
 use crate::error::{CastError, SpawnError};
 use crate::fault::{At, Failure, FaultClass, GpuFault, Returned};
 use crate::home::Home;
+use crate::names::Named;
 use crate::recovery::Recovery;
 use crate::shard::ack::{Ack, Answer};
 use crate::shard::frames::{self, Spawning};
@@ -263,7 +264,25 @@ impl Incarnation {
 
     /// The device has it.
     pub(crate) fn publish(&self) {
-        self.core.names.publish(self);
+        if let Some(name) = self.name() {
+            self.core.names.publish(self.named(&name), self.core.system.as_deref(), || self.is_open());
+        }
+    }
+
+    /// It takes no messages any more.
+    fn retract(&self) {
+        if let Some(name) = self.name() {
+            self.core.names.retract(self.named(&name));
+        }
+    }
+
+    /// The name that handlers may find it by, if it has one; in a child that was forked nobody has one to put in or to take out.
+    fn name(&self) -> Option<String> {
+        self.actor.get_name().filter(|_| self.core.is_mine())
+    }
+
+    fn named<'a>(&self, name: &'a str) -> Named<'a> {
+        Named { name, kind: self.kind, shard: self.port.shard, id: self.row }
     }
 
     /// Called under the port's lock; false if the actor was closed before.
@@ -333,7 +352,7 @@ impl Incarnation {
         }
         // `fetch_max`: a stop that is on its way stays so.
         self.phase.fetch_max(FAILED, Ordering::Relaxed);
-        self.core.names.retract(self);
+        self.retract();
         self.port.credit.notify_waiters();
     }
 
@@ -367,7 +386,7 @@ impl Incarnation {
             Ack::new(move |_| actor.release())
         };
         if self.port.stop(self.row, || self.close(), gone) {
-            self.core.names.retract(self);
+            self.retract();
         }
     }
 

@@ -86,6 +86,7 @@
 //! The metrics that a system reports are listed in [`metrics`].
 #![forbid(unsafe_code)]
 
+mod adopt;
 mod ask;
 pub mod checkpoint;
 mod clock;
@@ -103,6 +104,7 @@ mod home;
 mod incarnation;
 mod journal;
 mod later;
+mod leaving;
 mod links;
 pub mod metrics;
 mod names;

@@ -8,10 +8,8 @@ use std::collections::HashMap;
 use parking_lot::Mutex;
 use resident_gpu::names::{self, NameError};
 use resident_gpu::rows::RowId;
+use resident_kernels::actor::Kind;
 use resident_kernels::wire;
-
-use crate::incarnation::Incarnation;
-use crate::shard::link::Recipient;
 
 /// The names of a system.
 pub(crate) struct Names(Mutex<Table>);
@@ -29,6 +27,14 @@ struct Place {
     id: RowId,
 }
 
+/// An actor with a name.
+pub(crate) struct Named<'a> {
+    pub name: &'a str,
+    pub kind: &'static Kind,
+    pub shard: u32,
+    pub id: RowId,
+}
+
 impl Table {
     fn remove(&mut self, name: &str) {
         if let (Some(place), Some(words)) = (self.places.remove(name), &mut self.words) {
@@ -42,41 +48,34 @@ impl Names {
         Names(Mutex::new(Table { words, places: HashMap::new() }))
     }
 
-    /// The device has this actor, which others find by its name from here on, if it has one. One that they can not find is told.
-    pub(crate) fn publish(&self, actor: &Incarnation) {
-        let Some(name) = own_name(actor) else { return };
-        let (shard, id) = (actor.port.shard, actor.row);
+    /// The device has this actor, which others find by its name from here on. One that they can not find is told; `is_open` says whether
+    /// it takes messages.
+    pub(crate) fn publish(&self, actor: Named<'_>, system: Option<&str>, is_open: impl FnOnce() -> bool) {
+        let Named { name, kind, shard, id } = actor;
         let mut table = self.0.lock();
         // Told to stop, or failed: whoever has said so takes the name out behind this, or has done so before.
-        if !actor.is_open() {
+        if !is_open() {
             return;
         }
         // One before it that has gone and did not come to say so.
-        table.remove(&name);
+        table.remove(name);
         let Some(words) = &mut table.words else { return };
-        let system = actor.core.system.as_deref();
-        match words.insert(wire::digest(name.as_bytes()), actor.kind.tag(), shard, id) {
-            Ok(at) => drop(table.places.insert(name, Place { at, shard, id })),
+        match words.insert(wire::digest(name.as_bytes()), kind.tag(), shard, id) {
+            Ok(at) => drop(table.places.insert(name.to_owned(), Place { at, shard, id })),
             Err(error @ NameError::Taken) => {
-                tracing::error!(system, name, kind = actor.kind.name, "handlers do not find this actor: {error}")
+                tracing::error!(system, name, kind = kind.name, "handlers do not find this actor: {error}")
             }
             Err(error @ NameError::Full) => {
-                tracing::warn!(system, name, kind = actor.kind.name, "handlers do not find this actor: {error}")
+                tracing::warn!(system, name, kind = kind.name, "handlers do not find this actor: {error}")
             }
         }
     }
 
     /// It takes no messages any more.
-    pub(crate) fn retract(&self, actor: &Incarnation) {
-        let Some(name) = own_name(actor) else { return };
+    pub(crate) fn retract(&self, actor: Named<'_>) {
         let mut table = self.0.lock();
-        if table.places.get(&name).is_some_and(|place| (place.shard, place.id) == (actor.port.shard, actor.row)) {
-            table.remove(&name);
+        if table.places.get(actor.name).is_some_and(|place| (place.shard, place.id) == (actor.shard, actor.id)) {
+            table.remove(actor.name);
         }
     }
-}
-
-/// An actor's name, if it has one; in a child that was forked nobody has one to put in or to take out.
-fn own_name(actor: &Incarnation) -> Option<String> {
-    actor.actor.get_name().filter(|_| actor.core.is_mine())
 }

@@ -17,17 +17,11 @@ use parking_lot::{Mutex, MutexGuard};
 use resident_gpu::arena::Cell;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
-use resident_kernels::address::Address;
-use resident_kernels::host::Resident;
 use resident_kernels::wire::{Born, OP_GRANT, OP_STOP};
 
 use crate::core::Core;
-use crate::error::{AdoptError, SpawnError};
 use crate::fault::{At, FaultClass, GpuFault};
-use crate::group::Leaving;
-use crate::home::Home;
-use crate::incarnation::{Living, Place};
-use crate::proxy::{self, Origin, Start};
+use crate::leaving::Leaving;
 use crate::shard::ack::Ack;
 use crate::shard::frames;
 use crate::shard::link::Control;
@@ -53,7 +47,7 @@ pub(crate) struct Nursery {
 }
 
 /// The children of a nursery as their rows know them, each by its kind.
-struct Children {
+pub(crate) struct Children {
     kinds: &'static [&'static Kind],
     nursery: Weak<Nursery>,
 }
@@ -111,10 +105,11 @@ enum Found<'a> {
     Nobody,
 }
 
+/// What has come of a child while it was being adopted.
 #[derive(Default)]
-struct News {
-    fault: Option<(FaultClass, String)>,
-    ended: bool,
+pub(crate) struct News {
+    pub fault: Option<(FaultClass, String)>,
+    pub ended: bool,
 }
 
 impl Nursery {
@@ -326,65 +321,21 @@ impl Nursery {
         }
     }
 
-    /// Makes a child an actor of its own, or finds the one that it is.
-    pub(crate) async fn adopt<A: Resident>(core: Arc<Core>, address: Address<A>) -> Result<Arc<Home>, AdoptError> {
-        core.check_running()?;
-        let (shard, id) = (address.shard(), RowId { row: address.row(), generation: address.generation() });
-        let is_here = Address::<A>::new(core.device.system(), shard, id.row, id.generation) == address;
-        let Some(nursery) = core.nurseries.get(shard as usize).filter(|_| is_here).cloned() else { return Err(AdoptError::Nobody) };
-        let port = core.ports[shard as usize].clone();
-        // Its birth is heard of by then, by whichever way the address has come.
-        port.fence().await.map_err(|_| SpawnError::Stopped)?;
-        let _change = nursery.changes.lock().await;
-        let kind_index = match port.tenant(id) {
-            Some(tenant) if tenant.kind().fingerprint != A::KIND.fingerprint => return Err(AdoptError::Nobody),
-            Some(tenant) if tenant.of::<Children>().is_some() => tenant.slot,
-            Some(tenant) => return tenant.of::<Living>().ok_or(AdoptError::Member)?.0.home().ok_or(AdoptError::Nobody),
-            None => return Err(AdoptError::Nobody),
-        };
-        let offset = match nursery.table.lock().children.get_mut(&id) {
-            Some(child) => {
-                child.moving = Some(News::default());
-                child.offset
-            }
-            None => return Err(AdoptError::Nobody),
-        };
-        let state = Cell { offset, bytes: nursery.bytes };
-        let place = Place::of_child(&core, shard, id, A::KIND, kind_index, state);
-        // It is counted again as it moves into its own place.
-        core.moved_out(kind_index, 1);
-        let start = Start { origin: Origin::Loaded(place.loaded(), Vec::new()), core: core.clone(), keeper: None, recovery: None };
-        let started = proxy::start::<A>(None, start, None).await;
-        let news = nursery.table.lock().children.remove(&id).and_then(|child| child.moving).unwrap_or_default();
-        let (home, _) = match started {
-            Ok(started) => started,
-            Err(error) => {
-                // Its stop is on its way, with its place.
-                port.tenants().vacate(id);
-                core.links.ended((shard, id));
-                return Err(error.into());
-            }
-        };
-        match news {
-            News { fault: Some((class, text)), .. } => {
-                let life = home.life();
-                life.fail(class, None, text);
-                life.stop_proxy();
-                Err(AdoptError::Failed(life.fault().cloned().map(Box::new)))
-            }
-            News { ended: true, .. } => {
-                home.actor.stop(None);
-                Err(AdoptError::Nobody)
-            }
-            _ => {
-                // Lost before it was found among those who live there.
-                if let Some(lost) = core.lost() {
-                    let life = home.life();
-                    life.fail(FaultClass::DeviceLost, None, lost.text.clone());
-                    life.stop_proxy();
-                }
-                Ok(home.clone())
-            }
-        }
+    /// One adoption after another: the others wait while the value lives.
+    pub(crate) async fn change(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.changes.lock().await
+    }
+
+    /// A child is being adopted: room for its state. From here on what comes of it is kept until it was [adopted](Self::adopted).
+    pub(crate) fn begin_adoption(&self, id: RowId) -> Option<Cell> {
+        let mut table = self.table.lock();
+        let child = table.children.get_mut(&id)?;
+        child.moving = Some(News::default());
+        Some(Cell { offset: child.offset, bytes: self.bytes })
+    }
+
+    /// It is a child no more: what has come of it meanwhile.
+    pub(crate) fn adopted(&self, id: RowId) -> News {
+        self.table.lock().children.remove(&id).and_then(|child| child.moving).unwrap_or_default()
     }
 }

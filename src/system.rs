@@ -10,6 +10,7 @@ use resident_kernels::actor::Emit;
 use resident_kernels::address::Address;
 use resident_kernels::host::Resident;
 
+use crate::adopt::adopt;
 use crate::clock;
 use crate::config::Config;
 use crate::core::Core;
@@ -18,7 +19,6 @@ use crate::error::{AdoptError, RouteError, StartError};
 use crate::handle::{GpuRef, watch};
 use crate::later::{self, Timers};
 use crate::links::{self, Links};
-use crate::nursery::Nursery;
 use crate::pump::Pump;
 use crate::runtime;
 use crate::shard::doorbell::Doorbell;
@@ -163,7 +163,7 @@ impl System {
     pub async fn adopt<A: Resident>(&self, address: Address<A>) -> Result<GpuRef<A>, AdoptError> {
         self.core().check_mine()?;
         // In a task of its own: whoever gives up does not leave it half done.
-        let adopted = tokio::spawn(Nursery::adopt::<A>(self.core().clone(), address));
+        let adopted = tokio::spawn(adopt::<A>(self.core().clone(), address));
         adopted.await.unwrap_or(Err(AdoptError::Nobody)).map(GpuRef::new)
     }
 

@@ -1,0 +1,70 @@
+//! How an actor that a handler has spawned becomes one of its own.
+
+use std::sync::Arc;
+
+use resident_gpu::rows::RowId;
+use resident_kernels::address::Address;
+use resident_kernels::host::Resident;
+
+use crate::core::Core;
+use crate::error::{AdoptError, SpawnError};
+use crate::fault::FaultClass;
+use crate::home::Home;
+use crate::incarnation::{Living, Place};
+use crate::nursery::{Children, News};
+use crate::proxy::{self, Origin, Start};
+
+/// Makes a child an actor of its own, or finds the one that it is.
+pub(crate) async fn adopt<A: Resident>(core: Arc<Core>, address: Address<A>) -> Result<Arc<Home>, AdoptError> {
+    core.check_running()?;
+    let (shard, id) = (address.shard(), RowId { row: address.row(), generation: address.generation() });
+    let is_here = Address::<A>::new(core.device.system(), shard, id.row, id.generation) == address;
+    let Some(nursery) = core.nurseries.get(shard as usize).filter(|_| is_here).cloned() else { return Err(AdoptError::Nobody) };
+    let port = core.ports[shard as usize].clone();
+    // Its birth is heard of by then, by whichever way the address has come.
+    port.fence().await.map_err(|_| SpawnError::Stopped)?;
+    let _change = nursery.change().await;
+    let kind_index = match port.tenant(id) {
+        Some(tenant) if tenant.kind().fingerprint != A::KIND.fingerprint => return Err(AdoptError::Nobody),
+        Some(tenant) if tenant.of::<Children>().is_some() => tenant.slot,
+        Some(tenant) => return tenant.of::<Living>().ok_or(AdoptError::Member)?.0.home().ok_or(AdoptError::Nobody),
+        None => return Err(AdoptError::Nobody),
+    };
+    let state = nursery.begin_adoption(id).ok_or(AdoptError::Nobody)?;
+    let place = Place::of_child(&core, shard, id, A::KIND, kind_index, state);
+    // It is counted again as it moves into its own place.
+    core.moved_out(kind_index, 1);
+    let start = Start { origin: Origin::Loaded(place.loaded(), Vec::new()), core: core.clone(), keeper: None, recovery: None };
+    let started = proxy::start::<A>(None, start, None).await;
+    let news = nursery.adopted(id);
+    let (home, _) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            // Its stop is on its way, with its place.
+            port.tenants().vacate(id);
+            core.links.ended((shard, id));
+            return Err(error.into());
+        }
+    };
+    match news {
+        News { fault: Some((class, text)), .. } => {
+            let life = home.life();
+            life.fail(class, None, text);
+            life.stop_proxy();
+            Err(AdoptError::Failed(life.fault().cloned().map(Box::new)))
+        }
+        News { ended: true, .. } => {
+            home.actor.stop(None);
+            Err(AdoptError::Nobody)
+        }
+        _ => {
+            // Lost before it was found among those who live there.
+            if let Some(lost) = core.lost() {
+                let life = home.life();
+                life.fail(FaultClass::DeviceLost, None, lost.text.clone());
+                life.stop_proxy();
+            }
+            Ok(home.clone())
+        }
+    }
+}
