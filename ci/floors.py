@@ -30,13 +30,14 @@ FLOORS = {
         ["ends", "error", "journal"],
         ["shard"],
         ["metrics"],
+        ["device"],
     ],
 }
 # By crate: words that only these modules may name; the others of them are still to lose it.
 FRAMEWORKS = {
     "src": (
         r"\b(ractor|actix)\b",
-        {"checkpoint", "core", "device", "error", "fault", "group", "guardian", "handle", "home", "incarnation", "proxy", "route", "spawn", "system"},
+        {"checkpoint", "control", "device", "error", "fault", "group", "guardian", "handle", "home", "incarnation", "proxy", "spawn", "system"},
     ),
 }
 

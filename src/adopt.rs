@@ -6,12 +6,12 @@ use resident_gpu::rows::RowId;
 use resident_kernels::address::Address;
 use resident_kernels::host::Resident;
 
-use crate::core::Core;
+use crate::device::core::Core;
+use crate::device::nursery::{Children, News};
 use crate::error::{AdoptError, SpawnError};
 use crate::fault::FaultClass;
 use crate::home::Home;
 use crate::incarnation::{Living, Place};
-use crate::nursery::{Children, News};
 use crate::proxy::{self, Origin, Start};
 
 /// Makes a child an actor of its own, or finds the one that it is.

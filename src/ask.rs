@@ -14,7 +14,7 @@ use resident_kernels::plain::Plain;
 use resident_kernels::wire::{OP_BLAMED, OP_FAULT, OP_REPLY, REFUSED_FAILED, REFUSED_STALE};
 
 use crate::clock;
-use crate::core::Core;
+use crate::device::core::Core;
 use crate::error::{AskError, Refusal};
 use crate::home::Home;
 use crate::incarnation::Incarnation;

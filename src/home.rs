@@ -21,8 +21,8 @@ use resident_kernels::actor::Kind;
 use resident_kernels::host::Resident;
 use tokio::sync::{Notify, oneshot};
 
-use crate::core::Core;
-use crate::directory::Lodger;
+use crate::device::core::Core;
+use crate::device::directory::Lodger;
 use crate::ends::{Ends, IncarnationEnds};
 use crate::error::{CastError, SpawnError};
 use crate::fault::GpuFault;

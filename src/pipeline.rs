@@ -11,7 +11,7 @@ use resident_kernels::host::Resident;
 
 use crate::ask;
 use crate::clock;
-use crate::core::Core;
+use crate::device::core::Core;
 use crate::error::AskError;
 use crate::handle::GpuRef;
 use crate::shard::link::Unsent;

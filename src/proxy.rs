@@ -9,7 +9,7 @@ use ractor::concurrency::JoinHandle;
 use ractor::{Actor as _, ActorCell, ActorProcessingErr, ActorRef};
 use resident_kernels::host::Resident;
 
-use crate::core::Core;
+use crate::device::core::Core;
 use crate::error::SpawnError;
 use crate::fault::Returned;
 use crate::home::{Home, Keeper};

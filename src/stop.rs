@@ -10,8 +10,8 @@ use resident_host::apart;
 use tokio::sync::OnceCell;
 use tokio::task::AbortHandle;
 
-use crate::core::Core;
-use crate::directory::Lodger;
+use crate::device::core::Core;
+use crate::device::directory::Lodger;
 
 /// Actors that drain at a time.
 const WINDOW: usize = 64;

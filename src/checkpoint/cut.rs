@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::error::CheckpointError;
 use super::scope::Scope;
 use crate::clock;
-use crate::core::{Core, Last};
+use crate::device::core::{Core, Last};
 use crate::error::SpawnError;
 use crate::home::Home;
 use crate::shard::occupant::Residence;

@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use super::error::CheckpointError;
 use super::scope::Scope;
 use super::taking::Taking;
-use crate::core::Core;
+use crate::device::core::Core;
 use crate::system::System;
 
 /// A checkpoint every `period`, of the whole device unless told otherwise; [`Every::start`] begins.

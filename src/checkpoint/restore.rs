@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::error::{RestoreError, StateError};
 use super::state::fill;
-use crate::core::Core;
+use crate::device::core::Core;
 use crate::error::SpawnError;
 use crate::fault::Returned;
 use crate::handle::GpuRef;

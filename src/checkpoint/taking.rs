@@ -14,7 +14,7 @@ use resident_kernels::host::Resident;
 use super::cut;
 use super::error::CheckpointError;
 use super::scope::Scope;
-use crate::core::Core;
+use crate::device::core::Core;
 use crate::handle::GpuRef;
 use crate::system::System;
 

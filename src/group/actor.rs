@@ -8,7 +8,7 @@ use resident_kernels::actor::Kind;
 use super::gather::Gathered;
 use super::members::Group;
 use super::table::Key;
-use crate::core::Core;
+use crate::device::core::Core;
 
 /// What the actor of a [`GpuGroup`](crate::GpuGroup) takes: nothing. Its members take messages by the group's own methods.
 #[derive(Debug)]

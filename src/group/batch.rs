@@ -7,7 +7,7 @@ use resident_kernels::wire::{MAX_PAYLOAD, OP_STOP};
 use tokio::sync::oneshot;
 
 use super::table::Seat;
-use crate::leaving::Leaving;
+use crate::device::leaving::Leaving;
 use crate::shard::ack::Ack;
 use crate::shard::frames::Spawning;
 use crate::shard::link::{Bare, Batch};

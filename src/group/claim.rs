@@ -4,7 +4,7 @@ use resident_gpu::arena::Cell;
 use resident_kernels::actor::Kind;
 
 use super::table::{Phase, Seat};
-use crate::core::Core;
+use crate::device::core::Core;
 use crate::error::SpawnError;
 
 /// Members whose rows or states are taken or given back under one lock, so that nobody waits for long.

@@ -8,7 +8,7 @@ use resident_kernels::actor::Kind;
 
 use super::members::Group;
 use super::table::{Key, Leaver, Phase};
-use crate::directory::Lodger;
+use crate::device::directory::Lodger;
 use crate::fault::{At, FaultClass, GpuFault};
 use crate::shard::occupant::Occupant;
 

@@ -11,8 +11,8 @@ use super::batch::Stops;
 use super::claim::CHUNK;
 use super::members::Group;
 use super::table::{Key, Leaver, Stage};
+use crate::device::leaving::Leaving;
 use crate::fault::{FaultClass, GpuFault};
-use crate::leaving::Leaving;
 use crate::shard::port::Port;
 
 /// How long a group that is killed takes back what its members were sent, one by one. What is left is at most what rings hold.

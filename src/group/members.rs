@@ -19,7 +19,7 @@ use super::claim::claim;
 use super::crew::Known;
 use super::index::Index;
 use super::table::{Key, Member, Table};
-use crate::core::Core;
+use crate::device::core::Core;
 use crate::error::{CastError, SpawnError};
 use crate::fault::{At, FaultClass, GpuFault};
 use crate::shard::link::Path;

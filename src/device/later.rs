@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 use tokio_util::time::DelayQueue;
 
-use crate::core::Core;
+use crate::device::core::Core;
 use crate::shard::link::{Recipient, Unsent};
 use crate::shard::occupant::Tenant;
 use crate::shard::port::Port;

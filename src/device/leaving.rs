@@ -5,7 +5,7 @@ use std::sync::Arc;
 use resident_gpu::arena::Cell;
 use resident_gpu::rows::RowId;
 
-use crate::core::Core;
+use crate::device::core::Core;
 use crate::shard::port::Port;
 
 /// Rows and states of some of one shard that were told to stop. Dropped, they are free again.

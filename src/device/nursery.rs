@@ -19,9 +19,9 @@ use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 use resident_kernels::wire::{Born, OP_GRANT, OP_STOP};
 
-use crate::core::Core;
+use crate::device::core::Core;
+use crate::device::leaving::Leaving;
 use crate::fault::{At, FaultClass, GpuFault};
-use crate::leaving::Leaving;
 use crate::shard::ack::Ack;
 use crate::shard::frames;
 use crate::shard::link::Control;

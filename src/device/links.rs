@@ -18,7 +18,7 @@ use resident_gpu::rows::RowId;
 use resident_kernels::wire::LinkTo;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::core::Core;
+use crate::device::core::Core;
 
 /// An actor or a member: its shard and its row.
 pub(crate) type Place = (u32, RowId);

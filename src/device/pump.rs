@@ -19,7 +19,7 @@ use resident_kernels::wire::{
 
 use crate::clock;
 use crate::config::{Pump as Settings, Wait};
-use crate::core::Core;
+use crate::device::core::Core;
 use crate::fault::{At, FaultClass, Returned};
 use crate::metrics::REPORT_EVERY;
 use crate::shard::ack::Answer;
@@ -349,8 +349,8 @@ fn blamed(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::later::Timers;
-    use crate::links::Links;
+    use crate::device::later::Timers;
+    use crate::device::links::Links;
     use resident_gpu::device::{Choice, Device, Options};
 
     /// U-3.
