@@ -22,6 +22,7 @@ use crate::home::Home;
 use crate::incarnation::Incarnation;
 use crate::shard::link::{Path, Recipient as _, Unsent};
 use crate::system::System;
+use crate::watch::watch;
 
 /// A handle of a resident actor.
 ///
@@ -289,14 +290,6 @@ impl<A: Resident> GpuRef<A> {
     pub(crate) fn home(&self) -> &Home {
         &self.home
     }
-}
-
-/// Waits until an actor, resident or not, has ended: its `post_stop` has run, or it was killed. Answers at once where that was
-/// before, which ractor's `monitor` does not.
-pub async fn watch(actor: impl Into<ActorCell>) {
-    let actor = actor.into();
-    // Without a limit there is no timeout.
-    let _ = actor.wait(None).await;
 }
 
 /// A call's reply port, and where its reply comes.

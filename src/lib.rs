@@ -111,6 +111,7 @@ mod shard;
 mod spawn;
 mod stop;
 mod system;
+mod watch;
 
 pub use checkpoint::{Checkpoint, CheckpointError, RestoreError, Scope};
 pub use config::{Config, Pump, Wait};
@@ -119,7 +120,7 @@ pub use ends::{IncarnationEnd, IncarnationEnds};
 pub use error::{AdoptError, AskError, CallError, CastError, FenceError, MemberError, Refusal, RouteError, SpawnError, StartError};
 pub use fault::{FaultClass, GpuFault};
 pub use group::{Folded, GpuGroup, GroupMsg};
-pub use handle::{ActorInfo, GpuRef, watch};
+pub use handle::{ActorInfo, GpuRef};
 pub use pipeline::Pipeline;
 pub use resident_gpu::Class;
 pub use resident_gpu::arena::ArenaError;
@@ -131,6 +132,7 @@ pub use resident_kernels::address::Address;
 pub use spawn::Spawn;
 pub use stop::StopReport;
 pub use system::System;
+pub use watch::watch;
 
 /// What most programs name.
 pub mod prelude {

@@ -7,10 +7,7 @@ use ractor::{Actor as _, ActorRef, Message};
 use resident_gpu::device::{Device, DeviceFault, DeviceInfo, Isolation, Loss, StartError as DeviceStartError};
 use resident_host::apart;
 use resident_kernels::actor::Emit;
-use resident_kernels::address::Address;
-use resident_kernels::host::Resident;
 
-use crate::adopt::adopt;
 use crate::clock;
 use crate::config::Config;
 use crate::control::{DeviceActor, DeviceMsg, abandoned};
@@ -18,12 +15,12 @@ use crate::device::core::Core;
 use crate::device::later::{self, Timers};
 use crate::device::links::{self, Links};
 use crate::device::pump::Pump;
-use crate::error::{AdoptError, RouteError, StartError};
-use crate::handle::{GpuRef, watch};
+use crate::error::{RouteError, StartError};
 use crate::runtime;
 use crate::shard::doorbell::Doorbell;
 use crate::shard::port::Port;
 use crate::stop::{StopReport, Stopper};
+use crate::watch::watch;
 
 /// A running device and everything that belongs to it. Clones are the same system; it stops in order when
 /// [`stop`](Self::stop) is called, its [`control`](Self::control) actor is stopped, or the last clone is dropped.
@@ -122,49 +119,6 @@ impl System {
     /// or failed by the time its shard came to them.
     pub fn dead_letters(&self) -> u64 {
         self.core().dead_letters()
-    }
-
-    /// Makes an actor that a handler has spawned (`Ctx::spawn`) an actor of its own, with a proxy, a mailbox and links, and without a
-    /// supervisor and a name; or finds the one that it is. Its state and what it was sent stay as they are.
-    ///
-    /// An error says that nobody of this kind is there any more, or what else came between.
-    ///
-    /// ```
-    /// # use resident_kernels::prelude::*;
-    /// # #[derive(State, Default)] #[repr(C)] pub struct Gate { pub last: Address<Visit> }
-    /// # #[derive(State, Default)] #[repr(C)] pub struct Visit { pub steps: u64 }
-    /// # #[derive(Message)] #[reply(Entered)] #[repr(C)] pub struct Enter { pub steps: u64 }
-    /// # #[derive(Reply)] #[repr(C)] pub struct Entered { pub visit: Address<Visit> }
-    /// # #[derive(Message)] #[reply(u64)] pub struct Steps;
-    /// # #[actor]
-    /// # impl Gate {
-    /// #     fn enter(&mut self, msg: &Enter, ctx: &mut Ctx) -> Entered { Entered { visit: ctx.spawn(Visit { steps: msg.steps }) } }
-    /// # }
-    /// # #[actor]
-    /// # impl Visit {
-    /// #     fn steps(&mut self, _: &Steps, _ctx: &mut Ctx) -> u64 { self.steps }
-    /// # }
-    /// # resident_kernels::export!(Gate, Visit);
-    /// use ractor::call;
-    /// use resident::prelude::*;
-    ///
-    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
-    /// let (gate, _) = Gate::spawn(None, Gate::default(), &system).await?;
-    /// let entered = call!(gate, GateMsg::Enter, Enter { steps: 7 })?; // its handler spawns a `Visit`
-    /// let visit: GpuRef<Visit> = system.adopt(entered.visit).await?;
-    /// assert_eq!(call!(visit, VisitMsg::Steps)?, 7);
-    /// visit.stop(None);
-    /// # system.stop().await;
-    /// # Ok(())
-    /// # }
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
-    /// ```
-    pub async fn adopt<A: Resident>(&self, address: Address<A>) -> Result<GpuRef<A>, AdoptError> {
-        self.core().check_mine()?;
-        // In a task of its own: whoever gives up does not leave it half done.
-        let adopted = tokio::spawn(adopt::<A>(self.core().clone(), address));
-        adopted.await.unwrap_or(Err(AdoptError::Nobody)).map(GpuRef::new)
     }
 
     /// Actors, members of groups, and those that handlers have spawned, that have a row on the device.

@@ -152,10 +152,10 @@ mod tests {
 
     use crate::config::Config;
     use crate::fault::FaultClass;
-    use crate::handle::watch;
     use crate::home::tests::Log;
     use crate::spawn::Spawn;
     use crate::system::System;
+    use crate::watch::watch;
 
     async fn ended(cell: ActorCell) {
         tokio::time::timeout(Duration::from_secs(60), watch(cell)).await.expect("it ends");

@@ -18,11 +18,11 @@ use super::spec::{InFlight, Payload, Restore};
 use super::supervisor::{Builder, Launched};
 use crate::config::Config;
 use crate::error::SpawnError;
-use crate::handle::watch;
 use crate::home::{Home, Keeper};
 use crate::incarnation::{Beginning, Incarnation};
 use crate::proxy::{self, Origin};
 use crate::recovery::{Otherwise, Recovery};
+use crate::watch::watch;
 
 use crate::system::System;
 
