@@ -27,17 +27,21 @@ FLOORS = {
     ],
     "src": [
         ["clock", "config", "fault"],
-        ["ends", "error", "journal"],
+        ["error"],
         ["shard"],
         ["metrics"],
         ["device"],
+        ["system"],
+        ["actor"],
+        ["checkpoint", "group", "guardian"],
+        ["spawn"],
     ],
 }
 # By crate: words that only these modules may name; the others of them are still to lose it.
 FRAMEWORKS = {
     "src": (
         r"\b(ractor|actix)\b",
-        {"checkpoint", "control", "device", "error", "fault", "group", "guardian", "handle", "home", "incarnation", "proxy", "spawn", "system"},
+        {"actor", "checkpoint", "device", "error", "fault", "group", "guardian", "spawn", "system"},
     ),
 }
 

@@ -35,10 +35,10 @@ pub(crate) use gather::Gathered;
 use members::Group;
 use table::Key;
 
-use crate::ask::{self, Miss};
+use crate::actor::ask::{self, Miss};
+use crate::actor::handle::{GpuRef, awaited, reply_port};
 use crate::error::{AskError, CallError, CastError, MemberError, SpawnError};
 use crate::fault::GpuFault;
-use crate::handle::{GpuRef, awaited, reply_port};
 use crate::shard::frames::encoded;
 use crate::shard::link::Unsent;
 use crate::system::System;

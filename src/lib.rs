@@ -86,42 +86,28 @@
 //! The metrics that a system reports are listed in [`metrics`].
 #![forbid(unsafe_code)]
 
-mod adopt;
-mod ask;
+mod actor;
 pub mod checkpoint;
 mod clock;
 mod config;
-mod control;
 mod device;
-mod ends;
 mod error;
 mod fault;
 mod group;
 pub mod guardian;
-mod handle;
-mod home;
-mod incarnation;
-mod journal;
 pub mod metrics;
-mod pipeline;
-mod proxy;
-mod recovery;
-mod runtime;
 mod shard;
 mod spawn;
-mod stop;
 mod system;
-mod watch;
 
+pub use actor::ends::{IncarnationEnd, IncarnationEnds};
+pub use actor::handle::{ActorInfo, GpuRef};
+pub use actor::pipeline::Pipeline;
 pub use checkpoint::{Checkpoint, CheckpointError, RestoreError, Scope};
 pub use config::{Config, Pump, Wait};
-pub use control::{DeviceMsg, Snapshot};
-pub use ends::{IncarnationEnd, IncarnationEnds};
 pub use error::{AdoptError, AskError, CallError, CastError, FenceError, MemberError, Refusal, RouteError, SpawnError, StartError};
 pub use fault::{FaultClass, GpuFault};
 pub use group::{Folded, GpuGroup, GroupMsg};
-pub use handle::{ActorInfo, GpuRef};
-pub use pipeline::Pipeline;
 pub use resident_gpu::Class;
 pub use resident_gpu::arena::ArenaError;
 pub use resident_gpu::device::{
@@ -130,9 +116,10 @@ pub use resident_gpu::device::{
 pub use resident_kernels;
 pub use resident_kernels::address::Address;
 pub use spawn::Spawn;
-pub use stop::StopReport;
 pub use system::System;
-pub use watch::watch;
+pub use system::control::{DeviceMsg, Snapshot};
+pub use system::stop::StopReport;
+pub use system::watch::watch;
 
 /// What most programs name.
 pub mod prelude {

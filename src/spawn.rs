@@ -7,10 +7,10 @@ use ractor::ActorCell;
 use ractor::concurrency::JoinHandle;
 use resident_kernels::host::Resident;
 
+use crate::actor::handle::GpuRef;
+use crate::actor::proxy::{self, Origin, Start};
 use crate::error::SpawnError;
 use crate::group::{self, Gathered, GpuGroup};
-use crate::handle::GpuRef;
-use crate::proxy::{self, Origin, Start};
 use crate::shard::frames::encoded;
 use crate::system::System;
 

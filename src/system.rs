@@ -1,5 +1,10 @@
 //! A device with its pumps and its actors.
 
+pub(crate) mod control;
+mod runtime;
+pub(crate) mod stop;
+pub(crate) mod watch;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,17 +15,16 @@ use resident_kernels::actor::Emit;
 
 use crate::clock;
 use crate::config::Config;
-use crate::control::{DeviceActor, DeviceMsg, abandoned};
 use crate::device::core::Core;
 use crate::device::later::{self, Timers};
 use crate::device::links::{self, Links};
 use crate::device::pump::Pump;
 use crate::error::{RouteError, StartError};
-use crate::runtime;
 use crate::shard::doorbell::Doorbell;
 use crate::shard::port::Port;
-use crate::stop::{StopReport, Stopper};
-use crate::watch::watch;
+use crate::system::control::{DeviceActor, DeviceMsg, abandoned};
+use crate::system::stop::{StopReport, Stopper};
+use crate::system::watch::watch;
 
 /// A running device and everything that belongs to it. Clones are the same system; it stops in order when
 /// [`stop`](Self::stop) is called, its [`control`](Self::control) actor is stopped, or the last clone is dropped.

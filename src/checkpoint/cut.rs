@@ -17,10 +17,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::error::CheckpointError;
 use super::scope::Scope;
+use crate::actor::home::Home;
 use crate::clock;
 use crate::device::core::{Core, Last};
 use crate::error::SpawnError;
-use crate::home::Home;
 use crate::shard::occupant::Residence;
 use crate::shard::port::Ports;
 

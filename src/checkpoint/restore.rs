@@ -23,12 +23,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::error::{RestoreError, StateError};
 use super::state::fill;
+use crate::actor::handle::GpuRef;
+use crate::actor::incarnation::{Loaded, Place};
+use crate::actor::proxy::{self, Origin, Start};
 use crate::device::core::Core;
 use crate::error::SpawnError;
 use crate::fault::Returned;
-use crate::handle::GpuRef;
-use crate::incarnation::{Loaded, Place};
-use crate::proxy::{self, Origin, Start};
 use crate::system::System;
 
 /// How long a device may take, takeovers included.

@@ -4,7 +4,7 @@ use ractor::ActorId;
 use resident_kernels::actor::{Actor, Kind};
 use resident_kernels::host::Resident;
 
-use crate::handle::GpuRef;
+use crate::actor::handle::GpuRef;
 
 /// Which actors a checkpoint is of.
 #[derive(Clone, Debug)]

@@ -14,8 +14,8 @@ use resident_kernels::host::Resident;
 use super::cut;
 use super::error::CheckpointError;
 use super::scope::Scope;
+use crate::actor::handle::GpuRef;
 use crate::device::core::Core;
-use crate::handle::GpuRef;
 use crate::system::System;
 
 /// How long a checkpoint may take unless told otherwise.

@@ -150,12 +150,12 @@ mod tests {
     use ractor::ActorCell;
     use resident_gpu::device::Choice;
 
+    use crate::actor::home::tests::Log;
     use crate::config::Config;
     use crate::fault::FaultClass;
-    use crate::home::tests::Log;
     use crate::spawn::Spawn;
     use crate::system::System;
-    use crate::watch::watch;
+    use crate::system::watch::watch;
 
     async fn ended(cell: ActorCell) {
         tokio::time::timeout(Duration::from_secs(60), watch(cell)).await.expect("it ends");

@@ -12,9 +12,9 @@ use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 
 use super::index::Index;
+use crate::actor::home::{Home, LifeRef};
 use crate::error::CastError;
 use crate::fault::GpuFault;
-use crate::home::{Home, LifeRef};
 use crate::shard::link::Recipient;
 
 /// What names a member.

@@ -34,8 +34,8 @@ use super::handle::SupervisorRef;
 use super::report::Report;
 use super::spec::ChildSpec;
 use super::start::{Context, Failure, GiveUp, Running, Started, Urgency, What};
+use crate::actor::home::Home;
 use crate::fault::GpuFault;
-use crate::home::Home;
 use crate::system::System;
 
 /// What the engine is told.

@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::engine::Event;
 use super::error::{Cause, Ended, SupervisorError};
+use crate::actor::home::RESTARTED;
 use crate::fault::GpuFault;
-use crate::home::RESTARTED;
 
 pub(crate) type FrontRef = ActorRef<FrontMsg>;
 

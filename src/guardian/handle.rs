@@ -12,9 +12,9 @@ use super::engine::{Asked, Event, Found};
 use super::error::{AdminError, SupervisorError};
 use super::front::SHUTDOWN;
 use super::spec::ChildSpec;
-use crate::handle::GpuRef;
+use crate::actor::handle::GpuRef;
 use crate::system::System;
-use crate::watch::watch;
+use crate::system::watch::watch;
 
 /// A supervisor that runs. Clones are the same one; it ends when it is stopped, or by itself.
 ///

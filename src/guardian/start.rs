@@ -16,13 +16,13 @@ use super::front::FrontRef;
 use super::handle::SupervisorRef;
 use super::spec::{InFlight, Payload, Restore};
 use super::supervisor::{Builder, Launched};
+use crate::actor::home::{Home, Keeper};
+use crate::actor::incarnation::{Beginning, Incarnation};
+use crate::actor::proxy::{self, Origin};
+use crate::actor::recovery::{Otherwise, Recovery};
 use crate::config::Config;
 use crate::error::SpawnError;
-use crate::home::{Home, Keeper};
-use crate::incarnation::{Beginning, Incarnation};
-use crate::proxy::{self, Origin};
-use crate::recovery::{Otherwise, Recovery};
-use crate::watch::watch;
+use crate::system::watch::watch;
 
 use crate::system::System;
 

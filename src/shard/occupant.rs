@@ -116,3 +116,13 @@ impl Tenant {
 pub(crate) fn refused(reason: u16) -> String {
     format!("the row was not free or the kind not known (reason {reason})")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_takes_two_words() {
+        assert_eq!(size_of::<Option<Tenant>>(), 2 * size_of::<usize>());
+    }
+}

@@ -13,11 +13,11 @@ use resident_kernels::actor::{Handles, Message};
 use resident_kernels::plain::Plain;
 use resident_kernels::wire::{OP_BLAMED, OP_FAULT, OP_REPLY, REFUSED_FAILED, REFUSED_STALE};
 
+use crate::actor::home::Home;
+use crate::actor::incarnation::Incarnation;
 use crate::clock;
 use crate::device::core::Core;
 use crate::error::{AskError, Refusal};
-use crate::home::Home;
-use crate::incarnation::Incarnation;
 use crate::shard::link::Unsent;
 use crate::shard::port::Port;
 

@@ -14,15 +14,15 @@ use resident_kernels::host::{Cross, Resident};
 use tokio::sync::oneshot::Receiver;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use crate::ask;
-use crate::ends::IncarnationEnds;
+use crate::actor::ask;
+use crate::actor::ends::IncarnationEnds;
+use crate::actor::home::Home;
+use crate::actor::incarnation::Incarnation;
 use crate::error::{AskError, CallError, CastError, FenceError};
 use crate::fault::GpuFault;
-use crate::home::Home;
-use crate::incarnation::Incarnation;
 use crate::shard::link::{Path, Recipient as _, Unsent};
 use crate::system::System;
-use crate::watch::watch;
+use crate::system::watch::watch;
 
 /// A handle of a resident actor.
 ///

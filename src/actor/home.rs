@@ -21,13 +21,13 @@ use resident_kernels::actor::Kind;
 use resident_kernels::host::Resident;
 use tokio::sync::{Notify, oneshot};
 
+use crate::actor::ends::{Ends, IncarnationEnds};
+use crate::actor::incarnation::{Beginning, Ending, Incarnation, Place};
+use crate::actor::recovery::Recovery;
 use crate::device::core::Core;
 use crate::device::directory::Lodger;
-use crate::ends::{Ends, IncarnationEnds};
 use crate::error::{CastError, SpawnError};
 use crate::fault::GpuFault;
-use crate::incarnation::{Beginning, Ending, Incarnation, Place};
-use crate::recovery::Recovery;
 use crate::shard::link::Path;
 
 /// The reason of an incarnation's end that did not fail and is followed by another one.
@@ -368,10 +368,10 @@ pub(crate) mod tests {
 
     use resident_kernels::prelude::*;
 
+    use crate::actor::handle::GpuRef;
     use crate::config::Config;
     use crate::fault::{At, FaultClass, Returned};
     use crate::guardian::{ChildSpec, InFlight, Supervisor, SupervisorRef};
-    use crate::handle::GpuRef;
     use crate::system::System;
     use resident_gpu::device::Choice;
 

@@ -9,12 +9,12 @@ use ractor::concurrency::JoinHandle;
 use ractor::{Actor as _, ActorCell, ActorProcessingErr, ActorRef};
 use resident_kernels::host::Resident;
 
+use crate::actor::home::{Home, Keeper};
+use crate::actor::incarnation::{Loaded, Place};
+use crate::actor::recovery::Recovery;
 use crate::device::core::Core;
 use crate::error::SpawnError;
 use crate::fault::Returned;
-use crate::home::{Home, Keeper};
-use crate::incarnation::{Loaded, Place};
-use crate::recovery::Recovery;
 use crate::shard::link::Path;
 
 /// The proxy of an `A`.

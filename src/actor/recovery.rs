@@ -5,8 +5,8 @@ use resident_checkpoint::{Checkpoint, Key};
 use resident_gpu::ring::Frame;
 use resident_kernels::wire::OP_CAST;
 
-use crate::incarnation::{Beginning, Incarnation};
-use crate::journal::{Journal, Replay};
+use crate::actor::incarnation::{Beginning, Incarnation};
+use crate::actor::journal::{Journal, Replay};
 
 /// What an actor goes back to.
 pub(crate) struct Recovery(Mutex<Kept>);

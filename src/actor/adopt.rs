@@ -6,14 +6,14 @@ use resident_gpu::rows::RowId;
 use resident_kernels::address::Address;
 use resident_kernels::host::Resident;
 
+use crate::actor::handle::GpuRef;
+use crate::actor::home::Home;
+use crate::actor::incarnation::{Living, Place};
+use crate::actor::proxy::{self, Origin, Start};
 use crate::device::core::Core;
 use crate::device::nursery::{Children, News};
 use crate::error::{AdoptError, SpawnError};
 use crate::fault::FaultClass;
-use crate::handle::GpuRef;
-use crate::home::Home;
-use crate::incarnation::{Living, Place};
-use crate::proxy::{self, Origin, Start};
 use crate::system::System;
 
 impl System {

@@ -18,12 +18,12 @@ use resident_kernels::wire::{MAX_PAYLOAD, OP_CAST, OP_READ, OP_SPAWN, OP_STOP};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
+use crate::actor::home::Home;
+use crate::actor::recovery::Recovery;
 use crate::device::core::Core;
 use crate::device::names::Named;
 use crate::error::{CastError, SpawnError};
 use crate::fault::{At, Failure, FaultClass, GpuFault, Returned};
-use crate::home::Home;
-use crate::recovery::Recovery;
 use crate::shard::ack::{Ack, Answer};
 use crate::shard::frames::{self, Spawning};
 use crate::shard::link::{Control, Path, Recipient};

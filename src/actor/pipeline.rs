@@ -9,11 +9,11 @@ use resident_gpu::rows::RowId;
 use resident_kernels::actor::{Handles, Message};
 use resident_kernels::host::Resident;
 
-use crate::ask;
+use crate::actor::ask;
+use crate::actor::handle::GpuRef;
 use crate::clock;
 use crate::device::core::Core;
 use crate::error::AskError;
-use crate::handle::GpuRef;
 use crate::shard::link::Unsent;
 use crate::system::System;
 

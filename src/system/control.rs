@@ -9,7 +9,7 @@ use ractor::{ActorProcessingErr, ActorRef, RpcReplyPort};
 use resident_gpu::Class;
 use resident_gpu::device::{DeviceFault, Health};
 
-use crate::stop::{StopReport, Stopper};
+use crate::system::stop::{StopReport, Stopper};
 
 /// What the device's actor takes; see [`System::control`](crate::System::control).
 #[derive(Debug)]
