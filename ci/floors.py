@@ -37,7 +37,7 @@ FLOORS = {
         ["spawn"],
     ],
 }
-# By crate: words that only these modules may name; the others of them are still to lose it.
+# By crate: a framework's names, and the modules that still name them. Nobody else may; one that no longer does is taken out here.
 FRAMEWORKS = {
     "src": (
         r"\b(ractor|actix)\b",
