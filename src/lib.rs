@@ -115,6 +115,7 @@ pub use resident_gpu::device::{
 };
 pub use resident_kernels;
 pub use resident_kernels::address::Address;
+pub use resident_kernels::timer::Timer;
 pub use spawn::Spawn;
 pub use system::System;
 pub use system::control::{DeviceMsg, Snapshot};

@@ -10,10 +10,14 @@ use crate::address::Address;
 use crate::clock;
 use crate::lanes::Lanes;
 use crate::text::Text;
+use crate::timer::Timer;
 use crate::wire::{
-    self, BIRTH_KIND, BIRTH_LARGE, BIRTH_NONE, CtxRaw, FAULT_FAILED, FAULT_NURSERY, LATER, LINK, LinkTo, MAX_FAULT_TEXT, MAX_PAYLOAD,
-    RawAddress, ReplyTo, SendLater,
+    self, BIRTH_KIND, BIRTH_LARGE, BIRTH_NONE, CANCEL, CtxRaw, FAULT_FAILED, FAULT_NURSERY, LATER, LINK, LinkTo, MAX_FAULT_TEXT,
+    MAX_PAYLOAD, RawAddress, ReplyTo, SendLater,
 };
+
+/// What stands ahead of a message that is sent later: to whom and when, and its timer.
+const LATER_BYTES: usize = size_of::<SendLater>() + size_of::<Timer>();
 
 /// A handler's view of the engine while it handles one message.
 pub struct Ctx<'a> {
@@ -38,7 +42,7 @@ impl<'a> Ctx<'a> {
         clock::micros(self.raw.hlc)
     }
 
-    /// The stamp of this message by the shard's hybrid logical clock; see [`clock`].
+    /// The stamp of this message by the shard's hybrid logical clock; see [`clock`]. Each [`send_after`](Self::send_after) moves it on.
     #[inline]
     pub fn hlc(&self) -> u64 {
         self.raw.hlc
@@ -170,7 +174,7 @@ impl<'a> Ctx<'a> {
     /// so it outlives the worker; what is not due when the system stops is dropped.
     ///
     /// As [`emit`](Self::emit) it waits while the host takes its time, and as [`send`](Self::send) it is a dead letter if its receiver is not
-    /// there any more. It comes in no order with what was sent otherwise.
+    /// there any more. It comes in no order with what was sent otherwise. [`cancel`](Self::cancel) takes it back.
     ///
     /// ```
     /// use core::time::Duration;
@@ -212,22 +216,74 @@ impl<'a> Ctx<'a> {
     /// # fn main() {}
     /// ```
     #[inline]
-    pub fn send_after<A: Handles<M>, M: Message>(&mut self, after: Duration, to: &Address<A>, msg: M) {
-        /// As it travels: no bytes between the two.
+    pub fn send_after<A: Handles<M>, M: Message>(&mut self, after: Duration, to: &Address<A>, msg: M) -> Timer {
+        /// As it travels: no bytes between the three.
         #[repr(C, align(16))]
         struct Later<M> {
             head: SendLater,
+            timer: Timer,
             msg: M,
         }
         const {
-            assert!(size_of::<SendLater>() + size_of::<M>() <= MAX_PAYLOAD, "a message that is sent later takes 928 bytes at most");
-            assert!(offset_of!(Later<M>, msg) == size_of::<SendLater>());
+            assert!(LATER_BYTES + size_of::<M>() <= MAX_PAYLOAD, "a message that is sent later takes 912 bytes at most");
+            assert!(offset_of!(Later<M>, timer) == size_of::<SendLater>() && offset_of!(Later<M>, msg) == LATER_BYTES);
         }
         let micros = after.as_secs().saturating_mul(1_000_000).saturating_add(after.subsec_micros().into());
-        let later = Later { head: to.later(const { tagged::<A>(A::INDEX) }, micros), msg };
+        let timer = Timer::next(self.raw);
+        let later = Later { head: to.later(const { tagged::<A>(A::INDEX) }, micros), timer, msg };
         let payload = (&raw const later).cast::<u8>();
-        // SAFETY: as in `emit`; so many bytes are head and message.
-        unsafe { emit(self.raw, LATER, payload, (size_of::<SendLater>() + size_of::<M>()) as u32) }
+        // SAFETY: as in `emit`; so many bytes are head, timer and message.
+        unsafe { emit(self.raw, LATER, payload, (LATER_BYTES + size_of::<M>()) as u32) }
+        timer
+    }
+
+    /// Takes back a message that is to be sent later. One that is due by the time the application hears of this is sent: a handler that
+    /// must not mind it compares something of the message with its state. Of one that was sent, was cancelled or is
+    /// [`Timer::NONE`] nothing is left to cancel, and nothing happens.
+    ///
+    /// What an actor sends later and what it cancels is heard in its order; as [`emit`](Self::emit) this waits while the host takes its time.
+    /// Timers are the system's: an actor's next incarnation, which finds one in its checkpoint, can cancel it, and so can any actor that
+    /// has it from a message.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use resident_kernels::prelude::*;
+    ///
+    /// #[derive(State, Default)]
+    /// #[repr(C)]
+    /// struct Session {
+    ///     idle: Timer,
+    /// }
+    ///
+    /// #[derive(Message)]
+    /// struct Request;
+    ///
+    /// #[derive(Message)]
+    /// struct Expire;
+    ///
+    /// #[actor]
+    /// impl Session {
+    ///     fn request(&mut self, _: &Request, ctx: &mut Ctx) {
+    ///         let me = ctx.address::<Self>();
+    ///         ctx.cancel(self.idle); // none at first
+    ///         self.idle = ctx.send_after(Duration::from_secs(30), &me, Expire);
+    ///     }
+    ///
+    ///     fn expire(&mut self, _: &Expire, ctx: &mut Ctx) {
+    ///         ctx.stop_self(); // nothing came for half a minute
+    ///     }
+    /// }
+    /// # resident_kernels::export!(Session);
+    /// # fn main() {}
+    /// ```
+    #[inline]
+    pub fn cancel(&mut self, timer: Timer) {
+        if timer.is_none() {
+            return;
+        }
+        let payload = (&raw const timer).cast::<u8>();
+        // SAFETY: as in `emit`; so many bytes are the timer.
+        unsafe { emit(self.raw, CANCEL, payload, size_of::<Timer>() as u32) }
     }
 
     /// Links this actor and the one at `to`, as OTP does: when one of the two fails or is killed, the other fails too, with a fault of
@@ -450,7 +506,7 @@ impl<'a> Ctx<'a> {
     /// Sends `msg` to the CPU actor that the application has named for its type.
     #[inline]
     pub fn emit<E: Emit>(&mut self, msg: E) {
-        const { assert!(E::TYPE != LATER && E::TYPE != LINK, "this type's number on the wire is taken: rename it") };
+        const { assert!(E::TYPE != LATER && E::TYPE != CANCEL && E::TYPE != LINK, "this type's number on the wire is taken: rename it") };
         let payload = (&raw const msg).cast::<u8>();
         // SAFETY: `payload` points to `size_of::<E>()` bytes that live until the call returns, and `raw` is the
         // context that the engine has handed out.

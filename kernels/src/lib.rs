@@ -76,6 +76,7 @@ pub mod lanes;
 pub mod module;
 pub mod plain;
 mod text;
+pub mod timer;
 pub mod wire;
 
 pub use resident_macros::{Emit, Message, Plain, Reply, State, actor, export};
@@ -87,6 +88,7 @@ pub mod prelude {
     pub use crate::ctx::Ctx;
     pub use crate::lanes::Lanes;
     pub use crate::plain::Plain;
+    pub use crate::timer::Timer;
     pub use resident_macros::{Emit, Message, Plain, Reply, State, actor};
 }
 

@@ -266,8 +266,11 @@ pub const RETRY: u32 = 1 << 17;
 pub const HOLD: u32 = 1 << 18;
 /// In a count of messages handled: one that came from another actor. Those that the application has sent are counted below it.
 pub const FROM_ACTOR: u64 = 1 << 40;
-/// In place of an emitted message's type: a message to another actor that is sent later. [`SendLater`] stands ahead of it.
+/// In place of an emitted message's type: a message to another actor that is sent later. [`SendLater`] stands ahead of it, and behind that its
+/// [`Timer`](crate::timer::Timer).
 pub const LATER: u32 = digest(b"resident: a message that is sent later") as u32;
+/// In place of an emitted message's type: a message that was to be sent later is not to be, [`Timer`](crate::timer::Timer).
+pub const CANCEL: u32 = digest(b"resident: a timer that is cancelled") as u32;
 /// In place of an emitted message's type: a link that is made or undone, [`LinkTo`].
 pub const LINK: u32 = digest(b"resident: a link") as u32;
 /// Entries in which a name can be, from the one that its hash names on.

@@ -12,7 +12,7 @@ use resident_gpu::device::{Device, DeviceFault, Health};
 use resident_gpu::region::Owner;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
-use resident_kernels::wire::{LATER, LINK};
+use resident_kernels::wire::{CANCEL, LATER, LINK};
 
 use crate::config::Config;
 use crate::device::directory::Directory;
@@ -201,6 +201,7 @@ impl Core {
     pub(crate) fn emitted(&self, ty: u32, payload: &[u8]) -> bool {
         match ty {
             LATER => self.timers.add(self.device.system(), payload),
+            CANCEL => self.timers.cancel(payload),
             LINK => self.links.add(self, payload),
             _ => self.routes.deliver(ty, payload),
         }

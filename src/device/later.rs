@@ -1,5 +1,7 @@
-//! Messages that actors send later (`Ctx::send_after`): kept here until they are due, then sent as the application sends.
+//! Messages that actors send later (`Ctx::send_after`): kept here until they are due, then sent as the application sends, unless their
+//! actor has taken them back (`Ctx::cancel`).
 
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -7,10 +9,13 @@ use futures_util::StreamExt;
 use resident_gpu::ring::Frame;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
+use resident_kernels::plain::Plain;
+use resident_kernels::timer::Timer;
 use resident_kernels::wire::SendLater;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 use tokio_util::time::DelayQueue;
+use tokio_util::time::delay_queue::Key;
 
 use crate::device::core::Core;
 use crate::shard::link::{Recipient, Unsent};
@@ -30,19 +35,28 @@ pub(crate) struct Later {
     payload: Vec<u8>,
 }
 
+/// What actors say of timers, each in its order.
+pub(crate) enum Event {
+    /// A message is to be sent, and when.
+    Set(Timer, Instant, Later),
+    /// It is not to be sent.
+    Cancel(Timer),
+}
+
 /// The way to those that wait.
-pub(crate) struct Timers(UnboundedSender<(Instant, Later)>);
+pub(crate) struct Timers(UnboundedSender<Event>);
 
 impl Timers {
     /// What gives messages to the task that [`keep`] is.
-    pub(crate) fn new() -> (Timers, UnboundedReceiver<(Instant, Later)>) {
+    pub(crate) fn new() -> (Timers, UnboundedReceiver<Event>) {
         let (send, receive) = unbounded_channel();
         (Timers(send), receive)
     }
 
     /// Keeps a message, as its actor has emitted it; false if it can not be one, or is for another system.
     pub(crate) fn add(&self, system: u32, emitted: &[u8]) -> bool {
-        let Some((head, payload)) = emitted.split_first_chunk() else { return false };
+        let Some((head, rest)) = emitted.split_first_chunk() else { return false };
+        let Some((timer, payload)) = rest.split_at_checked(size_of::<Timer>()) else { return false };
         let SendLater { system: of, row, generation, shard, micros, message, .. } = SendLater::from_bytes(head);
         if of != system {
             return false;
@@ -51,23 +65,72 @@ impl Timers {
         let later = Later { shard, id, message: message as u16, tag: (message >> 16) as u16, payload: payload.to_vec() };
         let due = Instant::now() + Duration::from_micros(micros).min(LONGEST);
         // Where the task has ended the system has, and what waits with it.
-        self.0.send((due, later)).is_ok()
+        self.0.send(Event::Set(Timer::decode(timer), due, later)).is_ok()
+    }
+
+    /// Takes a message back, as an actor has emitted it; false if that can not be a timer.
+    pub(crate) fn cancel(&self, emitted: &[u8]) -> bool {
+        emitted.len() == size_of::<Timer>() && self.0.send(Event::Cancel(Timer::decode(emitted))).is_ok()
     }
 }
 
 /// Keeps messages until they are due, as long as there is a system.
-pub(crate) async fn keep(mut come: UnboundedReceiver<(Instant, Later)>, core: Weak<Core>) {
-    let mut queue = DelayQueue::new();
+pub(crate) async fn keep(mut come: UnboundedReceiver<Event>, core: Weak<Core>) {
+    let mut waiting = Waiting::default();
     loop {
         tokio::select! {
-            more = come.recv() => match more {
-                Some((due, later)) => drop(queue.insert_at(later, due)),
+            event = come.recv() => match event {
+                Some(event) => waiting.hear(event),
                 None => return,
             },
-            Some(due) = queue.next(), if !queue.is_empty() => {
+            Some(due) = waiting.queue.next(), if !waiting.queue.is_empty() => {
+                let timer = due.into_inner();
+                waiting.is_due(timer);
+                // Whoever cancels it may have been heard already.
+                for _ in 0..come.len() {
+                    if let Ok(event) = come.try_recv() {
+                        waiting.hear(event);
+                    }
+                }
                 let Some(core) = core.upgrade() else { return };
-                deliver(core, due.into_inner());
+                if let Some((later, _)) = waiting.messages.remove(&timer) {
+                    deliver(core, later);
+                }
             }
+        }
+    }
+}
+
+/// Messages that are not due.
+#[derive(Default)]
+struct Waiting {
+    queue: DelayQueue<Timer>,
+    /// Each with its place in the queue, which it leaves when it is due.
+    messages: HashMap<Timer, (Later, Option<Key>)>,
+}
+
+impl Waiting {
+    fn hear(&mut self, event: Event) {
+        match event {
+            Event::Set(timer, due, later) => {
+                // A checkpoint that is redelivered says once more what was heard.
+                self.cancel(timer);
+                let place = self.queue.insert_at(timer, due);
+                self.messages.insert(timer, (later, Some(place)));
+            }
+            Event::Cancel(timer) => self.cancel(timer),
+        }
+    }
+
+    fn is_due(&mut self, timer: Timer) {
+        if let Some((_, place)) = self.messages.get_mut(&timer) {
+            *place = None;
+        }
+    }
+
+    fn cancel(&mut self, timer: Timer) {
+        if let Some((_, Some(place))) = self.messages.remove(&timer) {
+            self.queue.remove(&place);
         }
     }
 }

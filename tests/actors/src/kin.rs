@@ -265,7 +265,8 @@ impl Kin {
         let me = ctx.address::<Self>();
         for more in (0..msg.more).rev() {
             let Ok(child) = ctx.try_spawn(Kin { parent: me, ..Kin::default() }) else {
-                return ctx.send_after(Duration::ZERO, &me, Sow { more: more + 1, end: msg.end });
+                ctx.send_after(Duration::ZERO, &me, Sow { more: more + 1, end: msg.end });
+                return;
             };
             self.born += 1;
             ctx.send(&child, Cry { end: msg.end as u32 });

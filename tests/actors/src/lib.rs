@@ -2,6 +2,7 @@
 #![no_std]
 #![cfg_attr(resident_nightly, feature(core_intrinsics), allow(internal_features, reason = "a real trap"))]
 
+mod alarm;
 mod big;
 mod breaker;
 mod counter;
@@ -14,6 +15,7 @@ mod panicker;
 mod player;
 mod team;
 
+pub use alarm::*;
 pub use big::*;
 pub use breaker::*;
 pub use counter::*;
@@ -39,5 +41,6 @@ resident_kernels::export!(
     Kin,
     WarpTeam,
     BlockTeam,
+    Alarm,
     wave_tile::Tile
 );

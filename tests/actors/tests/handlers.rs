@@ -64,7 +64,22 @@ fn all_kinds_are_exported_with_their_gpu_code() {
     let names: Vec<_> = module.kinds.iter().map(|kind| kind.name).collect();
     assert_eq!(
         names,
-        ["Counter", "Echo", "Panicker", "Emitter", "Failer", "Big", "Breaker", "Ledger", "Player", "Kin", "WarpTeam", "BlockTeam", "Tile"]
+        [
+            "Counter",
+            "Echo",
+            "Panicker",
+            "Emitter",
+            "Failer",
+            "Big",
+            "Breaker",
+            "Ledger",
+            "Player",
+            "Kin",
+            "WarpTeam",
+            "BlockTeam",
+            "Alarm",
+            "Tile"
+        ]
     );
     match module.ptx {
         Gpu::Ptx(text) => assert!(text.contains("resident_kind")),

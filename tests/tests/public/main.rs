@@ -16,3 +16,4 @@ mod pressure;
 mod recoveries;
 mod supervision;
 mod systems;
+mod timers;
