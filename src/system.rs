@@ -43,8 +43,9 @@ struct Inner {
 impl System {
     /// Starts a device: the GPU if there is one that can be used, else the CPU device, unless `config` says which.
     ///
-    /// Call it in the tokio runtime that is to run the actors' proxies. That one has timers, and its time is not paused, now or later: a
-    /// device's time is the real one.
+    /// Call it in the tokio runtime that is to run the actors' proxies. That one has timers, and its time is not paused, now or later
+    /// (`tokio::time::pause`, `start_paused`): a device's time is the real one, so in paused time every wait for it that has a limit is over at
+    /// once. Calls time out, and a stop kills what it should drain.
     pub async fn start(config: Config) -> Result<System, StartError> {
         if config.pump.threads == 0 {
             return Err(StartError::NoPump);

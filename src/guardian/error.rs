@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ractor::SpawnErr;
+use resident_gpu::region::FORKED;
 use resident_supervisor::{End, Invalid};
 use thiserror::Error;
 
@@ -89,6 +90,9 @@ pub enum SupervisorError {
     /// The supervisor that it should be linked to takes no children any more.
     #[error("supervisor `{0}` was not linked: its own supervisor is shutting down")]
     Unlinked(Arc<str>),
+    /// This process was forked from the one that has started it, where it goes on.
+    #[error("supervisor `{0}`: {FORKED}")]
+    Forked(Arc<str>),
     /// ractor refused.
     #[error("supervisor `{supervisor}` was not spawned: {why}")]
     Spawn {
@@ -109,7 +113,7 @@ impl SupervisorError {
                 end: End::StartFailed { cause, .. } | End::Intensity { cause, .. } | End::Escalated { cause, .. },
                 ..
             } => cause.root(),
-            SupervisorError::Ended { .. } | SupervisorError::Killed(_) | SupervisorError::Unlinked(_) => self,
+            SupervisorError::Ended { .. } | SupervisorError::Killed(_) | SupervisorError::Unlinked(_) | SupervisorError::Forked(_) => self,
         }
     }
 }

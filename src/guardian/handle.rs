@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use ractor::{ActorCell, ActorRef, Message};
+use resident_gpu::region::Owner;
 use resident_kernels::host::Resident;
 use resident_supervisor::{Child, ChildInfo, Counts, Flags, Reply, Request, Target};
 use tokio::sync::{mpsc, oneshot};
@@ -18,13 +19,16 @@ use crate::system::watch::watch;
 
 /// A supervisor that runs. Clones are the same one; it ends when it is stopped, or by itself.
 ///
-/// It answers at once, also while children start, stop, or hang.
+/// It answers at once, also while children start, stop, or hang. In a child that was forked it is nobody's: what can fail is an error
+/// there (`Forked`), and it seems to have no children.
 #[derive(Clone)]
 pub struct SupervisorRef {
     pub(crate) name: Arc<str>,
     pub(crate) cell: ActorCell,
     pub(crate) engine: mpsc::UnboundedSender<Event>,
     pub(crate) end: Arc<OnceLock<Option<SupervisorError>>>,
+    /// Where its engine runs.
+    pub(crate) owner: Owner,
 }
 
 impl SupervisorRef {
@@ -101,12 +105,17 @@ impl SupervisorRef {
 
     /// Stops the children, the last one started first, each as its specification says, then the supervisor; waits for it.
     pub async fn stop(&self) -> Result<(), SupervisorError> {
-        self.cell.stop(Some(SHUTDOWN.into()));
+        if self.owner.is_me() {
+            self.cell.stop(Some(SHUTDOWN.into()));
+        }
         self.ended().await
     }
 
     /// Waits until it has ended; an error says why it ended by itself.
     pub async fn ended(&self) -> Result<(), SupervisorError> {
+        if !self.owner.is_me() {
+            return Err(SupervisorError::Forked(self.name.clone()));
+        }
         watch(self.cell.clone()).await;
         // After a kill the engine has the last word some time later.
         self.engine.closed().await;
@@ -122,11 +131,15 @@ impl SupervisorRef {
     }
 
     async fn ask(&self, event: impl FnOnce(oneshot::Sender<Asked>) -> Event) -> Asked {
-        self.look(event).await.unwrap_or(Err(AdminError::ShuttingDown))
+        let gone = if self.owner.is_me() { AdminError::ShuttingDown } else { AdminError::Forked };
+        self.look(event).await.unwrap_or(Err(gone))
     }
 
-    /// What the engine answers, if it still runs.
+    /// What the engine answers, if it still runs, and in this process.
     async fn look<T>(&self, event: impl FnOnce(oneshot::Sender<T>) -> Event) -> Option<T> {
+        if !self.owner.is_me() {
+            return None;
+        }
         let (reply, answer) = oneshot::channel();
         self.engine.send(event(reply)).ok()?;
         answer.await.ok()

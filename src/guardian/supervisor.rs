@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ractor::concurrency::JoinHandle;
 use ractor::{Actor as _, ActorCell};
+use resident_gpu::region::Owner;
 use resident_supervisor::{AutoShutdown, Flags, Strategy};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -122,7 +123,7 @@ impl Builder {
             None => Front::spawn(name, front, ()).await,
         };
         let (front, join) = spawned.map_err(|why| SupervisorError::Spawn { supervisor: own.clone(), why: Arc::new(why) })?;
-        let supervisor = SupervisorRef { name: own, cell: front.get_cell(), engine: events.clone(), end };
+        let supervisor = SupervisorRef { name: own, cell: front.get_cell(), engine: events.clone(), end, owner: Owner::me() };
         let (tell, ready) = oneshot::channel();
         let engine = Engine::new(&supervisor, machine, flags, children, front, tell);
         ractor::concurrency::spawn(engine.run(heard, running));

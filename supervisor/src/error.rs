@@ -70,6 +70,8 @@ pub enum AdminError<C> {
     Zombie,
     /// The supervisor is shutting down.
     ShuttingDown,
+    /// This process was forked from the supervisor's: only that one can ask it.
+    Forked,
 }
 
 impl<C: Display> Display for AdminError<C> {
@@ -87,6 +89,12 @@ impl<C: Display> Display for AdminError<C> {
             AdminError::Terminated => write!(f, "stopped before it had started"),
             AdminError::Zombie => write!(f, "it was killed and is still there"),
             AdminError::ShuttingDown => write!(f, "the supervisor is shutting down"),
+            AdminError::Forked => {
+                write!(
+                    f,
+                    "this process was forked from the supervisor's, and has only a copy of it: start another one here, or ask it there"
+                )
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use fork::{Fork, fork};
 use ractor::{RactorErr, call, cast};
 use resident::checkpoint::{Archive, ArchiveError, Directory, Options, Periodic, Store as _, StoreError, every};
+use resident::guardian::{AdminError, SupervisorError};
 use resident::prelude::*;
 use resident::{
     Address, AdoptError, CallError, Checkpoint, CheckpointError, FenceError, Isolation, MemberError, RestoreError, RouteError, Scope,
@@ -49,6 +50,7 @@ struct Inherited {
     archive: Archive,
     directory: Directory,
     periodic: Periodic,
+    supervisor: SupervisorRef,
 }
 
 impl Inherited {
@@ -66,7 +68,9 @@ impl Inherited {
         let archive = Archive::open(directory.clone(), Options::default());
         archive.save_full(&checkpoint).await.unwrap();
         let periodic = every(LONG).start(&system);
-        Inherited { system, counter, address, group, pipeline, checkpoint, archive, directory, periodic }
+        let child = ChildSpec::gpu("counter", Counter::default).on(&system);
+        let supervisor = Supervisor::builder(unique("sup")).child(child).start().await.unwrap();
+        Inherited { system, counter, address, group, pipeline, checkpoint, archive, directory, periodic, supervisor }
     }
 }
 
@@ -84,7 +88,7 @@ impl Findings {
     /// Uses all that was inherited.
     async fn of(own: &mut Inherited) -> Findings {
         let mut all = Findings::default();
-        let Inherited { system, counter, address, group, pipeline, checkpoint, archive, directory, periodic } = own;
+        let Inherited { system, counter, address, group, pipeline, checkpoint, archive, directory, periodic, supervisor } = own;
 
         all.hold("cast!", cast!(counter, CounterMsg::Tick), |_| true);
         all.hold("try_cast", counter.try_cast(CounterMsg::Tick), |error| {
@@ -135,6 +139,16 @@ impl Findings {
         all.hold("restore", restored, |error| matches!(error, RestoreError::Spawn(SpawnError::Forked)));
         all.hold("route", system.route::<Late, Note>("somebody"), |error| *error == RouteError::Forked);
         all.hold("stop", system.stop().await.device, |error| *error == StopError::Forked);
+
+        let is_admin: fn(&AdminError) -> bool =
+            |error| matches!(error, AdminError::Forked) && error.to_string().contains("start another one here");
+        all.hold("terminate_child", supervisor.terminate_child("counter").await, is_admin);
+        let another = ChildSpec::gpu("another", Counter::default).on(&*system);
+        all.hold("start_child", supervisor.start_child(another).await, is_admin);
+        assert!(supervisor.which_children().await.is_empty() && supervisor.child::<Counter>("counter").await.is_none());
+        let is_supervisor: fn(&SupervisorError) -> bool = |error| matches!(error, SupervisorError::Forked(_));
+        all.hold("a supervisor's stop", supervisor.stop().await, is_supervisor);
+        all.hold("a supervisor's end", supervisor.ended().await, is_supervisor);
 
         let is_store: fn(&ArchiveError) -> bool = |error| matches!(error, ArchiveError::Store(StoreError::Forked));
         all.hold("save_full", archive.save_full(checkpoint).await, is_store);
@@ -204,7 +218,7 @@ async fn forks_and_goes_on() {
     }
     drop(told);
     let _child = Child(forked);
-    let Inherited { system, counter, group, mut pipeline, checkpoint, archive, periodic, .. } = own;
+    let Inherited { system, counter, group, mut pipeline, checkpoint, archive, periodic, supervisor, .. } = own;
     let reading = spawn_blocking(move || {
         let mut text = String::new();
         File::from(findings).read_to_string(&mut text).map(|_| text)
@@ -226,7 +240,9 @@ async fn forks_and_goes_on() {
     archive.save_full(&checkpoint).await.unwrap();
     assert!(!periodic.has_ended());
     assert!(matches!(Directory::writer(place.path()), Err(StoreError::Locked { .. })), "the child has not given back the lock");
-    assert_eq!((system.dead_letters(), system.losses().0, system.running()), (0, 0, 4));
+    assert_eq!(supervisor.count_children().await.active, 1);
+    assert_eq!((system.dead_letters(), system.losses().0, system.running()), (0, 0, 5));
+    supervisor.stop().await.unwrap();
     let report = system.stop().await;
     assert!(report.device.is_ok() && report.drained == 4, "{report:?}");
     say("ended", "in order");

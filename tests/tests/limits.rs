@@ -182,6 +182,55 @@ fn is_short_of_file_size() {
     say("short", format!("below {most}"));
 }
 
+/// What a system shares is mapped by the application and by its workers, which have the same limit. It is large here, and the limit leaves
+/// room for all else: a program that can allocate no more single objects, or stacks, is ended by Rust.
+#[test]
+#[ignore = "limits its process: has to be alone in it"]
+fn is_short_of_memory() {
+    if !is_application() {
+        return;
+    }
+    let whole = getrlimit(Resource::As);
+    let limit = |more: u64| {
+        let status = fs::read_to_string("/proc/self/status").expect("/proc is mounted");
+        let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")?.strip_suffix("kB")).expect("the size of what is mapped");
+        let limit = (size.trim().parse::<u64>().expect("a number") << 10) + more;
+        setrlimit(Resource::As, Rlimit { current: Some(limit), ..whole }).expect("it is lowered");
+        limit
+    };
+    let is_said = |step: &str, text: &str, limit: u64| {
+        assert!(text.contains(&limit.to_string()) && text.contains("ulimit -v"), "{step} with a limit of {limit}: {text}");
+    };
+    let large = || Config { arena_bytes: 4 << 30, ..config(None) };
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let place = tempfile::tempdir().expect("a folder");
+
+    let short = limit(2 << 30);
+    let (step, text) = runtime.block_on(use_all(large(), place.path())).expect_err("it is too large");
+    assert_eq!(step, "start");
+    is_said(step, &text, short);
+
+    // What runs goes on, and its worker is taken over from; the next one to stand by has no room.
+    setrlimit(Resource::As, whole).expect("it is as it was");
+    runtime.block_on(async {
+        let system = System::start(large()).await.expect("nothing is limited");
+        until("a standby", || system.standby().is_some()).await;
+        let (counter, _) = Counter::spawn(None, Counter::default(), &system).await.expect("there are rows");
+        let short = limit(2 << 30);
+        kill(system.worker().expect("a process"));
+        assert_eq!(call!(counter, CounterMsg::AddAndGet, AddAndGet { amount: 4 }).unwrap(), 4);
+        until("what is short", || system.standby_failures().0 > 0).await;
+        is_said("standby", &system.standby_failures().1.expect("why").text, short);
+        let refused = system.checkpoint(Scope::Device).await.expect_err("there is no room").to_string();
+        is_said("checkpoint", &refused, short);
+        assert!(system.stop().await.device.is_ok());
+    });
+
+    limit(16 << 30);
+    assert_eq!(runtime.block_on(use_all(large(), &place.path().join("saved"))), Ok(()));
+    say("short", text);
+}
+
 #[test]
 #[ignore = "limits its process: has to be alone in it"]
 fn may_make_no_shared_memory() {
@@ -243,10 +292,11 @@ fn without_proc() -> Command {
 /// HO-14
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_short_is_said() {
-    let cases: [(&str, Way); 6] = [
+    let cases: [(&str, Way); 7] = [
         ("is_short_of_descriptors", as_it_is),
         ("has_workers_that_are_short_of_descriptors", as_it_is),
         ("is_short_of_file_size", as_it_is),
+        ("is_short_of_memory", as_it_is),
         ("may_make_no_shared_memory", as_it_is),
         ("is_short_of_threads", as_another),
         ("has_no_proc", without_proc),

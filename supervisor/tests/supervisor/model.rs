@@ -275,6 +275,7 @@ fn told(answer: &Answer) -> &'static str {
         Err(AdminError::Terminated) => "terminated",
         Err(AdminError::Zombie) => "zombie",
         Err(AdminError::ShuttingDown) => "shutting down",
+        Err(AdminError::Forked) => unreachable!("a model does not fork"),
     }
 }
 
