@@ -32,6 +32,9 @@ pub(crate) enum Error {
     /// Something is damaged, as the output says.
     #[error("damaged")]
     Damaged(Output),
+    /// Something would stop a program, as the output says.
+    #[error("unfit")]
+    Unfit(Output),
     /// There is no runtime to be had.
     #[error("could not start: {0}")]
     Runtime(#[source] io::Error),

@@ -1,10 +1,11 @@
-//! `resident checkpoint list|show|verify|diff|compact DIR`: for people, and with `--json` for programs.
+//! `resident doctor`, `resident devices`, `resident checkpoint list|show|verify|diff|compact DIR`: for people, and with `--json` for programs.
 //!
-//! Exit status: 0 if all is well, 1 if something is damaged or could not be done, 2 if the command line makes no sense.
+//! Exit status: 0 if all is well, 1 if something is damaged, would stop a program, or could not be done, 2 if the command line makes no sense.
 
 #![forbid(unsafe_code)]
 
 mod diff;
+mod doctor;
 mod error;
 mod list;
 mod output;
@@ -20,7 +21,7 @@ use resident_checkpoint::{Archive, Directory, Options};
 use error::Error;
 use output::Output;
 
-/// Looks after what resident actors leave behind.
+/// Says whether this machine can run resident actors, and looks after what they leave behind.
 #[derive(Parser)]
 #[command(name = "resident", version, about)]
 struct Command {
@@ -30,6 +31,10 @@ struct Command {
 
 #[derive(Subcommand)]
 enum Room {
+    /// Looks at all that a program needs, and tries it. Exits with 1 if something would stop one.
+    Doctor(Form),
+    /// The devices that actors can live on.
+    Devices(Form),
     /// Checkpoints that were saved to a directory.
     #[command(subcommand)]
     Checkpoint(Act),
@@ -71,21 +76,28 @@ enum Act {
 }
 
 #[derive(Args)]
-struct Place {
-    /// The directory.
-    dir: PathBuf,
+struct Form {
     /// One JSON document on standard output.
     #[arg(long)]
     json: bool,
 }
 
+#[derive(Args)]
+struct Place {
+    /// The directory.
+    dir: PathBuf,
+    #[command(flatten)]
+    form: Form,
+}
+
 fn main() -> ExitCode {
-    let Command { room: Room::Checkpoint(act) } = Command::parse();
-    let json = act.place().json;
-    let done = tokio::runtime::Builder::new_current_thread().build().map_err(Error::Runtime).and_then(|runtime| runtime.block_on(run(act)));
+    let Command { room } = Command::parse();
+    let json = room.form().json;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build();
+    let done = runtime.map_err(Error::Runtime).and_then(|runtime| runtime.block_on(enter(room)));
     let (output, code) = match done {
         Ok(output) => (output, ExitCode::SUCCESS),
-        Err(Error::Damaged(output)) => (output, ExitCode::FAILURE),
+        Err(Error::Damaged(output) | Error::Unfit(output)) => (output, ExitCode::FAILURE),
         Err(error) => {
             eprintln!("resident: {error}");
             return ExitCode::FAILURE;
@@ -102,6 +114,14 @@ fn main() -> ExitCode {
     }
 }
 
+async fn enter(room: Room) -> Result<Output, Error> {
+    match room {
+        Room::Doctor(_) => doctor::doctor().await,
+        Room::Devices(_) => Ok(doctor::devices()),
+        Room::Checkpoint(act) => run(act).await,
+    }
+}
+
 async fn run(act: Act) -> Result<Output, Error> {
     let reader = |place: &Place| Ok::<_, Error>(Archive::open(Directory::reader(&place.dir)?, Options::default()));
     match act {
@@ -115,6 +135,15 @@ async fn run(act: Act) -> Result<Output, Error> {
             let compression = newest.and_then(|point| point.header.ok()).map(|header| header.compression).unwrap_or_default();
             let archive = Archive::open(Directory::writer(&place.dir)?, Options { keep, compression, ..Options::default() });
             list::compact(&archive, &place.dir).await
+        }
+    }
+}
+
+impl Room {
+    fn form(&self) -> &Form {
+        match self {
+            Room::Doctor(form) | Room::Devices(form) => form,
+            Room::Checkpoint(act) => &act.place().form,
         }
     }
 }
