@@ -5,20 +5,26 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds="${1:-20}"
 
+work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+
+# What nobody offers here, or nobody can be asked for, is no failure; what is offered and could not be installed is one.
 toolchain="${RESIDENT_NIGHTLY:-nightly}"
+not_to_be_had() { echo "not run: $1 can not be had ($2)" && exit 0; }
+not_installed() { tail -n 30 "$work/install" && echo "fuzz: $1 is offered and could not be installed ($2)" >&2 && exit 1; }
 if ! rustc "+$toolchain" --version >/dev/null 2>&1; then
-    rustup toolchain install "$toolchain" --profile minimal >/dev/null 2>&1 || true
+    how="rustup toolchain install $toolchain"
+    if ! rustup toolchain install "$toolchain" --profile minimal >"$work/install" 2>&1; then
+        if grep -qE 'could not download|no release found|command not found' "$work/install"; then not_to_be_had "the toolchain $toolchain" "$how"; fi
+        not_installed "the toolchain $toolchain" "$how"
+    fi
 fi
 if ! cargo "+$toolchain" fuzz --version >/dev/null 2>&1; then
-    cargo install --quiet --locked cargo-fuzz >/dev/null 2>&1 || true
-fi
-if ! cargo "+$toolchain" fuzz --version >/dev/null 2>&1; then
-    echo "not run: cargo-fuzz can not be had for the toolchain $toolchain (cargo install cargo-fuzz)"
-    exit 0
+    how="cargo install cargo-fuzz"
+    cargo info --quiet cargo-fuzz >/dev/null 2>&1 || not_to_be_had cargo-fuzz "$how"
+    cargo install --quiet --locked cargo-fuzz >"$work/install" 2>&1 || not_installed cargo-fuzz "$how"
 fi
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/fuzz"
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 # The same versions as the workspace.
 cp Cargo.lock checkpoint/fuzz/Cargo.lock
 cd checkpoint
