@@ -160,6 +160,15 @@ impl Findings {
         all.hold("list", archive.list().await, is_store);
         all.hold("verify", archive.verify().await, is_store);
         all.hold("put", directory.put("a", Default::default()).await, |error| matches!(error, StoreError::Forked));
+
+        // ractor's own, of the copies.
+        counter.kill();
+        group.actor().kill();
+        supervisor.cell().kill();
+        system.control().stop(None);
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
         all
     }
 }
