@@ -10,3 +10,4 @@ pub(crate) mod names;
 pub(crate) mod nursery;
 pub(crate) mod pump;
 pub(crate) mod route;
+pub(crate) mod runtime;

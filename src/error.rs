@@ -87,6 +87,11 @@ pub enum SpawnError {
     /// This process is a child that was forked from the system's.
     #[error("{FORKED}")]
     Forked,
+    /// There is no tokio runtime here, in which the actor's proxy would run.
+    #[error(
+        "there is no tokio runtime here for the actor's proxy: spawn within one (`#[tokio::main]`, `Runtime::block_on`, `Handle::enter`)"
+    )]
+    Runtime,
     /// ractor refused: the supervisor is shutting down, or the actor was killed while it started.
     #[error(transparent)]
     Ractor(SpawnErr),

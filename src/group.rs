@@ -121,7 +121,7 @@ pub(crate) async fn spawn<A: Resident, K: Key>(
     system: &System,
     supervisor: Option<ActorCell>,
 ) -> Result<(GpuGroup<A, K>, JoinHandle<()>), SpawnError> {
-    system.core().check_mine()?;
+    system.core().check_proxies()?;
     let group = Arc::new(OnceLock::new());
     let proxy = GroupActor { group: group.clone() };
     let start = Start { core: system.core().clone(), kind: A::KIND, gathered: gathered? };
@@ -364,7 +364,7 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
     /// Makes a member an actor of its own, with a proxy, a mailbox and links, and without a supervisor; or finds the one that it is. It
     /// stays a member, ends with the group, and leaves it when it is stopped. If it fails it ends, and stays a member that has failed.
     pub async fn member(&self, key: &K) -> Result<GpuRef<A>, MemberError> {
-        self.group.core.check_mine()?;
+        self.group.core.check_proxies()?;
         // In a task of its own: whoever gives up does not leave it half done.
         let detached = ractor::concurrency::spawn(self.group.clone().detach::<A>(key.clone()));
         detached.await.unwrap_or(Err(MemberError::Stopped)).map(GpuRef::new)

@@ -99,7 +99,7 @@ async fn start<A: Resident>(
     system: &System,
     supervisor: Option<ActorCell>,
 ) -> Result<(GpuRef<A>, JoinHandle<()>), SpawnError> {
-    system.core().check_mine()?;
+    system.core().check_proxies()?;
     let start = Start { origin: Origin::State(state), core: system.core().clone(), keeper: None, recovery: None };
     let (home, join) = proxy::start::<A>(name, start, supervisor).await?;
     Ok((GpuRef::new(home), join))

@@ -1,7 +1,6 @@
 //! A device with its pumps and its actors.
 
 pub(crate) mod control;
-mod runtime;
 pub(crate) mod stop;
 pub(crate) mod watch;
 
@@ -19,6 +18,7 @@ use crate::device::core::Core;
 use crate::device::later::{self, Timers};
 use crate::device::links::{self, Links};
 use crate::device::pump::Pump;
+use crate::device::runtime;
 use crate::error::{RouteError, StartError};
 use crate::shard::doorbell::Doorbell;
 use crate::shard::port::Port;

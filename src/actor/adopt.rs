@@ -54,7 +54,7 @@ impl System {
     /// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
     /// ```
     pub async fn adopt<A: Resident>(&self, address: Address<A>) -> Result<GpuRef<A>, AdoptError> {
-        self.core().check_mine()?;
+        self.core().check_proxies()?;
         // In a task of its own: whoever gives up does not leave it half done.
         let adopted = tokio::spawn(adopt::<A>(self.core().clone(), address));
         adopted.await.unwrap_or(Err(AdoptError::Nobody)).map(GpuRef::new)

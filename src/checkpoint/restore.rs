@@ -78,7 +78,7 @@ impl System {
         supervisor: Option<ActorCell>,
     ) -> Result<Restoration<A>, RestoreError> {
         let core = self.core();
-        core.check_mine()?;
+        core.check_proxies()?;
         let kinds = of_kind(checkpoint, A::KIND)?;
         let of_kind = |actor: &&Saved| kinds.contains(&checkpoint.kind_of(actor));
         let (live, failed): (Vec<_>, Vec<_>) =

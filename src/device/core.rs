@@ -21,6 +21,7 @@ use crate::device::links::{self, Links};
 use crate::device::names::Names;
 use crate::device::nursery::Nursery;
 use crate::device::route::Routes;
+use crate::device::runtime;
 use crate::error::SpawnError;
 use crate::fault::Subject;
 use crate::metrics::{Counts, Metrics, Totals};
@@ -129,6 +130,12 @@ impl Core {
     #[inline]
     pub(crate) fn is_mine(&self) -> bool {
         self.owner.is_me()
+    }
+
+    /// Refuses where no proxy can be started.
+    pub(crate) fn check_proxies(&self) -> Result<(), SpawnError> {
+        self.check_mine()?;
+        if runtime::is_here() { Ok(()) } else { Err(SpawnError::Runtime) }
     }
 
     pub(crate) fn check_mine(&self) -> Result<(), SpawnError> {

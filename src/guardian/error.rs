@@ -93,6 +93,11 @@ pub enum SupervisorError {
     /// This process was forked from the one that has started it, where it goes on.
     #[error("supervisor `{0}`: {FORKED}")]
     Forked(Arc<str>),
+    /// There is no tokio runtime here, in which it would run.
+    #[error(
+        "supervisor `{0}`: there is no tokio runtime here: start it within one (`#[tokio::main]`, `Runtime::block_on`, `Handle::enter`)"
+    )]
+    Runtime(Arc<str>),
     /// ractor refused.
     #[error("supervisor `{supervisor}` was not spawned: {why}")]
     Spawn {
@@ -113,7 +118,11 @@ impl SupervisorError {
                 end: End::StartFailed { cause, .. } | End::Intensity { cause, .. } | End::Escalated { cause, .. },
                 ..
             } => cause.root(),
-            SupervisorError::Ended { .. } | SupervisorError::Killed(_) | SupervisorError::Unlinked(_) | SupervisorError::Forked(_) => self,
+            SupervisorError::Ended { .. }
+            | SupervisorError::Killed(_)
+            | SupervisorError::Unlinked(_)
+            | SupervisorError::Forked(_)
+            | SupervisorError::Runtime(_) => self,
         }
     }
 }

@@ -15,6 +15,7 @@ use super::error::SupervisorError;
 use super::front::Front;
 use super::handle::SupervisorRef;
 use super::spec::ChildSpec;
+use crate::device::runtime;
 
 /// Where a supervisor begins: [`Supervisor::builder`].
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +88,9 @@ impl Builder {
     }
 
     async fn start_under(self, parent: Option<ActorCell>) -> Result<SupervisorRef, SupervisorError> {
+        if !runtime::is_here() {
+            return Err(SupervisorError::Runtime(self.name));
+        }
         let Launched { supervisor, join, ready } = self.launch(None, None).await?;
         // Whoever starts it may give up waiting.
         let unfinished = Unfinished(Some(supervisor.cell.clone()));

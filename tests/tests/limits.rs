@@ -14,8 +14,9 @@ use std::{env, fs};
 
 use ractor::call;
 use resident::checkpoint::{Archive, Directory, Options};
+use resident::guardian::SupervisorError;
 use resident::prelude::*;
-use resident::{DeviceMsg, Health, Isolation, Scope, StartError, StopError};
+use resident::{DeviceMsg, Health, Isolation, Scope, SpawnError, StartError, StopError};
 use resident_test_actors::*;
 use resident_tests::application::*;
 use resident_tests::*;
@@ -321,6 +322,24 @@ fn a_start_outside_of_a_runtime_is_refused() {
     assert!(matches!(&nowhere, Err(error @ StartError::Runtime) if error.to_string().contains("block_on")), "{nowhere:?}");
     let without_timers = Builder::new_current_thread().build().expect("a runtime").block_on(start());
     assert!(matches!(&without_timers, Err(error @ StartError::Runtime) if error.to_string().contains("enable_all")), "{without_timers:?}");
+}
+
+/// HO-14
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spawn_outside_of_a_runtime_is_refused() {
+    let system = System::start(config(None)).await.expect("nothing is short");
+    let used = system.clone();
+    let outside = move || {
+        let spawned = futures_now(Counter::spawn(None, Counter::default(), &used)).expect_err("there is no runtime");
+        assert!(matches!(spawned, SpawnError::Runtime) && spawned.to_string().contains("Handle::enter"), "{spawned}");
+        let group = futures_now(Counter::spawn_many(None, [(0, Counter::default())], &used)).expect_err("there is no runtime");
+        assert!(matches!(group, SpawnError::Runtime), "{group}");
+        let supervisor = futures_now(Supervisor::builder(unique("sup")).start()).expect_err("there is no runtime");
+        assert!(matches!(supervisor, SupervisorError::Runtime(_)), "{supervisor}");
+    };
+    std::thread::spawn(outside).join().expect("it does not panic");
+    assert_eq!(system.running(), 0);
+    assert!(system.stop().await.device.is_ok());
 }
 
 /// The future's result, which comes without a wait.

@@ -16,6 +16,11 @@ pub(crate) fn check() -> Result<(), StartError> {
     if is_paused() { Err(StartError::Paused) } else { Ok(()) }
 }
 
+/// Whether tasks can be started here: of proxies, of supervisors. tokio and ractor panic where they cannot.
+pub(crate) fn is_here() -> bool {
+    Handle::try_current().is_ok()
+}
+
 /// Whether time stands still for tokio, which it does not say. The tokio's span is around the real one: it is shorter only then.
 fn is_paused() -> bool {
     let (theirs, real) = (tokio::time::Instant::now(), Instant::now());
