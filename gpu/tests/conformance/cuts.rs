@@ -6,6 +6,7 @@ use std::thread;
 
 use resident_gpu::cut::{Cut, CutError, Ends, Hold, Load};
 use resident_gpu::rows::RowId;
+use resident_kernels::wire::WORK_WARPS;
 
 use super::*;
 
@@ -171,20 +172,21 @@ pub fn cut_rings(options: Options) {
     other.arena = 2 << 20;
     host.spawn(0, 1, &Breaker { handled: 0, sum: 0 });
     // Of the same warp as the first, however many a shard has.
-    host.spawn(4, 1, &Big::new(1));
+    const BESIDE: u32 = WORK_WARPS as u32;
+    host.spawn(BESIDE, 1, &Big::new(1));
     other.spawn(0, 1, &Emitter::default());
     other.cast::<Emitter, _>(0, 1, &EmitLate { minutes: 30, count: 1 });
     other.until("it has emitted", |device| device.progress(1).handled >= 2);
     // More than a shard takes up before it looks whether it is to leave.
     const BEHIND: u32 = 200;
-    let put = (0, 4, u32::from(<Big as Handles<Put>>::INDEX), size_of::<Put>());
+    let put = (0, BESIDE, u32::from(<Big as Handles<Put>>::INDEX), size_of::<Put>());
     let deposit = (0, 0, u32::from(<Breaker as Handles<Deposit>>::INDEX), size_of::<Deposit>());
     for turn in 0.. {
         host.call::<Breaker, _>(0, 1, 5, &Work { rounds });
         let before = host.device.progress(0).handled;
         host.until("it works", |device| device.busy(0).is_some() || device.progress(0).handled > before);
         for n in 0..BEHIND / 2 {
-            host.cast::<Big, _>(4, 1, &Put { at: 1, word: 9 });
+            host.cast::<Big, _>(BESIDE, 1, &Put { at: 1, word: 9 });
             host.call::<Breaker, _>(0, 1, 6 + n, &Deposit { n: 1 });
         }
         let cut = take(&[&host, &other], None);
