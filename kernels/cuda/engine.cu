@@ -23,6 +23,7 @@ ENGINE_FN void while_waiting(Block&) {}
 
 // Until something has come: to which queues, a bit each. 0 if the shard is to leave first.
 struct Spin {
+    enum : u32 { MOST = 0 };
     ENGINE_FN u32 operator()(Block& b, Lane& l) const {
         const Worker& w = b.workers[l.warp];
         const u64 host = peek(&w.cursor[INGRESS]), mail = peek(&w.cursor[INBOX]);
@@ -102,7 +103,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1) resident_engine(E
         if (lane() == 0) part(b);
     } else if (warp == 1) {
         u64 scans[WORK_WARPS] = {};
-        while (!any_lane(peek(&b.leaving)))
+        // Whoever works may wait for it until it has left.
+        while (any_lane(peek(&b.left) + 1 < b.warps + b.apart))
             for (u32 w = 0; w < b.warps; ++w) deliver_some(b, w, scans[w]);
         if (lane() == 0) part(b);
     } else {

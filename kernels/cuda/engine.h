@@ -62,15 +62,11 @@ ENGINE_FN void stand_by(Block& b, Lane& l, Course& course, bool led) {
 // Whose row it is: a frame that is for none is somebody's, too.
 ENGINE_FN u32 owner(const Block& b, u32 row, u32 op) { return op == OP_FENCE ? 0 : (row & (b.warps - 1)); }
 
-// Waits at a fence until every other warp has come as far; false if the shard is to leave first.
-ENGINE_FN bool wait_at_fence(Block& b, u64 at) {
-    for (;;) {
-        bool others = true;
-        for (u32 w = 1; w < b.warps; ++w) others = others && receive(&b.workers[w].cursor[INGRESS]) >= at;
-        if (others) return true;
-        if (peek(&b.leaving)) return false;
-        while_waiting(b);
-    }
+// Whether every other warp has come as far as a fence, which is the first's.
+ENGINE_FN bool others_are_at(const Block& b, u64 at) {
+    bool others = true;
+    for (u32 w = 1; w < b.warps; ++w) others = others && receive(&b.workers[w].cursor[INGRESS]) >= at;
+    return others;
 }
 
 // MB-2: what was handled of the inbox may be written again.
@@ -239,7 +235,8 @@ ENGINE_FN Batch pick(Block& b, const Lane& l, const Course& course, u32 queue, u
     if (const u32 fences = queue == INGRESS ? which_lanes(begins && op == OP_FENCE) : 0) {
         const u32 before = ones(live & lanes_below(first_one(fences)));
         if (before == 0) {
-            if (l.warp == 0 && !any_lane(wait_at_fence(b, base))) return nothing;
+            // It goes on with its inbox meanwhile: one that is behind may wait for that.
+            if (l.warp == 0 && !any_lane(others_are_at(b, base))) return nothing;
             end = from_lane(slots, first_one(live));
             begins = rank == 0;
         } else if (!single) {
@@ -338,26 +335,26 @@ ENGINE_FN u32 look_around(const Block& b, const Worker& w) {
 }
 
 // Handles what has come. With nothing there it calls `wait`, which says of which queues there is something, a bit each, and 0 when there
-// will be nothing; then it returns, or when the shard is to leave.
+// will be nothing; then it returns, or when the shard is to leave, or after `Wait::MOST` turns, if that is not 0.
 template <class Wait> ENGINE_FN void work(Block& b, Lane& l, Course& course, Wait& wait) {
     constexpr u32 BOTH = 1 << INGRESS | 1 << INBOX;
     const Worker& w = b.workers[l.warp];
     u32 state = look_around(b, w), there = BOTH;
-    for (u32 turn = 0; !(state & LEAVING); ++turn) {
+    for (u32 turn = 0; !(state & LEAVING) && (!Wait::MOST || turn < Wait::MOST); ++turn) {
         // The queues take turns while both have something.
         u32 came = 0;
         for (u32 k = 0; k < 2 && !came; ++k) {
             const u32 queue = (turn + k) & 1;
             if (there >> queue & 1 && (queue == INBOX || !(state & CONGESTED))) came = handle_batch(b, l, course, queue);
         }
-        there = BOTH;
         // Those that are left would take what all have taken.
         if (came && ones(live_lanes()) < (LANES + 1) / 2 && is_first(live_lanes())) ask_for_a_launch(b);
         state = look_around(b, w);
-        if (!came && !(state & LEAVING)) {
-            there = wait(b, l);
-            if (!there) return;
-        }
+        // What has come to one queue may have to wait, so it is not waited for again before both were looked at.
+        if (came || there != BOTH) { there = BOTH; continue; }
+        if (state & LEAVING) return;
+        there = wait(b, l);
+        if (!there) return;
     }
 }
 

@@ -40,10 +40,16 @@ class Idle {
     u32 turns = 0;
 };
 
-// Looks at the host's ring, and with `look` at the control line, and delivers what is late; whether anything was staged.
-u32 poll_and_deliver(Block& b, Beside& beside, bool look) {
-    for (u32 w = 0; w < b.warps; ++w) deliver_some(b, w, beside.scans[w]);
-    return poll(b, beside.poller, look);
+// Delivers what is late; whether any has gone.
+bool deliver_some(Block& b, Beside& beside) {
+    bool any = false;
+    for (u32 w = 0; w < b.warps; ++w) any |= deliver_some(b, w, beside.scans[w]);
+    return any;
+}
+// The same, and looks at the host's ring, and with `look` at the control line.
+bool poll_and_deliver(Block& b, Beside& beside, bool look) {
+    const bool any = deliver_some(b, beside);
+    return poll(b, beside.poller, look) || any;
 }
 
 void poll_until_leaving(HostBlock& b) {
@@ -54,12 +60,18 @@ void poll_until_leaving(HostBlock& b) {
         if (poll_and_deliver(b, beside, true)) idle.reset();
         else idle.wait();
     }
+    // Whoever works may wait for it until it has left.
+    while (peek(&b.left) < b.warps) {
+        if (deliver_some(b, beside)) idle.reset();
+        else idle.wait();
+    }
     part(b);
 }
 
 // A work warp with a thread of its own.
 void work_until_leaving(HostBlock& b, u32 warp) {
     struct {
+        enum : u32 { MOST = 0 };
         Idle idle;
         u64 rounds = 0;
         u32 operator()(Block& b, Lane& l) {
@@ -81,7 +93,11 @@ void work_until_leaving(HostBlock& b, u32 warp) {
 }
 
 void poll_and_work_until_leaving(Block& b) {
-    struct { u32 operator()(Block&, const Lane&) const { return 0; } } not_at_all;
+    // Its inbox may never be empty, and the ring is looked at in between.
+    struct {
+        enum : u32 { MOST = 16 };
+        u32 operator()(Block&, const Lane&) const { return 0; }
+    } not_at_all;
     Idle idle;
     bool look = true;
     Beside beside{start_polling(b), {}};
@@ -91,10 +107,10 @@ void poll_and_work_until_leaving(Block& b) {
     if (settle(b, *lane)) {
         Course course = resume(b, *lane);
         for (u32 turn = 0; !beside.poller.leaving; ++turn) {
-            const u32 slots = poll_and_deliver(b, beside, look || turn % LOOK_EVERY == 0);
+            const bool any = poll_and_deliver(b, beside, look || turn % LOOK_EVERY == 0);
             const u64 rounds = b.workers[0].rounds;
             work(b, *lane, course, not_at_all);
-            look = !slots && rounds == b.workers[0].rounds;
+            look = !any && rounds == b.workers[0].rounds;
             if (look) idle.wait();
             else idle.reset();
         }

@@ -31,12 +31,15 @@ ENGINE_FN Chunk as_void(Chunk c3) { return {c3.lo, (c3.hi & ~(0xffffull << 32)) 
 
 // ---- sending ---------------------------------------------------------------------------------------------------------
 
-// What a quarter holds is left for a loss (`mend_inbox`).
-ENGINE_FN u64 outbox_room(const Mail& m) { return 3ull << m.outbox_log2 >> 2; }
+// An eighth is left for a loss (`mend_inbox`), and another for while receivers have left or not begun, which take nothing then.
+ENGINE_FN u64 outbox_room(const Block& b) {
+    const bool still = peek(&b.leaving) || peek(&b.settled) != b.warps;
+    return (still ? 7ull : 6ull) << b.mail.outbox_log2 >> 3;
+}
 // SYNC outbox-room: pairs with `deliver_some`.
-ENGINE_FN bool outbox_has_room(const Block& b, const Worker& w, u32 slots) { return peek(&w.outbox_tail) + slots - receive(&w.outbox_head) <= outbox_room(b.mail); }
+ENGINE_FN bool outbox_has_room(const Block& b, const Worker& w, u32 slots) { return peek(&w.outbox_tail) + slots - receive(&w.outbox_head) <= outbox_room(b); }
 
-// MB-3: waits for room in the outbox as long as frames go from there, or might: a receiver may be waiting for the host.
+// MB-3: waits for room in the outbox as long as frames go from there, or might: a receiver of this shard may be waiting for the host.
 ENGINE_CALL bool wait_for_outbox(Block& b, Worker& w, u32 slots) {
     known(b), known(w);
     constexpr u64 PATIENCE_US = 100000;
@@ -44,7 +47,7 @@ ENGINE_CALL bool wait_for_outbox(Block& b, Worker& w, u32 slots) {
     while (!outbox_has_room(b, w, slots)) {
         const u64 now = clock_micros(), before = head;
         head = peek(&w.outbox_head);
-        if (head != before) since = now;
+        if (head != before || peek(&b.waits)) since = now;
         else if (now - since > PATIENCE_US) return false;
         while_waiting(b);
         pause_ns(200);
@@ -108,16 +111,16 @@ template <class Lanes> ENGINE_CALL void put_late(Block& b, Lane& l, const Lanes&
 template <class Lanes> ENGINE_FN void send_frames(Block& b, Lane& l, const Lanes& lanes, bool mine, const Sending& f, const u32* words, bool commits) {
     const Mail& m = b.mail;
     const u32 to = mailbox_of(m, f.to, f.row), slots = slots_for(f.bytes);
+    if (!outbox_has_room(b, b.workers[l.warp], lanes.sum(mine ? slots : 0)) && !lanes.any(wait_for_outbox(b, b.workers[l.warp], lanes.sum(mine ? slots : 0)))) {
+        if (mine) l.ctx.fault = FAULT_OUTBOX;
+        return;
+    }
     u64 stamp = 0;
     if (mine) {
         commits = commits && !l.seen;
         if (!commits) mark_seen(l);
         l.slots += slots;
         stamp = next_stamp(l);
-    }
-    if (!outbox_has_room(b, b.workers[l.warp], lanes.sum(mine ? slots : 0)) && !lanes.any(wait_for_outbox(b, b.workers[l.warp], lanes.sum(mine ? slots : 0)))) {
-        if (mine) l.ctx.fault = FAULT_OUTBOX;
-        return;
     }
     // Those of one slot for the same inbox take one ticket.
     const u32 group = lanes.same(!mine ? ~0u : slots == 1 ? to : ~1u - lane()), leader = first_one(group);
@@ -138,12 +141,14 @@ template <class Lanes> ENGINE_FN void send_frames(Block& b, Lane& l, const Lanes
     if (lanes.any(late)) put_late(b, l, lanes, late, f, words, stamp, to, ticket);
 }
 
-// Sends what lanes hold back, each in the order in which it has sent it. With `done` their messages are done otherwise.
+// Sends what lanes hold back, each in the order in which it has sent it; behind one that has found no room, nothing. With `done` their messages
+// are done otherwise.
 template <class Lanes> ENGINE_FN void send_held(Block& b, Lane& l, const Lanes& lanes, bool done) {
     const Held* const held = l.rest->held;
-    for (u32 i = 0; lanes.any(i < l.held); ++i) send_frames(b, l, lanes, i < l.held, held[i].head, (const u32*)held[i].payload, false);
+    const auto goes_on = [&] { return l.ctx.fault != FAULT_OUTBOX; };
+    for (u32 i = 0; lanes.any(i < l.held); ++i) send_frames(b, l, lanes, i < l.held && goes_on(), held[i].head, (const u32*)held[i].payload, false);
     l.held = 0;
-    send_frames(b, l, lanes, l.last.op != 0, l.last, (const u32*)l.outgoing, done && !l.ctx.fault && !l.ctx.ended);
+    send_frames(b, l, lanes, l.last.op != 0 && goes_on(), l.last, (const u32*)l.outgoing, done && !l.ctx.fault && !l.ctx.ended);
     l.last.op = 0;
 }
 // One lane by itself, in the middle of its handler or behind it. Others of its warp may be about to do the same.
@@ -203,8 +208,9 @@ ENGINE_FN void learn(Block& b, const Lane& l, u32 kind) {
 // How many messages may be handled side by side, of which one sends `slots` slots at most, so that the outbox holds what all do, if no
 // inbox has room.
 ENGINE_FN u32 side_by_side(const Block& b, const Worker& w, u32 slots) {
+    const u64 room = outbox_room(b), taken = peek(&w.outbox_tail) - peek(&w.outbox_head);
     // 32 bits: a division of 64 is a call of seventy instructions, for every batch.
-    return ((u32)outbox_room(b.mail) - (u32)(peek(&w.outbox_tail) - peek(&w.outbox_head))) / slots;
+    return taken < room ? (u32)(room - taken) / slots : 0;
 }
 
 // The outbox is as full as it may be before the host has to wait.
@@ -244,23 +250,28 @@ ENGINE_FN bool deliver(const Mail& m, u32 own, u64 at, const LateFrame& late) {
 }
 
 // MB-3: delivers what it can of a warp's outbox, looking at a slot to a lane from `scan` on: all lanes of a warp that runs no handler, one after
-// another on a CPU. Order is that of the tickets, so what finds no room holds up nothing behind it.
-ENGINE_FN void deliver_some(Block& b, u32 warp, u64& scan) {
+// another on a CPU. Order is that of the tickets, so what finds no room holds up nothing behind it. Whether any has gone.
+ENGINE_FN bool deliver_some(Block& b, u32 warp, u64& scan) {
     const Mail& m = b.mail;
     Worker& w = b.workers[warp];
     const u32 own = mailbox_of_warp(m, b.shard, warp);
     const u64 head = peek(&w.outbox_head);
     // SYNC late: pairs with `put_late`.
     const u64 tail = receive(&w.outbox_tail);
-    if (head == tail) return;
+    if (head == tail) return false;
     if (scan < head || scan >= tail) scan = head;
-    const u64 at = scan + lane();
-    if (at < tail) {
+    // A CPU's lane looks at as many as a warp.
+    constexpr u32 SLOTS = 32;
+    bool any = false;
+    for (const u64 end = scan + SLOTS; scan < end; scan += LANES) {
+        const u64 at = scan + lane();
+        if (at >= tail) continue;
         const LateFrame found = late_of(m, own, at);
-        if (found.slots && deliver(m, own, at, found)) is_gone(m, own, at);
+        if (!found.slots || !deliver(m, own, at, found)) continue;
+        is_gone(m, own, at);
+        any = true;
     }
     sync_lanes();
-    scan += LANES;
     // What has gone from the front on.
     u64 next = head;
     for (bool gone = true; gone && next < tail;) {
@@ -272,9 +283,9 @@ ENGINE_FN void deliver_some(Block& b, u32 warp, u64& scan) {
     if (next != head && lane() == 0) {
         keep_word(&b.saved->outbox_heads[warp], next);
         // SYNC outbox-room: pairs with `outbox_has_room`.
-        give_back(&w.outbox_head, next);
+        pass(&w.outbox_head, next);
     }
-    sync_lanes();
+    return any_lane(any);
 }
 
 // ---- begin of a launch -----------------------------------------------------------------------------------------------
@@ -335,8 +346,9 @@ ENGINE_FN void mend_lane(const EngineParams& p, u32 shard, u32 lane) {
         const LateFrame& late = late_of(m, own, at);
         sent = late.slots && late.inbox == to && late.ticket == ticket;
     }
-    s.sending = sent ? s.sending : 0;
-    s.ticket = SENT;
+    // In this order: whoever mends once more has the same answer.
+    if (!sent) keep_word(&s.sending, 0);
+    keep_word(&s.ticket, SENT);
 }
 
 // MB-4, then: what is late is written, as far as there is room.
@@ -349,12 +361,18 @@ ENGINE_FN void mend_outbox(const EngineParams& p, u32 own) {
     }
 }
 
-// Which slots of an inbox are spoken for by what is late: a bit each, from its head on. The bits of all inboxes stand one behind another.
-ENGINE_FN u64 marks_of(const EngineParams& p, u32 at) {
-    u64 bits = 0;
+// Which slots of an inbox are spoken for by what is late: a bit each, from its head on. The bits of all inboxes stand one behind another, those
+// of each from `Mailbox::mark` on.
+ENGINE_FN u64 marks_for(const EngineParams& p, u32 at) {
     const Mail m = mail_of(p, ((const RegionHeader*)p.region)->shards);
-    for (u32 i = 0; i < at; ++i) bits += (take(&mailbox(m, i).tail) - head_of(p, i) + 31) / 32 * 32;
-    return bits;
+    return (take(&mailbox(m, at).tail) - head_of(p, at) + 31) / 32 * 32;
+}
+ENGINE_FN void place_marks(const Mail& m, u32 boxes) {
+    for (u64 at = 0, end = 0; at < boxes; ++at) {
+        const u64 bits = mailbox(m, at).mark;
+        mailbox(m, at).mark = end;
+        end += bits;
+    }
 }
 ENGINE_FN void mark_late(const EngineParams& p, u32 own) {
     const Mail m = mail_of(p, ((const RegionHeader*)p.region)->shards);
@@ -363,7 +381,7 @@ ENGINE_FN void mark_late(const EngineParams& p, u32 own) {
         const LateFrame& late = late_of(m, own, at);
         const u32 slots = late.slots & ~VOIDS;
         if (!slots) continue;
-        const u64 first = marks_of(p, late.inbox) + late.ticket - head_of(p, late.inbox);
+        const u64 first = mailbox(m, late.inbox).mark + late.ticket - head_of(p, late.inbox);
         for (u64 bit = first; bit < first + slots; ++bit) set_bit((u32*)p.marks, bit);
     }
 }
@@ -373,7 +391,7 @@ ENGINE_FN void mend_inbox(const EngineParams& p, u32 own) {
     const Mail m = mail_of(p, ((const RegionHeader*)p.region)->shards);
     ShardState& s = shards_of(p)[own / p.warps];
     u64& out = s.outbox_tails[own % p.warps];
-    const u64 tail = take(&mailbox(m, own).tail), head = head_of(p, own), end = head + (1ull << m.inbox_log2), marks = marks_of(p, own);
+    const u64 tail = take(&mailbox(m, own).tail), head = head_of(p, own), end = head + (1ull << m.inbox_log2), marks = mailbox(m, own).mark;
     Chunk* const in = inbox(m, own);
     for (u64 at = head; at < tail;) {
         const u32 slots = at < end ? frame_at(in, m.inbox_log2, at, tail) : 0;
@@ -381,9 +399,12 @@ ENGINE_FN void mend_inbox(const EngineParams& p, u32 own) {
         if (!slots && !is_late && at < end) make_void(in, m.inbox_log2, at);
         if (!slots && !is_late && at >= end) {
             LateFrame& last = late_of(m, own, out - 1);
-            // A run of them is one.
-            if (out != s.outbox_heads[own % p.warps] && last.inbox == own && last.slots & VOIDS && last.ticket + (last.slots & ~VOIDS) == at && (last.slots & ~VOIDS) < 32) ++last.slots;
-            else {
+            const u64 first = s.outbox_heads[own % p.warps];
+            // A run of them is one. It is not longer than an inbox is sure to have room for at once.
+            const bool goes_on = out != first && last.inbox == own && last.slots & VOIDS && last.ticket + (last.slots & ~VOIDS) == at &&
+                (last.slots & ~VOIDS) < 1u << m.inbox_log2 >> 2;
+            if (goes_on) ++last.slots;
+            else if (out - first < 1ull << m.outbox_log2) {
                 make_void(outbox(m, own), m.outbox_log2, out);
                 late_of(m, own, out++) = {at, own, VOIDS | 1};
             }
@@ -397,11 +418,16 @@ template <class Sync> ENGINE_FN void mend(const EngineParams& p, Hand hand, Sync
     const u32 shards = ((const RegionHeader*)p.region)->shards, boxes = shards * p.warps;
     const Mail m = mail_of(p, shards);
     for (u32 i = hand.index; i < shards * WORK_LANES; i += hand.count) mend_lane(p, i / WORK_LANES, i % WORK_LANES);
-    for (u32 i = hand.index; i < boxes; i += hand.count) publish(&mailbox(m, i).head, head_of(p, i));
+    for (u32 i = hand.index; i < boxes; i += hand.count) {
+        publish(&mailbox(m, i).head, head_of(p, i));
+        mailbox(m, i).mark = marks_for(p, i);
+    }
     sync();
+    if (hand.index == 0) place_marks(m, boxes);
     for (u32 i = hand.index; i < boxes; i += hand.count) mend_outbox(p, i);
-    const u64 words = marks_of(p, boxes) / 32;
-    for (u64 i = hand.index; i < words; i += hand.count) ((u32*)p.marks)[i] = 0;
+    sync();
+    for (u32 i = hand.index; i < boxes; i += hand.count)
+        for (u64 word = 0; word < marks_for(p, i) / 32; ++word) ((u32*)p.marks)[mailbox(m, i).mark / 32 + word] = 0;
     sync();
     for (u32 i = hand.index; i < boxes; i += hand.count) mark_late(p, i);
     sync();

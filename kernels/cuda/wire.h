@@ -41,7 +41,7 @@ constexpr u64 SENT = 0xffffffffffffffffull;
 constexpr u64 DONE = 0x4000000000000000ull;
 constexpr u64 FROM_ACTOR = 0x0000010000000000ull;
 constexpr u64 REGION_MAGIC = 0x746e656469736572ull;
-constexpr u64 WIRE_FINGERPRINT = 0x707f1026872e2e28ull;
+constexpr u64 WIRE_FINGERPRINT = 0xa55c9585ec4f12a9ull;
 
 constexpr u32 OP_CAST = 1;
 constexpr u32 OP_CALL = 2;
@@ -330,13 +330,15 @@ static_assert(__builtin_offsetof(LaneState, undo) == 64, "LaneState.undo");
 
 struct alignas(256) Mailbox {
     u64 tail;
-    u64 pad0[15];
+    u64 mark;
+    u64 pad0[14];
     u64 head;
     u64 pad1[15];
 };
 static_assert(sizeof(Mailbox) == 256, "Mailbox");
 static_assert(__builtin_offsetof(Mailbox, tail) == 0, "Mailbox.tail");
-static_assert(__builtin_offsetof(Mailbox, pad0) == 8, "Mailbox.pad0");
+static_assert(__builtin_offsetof(Mailbox, mark) == 8, "Mailbox.mark");
+static_assert(__builtin_offsetof(Mailbox, pad0) == 16, "Mailbox.pad0");
 static_assert(__builtin_offsetof(Mailbox, head) == 128, "Mailbox.head");
 static_assert(__builtin_offsetof(Mailbox, pad1) == 136, "Mailbox.pad1");
 

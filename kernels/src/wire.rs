@@ -628,8 +628,10 @@ layouts! {
     struct Mailbox : 256 {
         /// Slots given out to senders, in all.
         tail: u64,
+        /// Where its bits begin among those of all inboxes, for whoever mends them.
+        mark: u64,
         /// Zero.
-        pad0: u64[15],
+        pad0: u64[14],
         /// Slots handled, in all: what senders may use again.
         head: u64,
         /// Zero.
