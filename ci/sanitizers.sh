@@ -38,7 +38,7 @@ trap 'rm -f "$log"' EXIT
 build() { # sanitizer: builds the tests and sets $<test> to each one's program
     export CARGO_TARGET_DIR="target/$1" CXXFLAGS="-fsanitize=$1 -g -DENGINE_WATCH"
     # The system is called through libc, where the sanitizers see what it writes (memmap2 always does).
-    export RUSTFLAGS="-Zsanitizer=$1 --cfg rustix_use_libc"
+    export RUSTFLAGS="-Zsanitizer=$1 --cfg rustix_use_libc --cfg small_inboxes"
     cargo "+$toolchain" test -Zbuild-std --target "$host" -p resident-gpu --test conformance --test rings --test replies --no-run --message-format=json >"$log"
     local test
     for test in conformance rings replies; do
@@ -62,7 +62,7 @@ thread() {
     "$conformance" cpu
     "$rings" two_threads
     "$replies"
-    for end in staged/store staged/load stage-free/store stage-free/load inbox-room/store inbox-room/load inbox-ticket helper/open helper/left; do
+    for end in staged/store staged/load stage-free/store stage-free/load inbox-room/store inbox-room/load helper/open helper/left; do
         for turn in 1 2 3; do
             if RESIDENT_WEAKEN="$end" "$conformance" cpu_threads >"$log" 2>&1; then continue; fi
             if grep -q 'SUMMARY: ThreadSanitizer: data race' "$log"; then

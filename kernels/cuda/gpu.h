@@ -145,9 +145,7 @@ ENGINE_FN u64 look_for_room(const u64* head) { return __nv_atomic_load_n(const_c
 ENGINE_FN u64 look_at_tail(const u64* tail) { return look_for_room(tail); }
 ENGINE_FN void give_room(u64* head, u64 v) { __nv_atomic_store_n(head, v, __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_DEVICE); }
 
-// Gives out `n` slots of a ring that several shards write; the first of them. Relaxed: whose slots these were is known to be handled
-// by a word that was loaded, and acted upon, before a ticket ahead of this one was taken.
-// SYNC inbox-ticket: each pairs with those before it.
+// Gives out `n` slots of a ring that several warps write; the first of them. Relaxed: whoever has a ticket looks for room itself.
 ENGINE_FN u64 take_ticket(u64* tail, u64 n) { return __nv_atomic_fetch_add(tail, n, __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_DEVICE); }
 
 // Adds across the device; what was there.

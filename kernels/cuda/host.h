@@ -114,8 +114,8 @@ inline u32 first_one(u32 bits) { return (u32)__builtin_ctz(bits); }
 inline bool is_first(u32) { return true; }
 inline u32 first_zero(u32 bits) { return (u32)__builtin_ctz(~bits); }
 
-// SYNC inbox-ticket: each pairs with those before it: who writes behind others' slots has what they have seen of the head.
-inline u64 take_ticket(u64* tail, u64 n) { return __atomic_fetch_add(tail, n, weakened("inbox-ticket") ? __ATOMIC_RELAXED : __ATOMIC_ACQ_REL); }
+// Relaxed: whoever has a ticket looks for room itself.
+inline u64 take_ticket(u64* tail, u64 n) { return __atomic_fetch_add(tail, n, __ATOMIC_RELAXED); }
 // SYNC inbox-room: a shard's word of how far it has come pairs with the loads of those who look for room.
 inline u64 look_for_room(const u64* head) { return weakened("inbox-room/load") ? peek(head) : take(head); }
 inline u64 look_at_tail(const u64* tail) { return take(tail); }

@@ -8,7 +8,7 @@
 //
 // A slot of an inbox gets a word, so that its neighbours do not push it out of what ThreadSanitizer remembers: who writes the slot writes
 // it, the poller that has read the slot reads it. The orderings there are
-// `inbox-room/store`, `inbox-room/load` and `inbox-ticket`.
+// `inbox-room/store` and `inbox-room/load`.
 //
 // What lanes do together is of ordinary accesses: `helper/open` and `helper/left`.
 #pragma once

@@ -121,10 +121,12 @@ impl Gpu {
             _ => return Err(PeerError::NoHandlers),
         };
         let mut state = std::ptr::null_mut();
-        // SAFETY: no options; the texts end in a zero byte and outlive the calls; the image lives as long as the state, which is not
+        // SAFETY: one option, of a number; the texts end in a zero byte and outlive the calls; the image lives as long as the state, which is not
         // destroyed, as the module is not.
         unsafe {
-            sys::cuLinkCreate_v2(0, std::ptr::null_mut(), std::ptr::null_mut(), &mut state).result().during("cuLinkCreate")?;
+            let mut options = [sys::CUjit_option::CU_JIT_MAX_REGISTERS];
+            let mut values = [resident_kernels::wire::MAX_REGISTERS as *mut c_void];
+            sys::cuLinkCreate_v2(1, options.as_mut_ptr(), values.as_mut_ptr(), &mut state).result().during("cuLinkCreate")?;
             for ptx in [resident_kernels::engine::PTX, handlers] {
                 let text = CString::new(ptx).expect("PTX is text");
                 let bytes = text.as_bytes_with_nul();
