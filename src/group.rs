@@ -188,7 +188,7 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
         if let Err(unsent) = self.ready() {
             return Err(unsent.with(msg));
         }
-        self.group.push::<A>(key, msg).map(drop)
+        self.group.push(key, msg).map(drop)
     }
 
     /// Sends each of these to its member, in their order: as [`tell`](Self::tell), but members are looked up several at a time, which is what a
@@ -229,7 +229,7 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
     /// ```
     pub fn tell_many(&self, messages: &mut Vec<(K, A::Msg)>) -> Result<(), CastError<()>> {
         self.ready().map_err(|unsent| unsent.with(()))?;
-        self.group.push_many::<A>(messages)
+        self.group.push_many(messages)
     }
 
     /// Sends a message to a member, waiting while the ring is full.
@@ -237,7 +237,7 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
         if let Err(unsent) = self.ready() {
             return Err(unsent.with(msg));
         }
-        self.group.send::<A>(key, msg).await.map(drop)
+        self.group.send(key, msg).await.map(drop)
     }
 
     /// Calls a member, as [`GpuRef::call`] does: `build` gets the reply port and makes the message. Waits while the ring is full;
@@ -253,7 +253,7 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
             return Err(CallError::Unsent(unsent.with(msg)));
         }
         let exchange = async {
-            let sent = self.group.send::<A>(key, msg).await.map_err(|unsent| match unsent {
+            let sent = self.group.send(key, msg).await.map_err(|unsent| match unsent {
                 CastError::Failed(_, fault) => CallError::Failed(fault),
                 unsent => CallError::Unsent(unsent),
             })?;

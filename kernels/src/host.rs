@@ -6,6 +6,8 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use crate::lanes::Work;
 use crate::wire::{BIRTH_NONE, CtxRaw, MAX_PAYLOAD, RawAddress, RawJob, ReplyTo};
 
+#[cfg(feature = "host")]
+mod envelope;
 #[cfg(feature = "ractor")]
 mod message;
 #[cfg(feature = "host")]
@@ -13,8 +15,10 @@ mod modules;
 #[cfg(feature = "host")]
 pub(crate) mod panics;
 
+#[cfg(feature = "host")]
+pub use envelope::{Completion, Envelope};
 #[cfg(feature = "ractor")]
-pub use message::{Completion, Cross, Resident, complete, of_bytes, to_bytes};
+pub use message::{Cross, Resident, complete, of_bytes, to_bytes};
 #[cfg(feature = "host")]
 pub use modules::{Gpu, MODULES, Module, locate, modules};
 

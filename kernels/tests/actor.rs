@@ -207,7 +207,7 @@ fn emitted_messages_go_to_the_engine() {
 mod ractor_enum {
     use super::*;
     use ractor::RpcReplyPort;
-    use resident_kernels::host::{Cross, Resident};
+    use resident_kernels::host::{Cross, Envelope};
 
     fn port<T>() -> (RpcReplyPort<T>, tokio::sync::oneshot::Receiver<T>) {
         let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -218,19 +218,19 @@ mod ractor_enum {
     fn a_cast_is_its_index_and_bytes() {
         let mut out = [0xff; MAX_PAYLOAD];
         let msg = GateMsg::Pass(Pass { count: 9 });
-        assert_eq!((Gate::index(&msg), <Gate as Resident>::encode(&msg, &mut out)), (0, 4));
+        assert_eq!((msg.index(), msg.encode(&mut out)), (0, 4));
         assert_eq!(out[..4], [9, 0, 0, 0]);
-        assert!(!Gate::wants_reply(&msg));
-        assert!(Gate::completion(msg).is_none());
-        assert_eq!((Gate::index(&GateMsg::Close), <Gate as Resident>::encode(&GateMsg::Close, &mut out)), (1, 0));
+        assert!(!msg.wants_reply());
+        assert!(msg.completion().is_none());
+        assert_eq!((GateMsg::Close.index(), GateMsg::Close.encode(&mut out)), (1, 0));
     }
 
     #[test]
     fn a_call_is_completed_by_its_bytes() {
         let (port, mut receiver) = port();
         let msg = GateMsg::Ask(port);
-        assert!(Gate::wants_reply(&msg));
-        let complete = Gate::completion(msg).unwrap();
+        assert!(msg.wants_reply());
+        let complete = msg.completion().unwrap();
         let mut bytes = [0; size_of::<Passed>()];
         let passed = Passed { open: 1, passed: 5 };
         passed.encode(&mut bytes);
@@ -243,16 +243,16 @@ mod ractor_enum {
         let (port, mut receiver) = port();
         let msg = GateMsg::AskPowers(AskPowers { base: 3 }, port);
         let mut out = [0; MAX_PAYLOAD];
-        assert_eq!((Gate::index(&msg), <Gate as Resident>::encode(&msg, &mut out)), (3, 8));
+        assert_eq!((msg.index(), msg.encode(&mut out)), (3, 8));
         assert_eq!(out[0], 3);
-        drop(Gate::completion(msg));
+        drop(msg.completion());
         assert_eq!(receiver.try_recv().unwrap_err(), tokio::sync::oneshot::error::TryRecvError::Closed);
     }
 
     #[test]
     fn a_short_reply_closes_the_port() {
         let (port, mut receiver) = port();
-        Gate::completion(GateMsg::Ask(port)).unwrap()(&[0; 3]);
+        GateMsg::Ask(port).completion().unwrap()(&[0; 3]);
         assert!(receiver.try_recv().is_err());
     }
 
@@ -263,11 +263,11 @@ mod ractor_enum {
         assert!(matches!(there(GateMsg::Close), GateMsg::Close));
         let (port, mut receiver) = port();
         let lost = there(GateMsg::Ask(port));
-        assert_eq!(Gate::index(&lost), u16::MAX);
-        assert!(!Gate::wants_reply(&lost));
+        assert_eq!(lost.index(), u16::MAX);
+        assert!(!lost.wants_reply());
         assert!(receiver.try_recv().is_err(), "the caller sees its port closed");
         for bytes in [vec![], vec![0], vec![0, 0, 1], vec![9, 9], vec![2, 0]] {
-            assert_eq!(Gate::index(&GateMsg::of_bytes(bytes)), u16::MAX);
+            assert_eq!(GateMsg::of_bytes(bytes).index(), u16::MAX);
         }
     }
 
@@ -297,6 +297,6 @@ mod ractor_enum {
             }
         }
         let (port, _receiver) = port();
-        assert_eq!(Local::index(&LocalMsg::Next(port)), 0);
+        assert_eq!(LocalMsg::Next(port).index(), 0);
     }
 }

@@ -193,7 +193,7 @@ impl<A: Resident> GpuRef<A> {
             return Err(CastError::Stopped(msg));
         }
         let life = self.home.life();
-        match life.port.send::<A>(&**life, Path::Ring, msg) {
+        match life.port.send(&**life, Path::Ring, msg) {
             Err(CastError::Stopped(msg) | CastError::Lost(msg)) if self.home.may_return() => Err(CastError::Full(msg)),
             done => done,
         }
@@ -227,7 +227,7 @@ impl<A: Resident> GpuRef<A> {
         if !self.is_taking() {
             return Err(CastError::Stopped(msg));
         }
-        self.home.send::<A>(Path::Ring, msg).await
+        self.home.send(Path::Ring, msg).await
     }
 
     /// Calls the actor, as ractor's `call` does: `build` gets the reply port and makes the message. Waits while the ring is

@@ -17,8 +17,8 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::{Condvar, Mutex};
 use ractor::{ActorCell, SupervisionEvent};
 use resident_gpu::rows::RowId;
-use resident_kernels::actor::Kind;
-use resident_kernels::host::Resident;
+use resident_kernels::actor::{Actor, Kind};
+use resident_kernels::host::Envelope;
 use tokio::sync::{Notify, oneshot};
 
 use crate::actor::ends::{Ends, IncarnationEnds};
@@ -149,10 +149,10 @@ impl Home {
     }
 
     /// Sends a message, waiting for room in the ring and for the actor's next incarnation (H-2); the incarnation that has it.
-    pub(crate) async fn send<A: Resident>(&self, path: Path, mut msg: A::Msg) -> Result<Arc<Incarnation>, CastError<A::Msg>> {
+    pub(crate) async fn send<E: Envelope>(&self, path: Path, mut msg: E) -> Result<Arc<Incarnation>, CastError<E>> {
         loop {
             let life = self.life().clone();
-            msg = match life.send::<A>(path, msg).await {
+            msg = match life.send(path, msg).await {
                 Ok(()) => return Ok(life),
                 Err(CastError::Stopped(msg) | CastError::Lost(msg)) if self.may_return() => msg,
                 Err(unsent) => return Err(unsent),
@@ -233,7 +233,7 @@ impl Home {
     }
 
     /// H-1: starts the next incarnation on `core`; `beginning` says with what, once there is a place for it.
-    pub(crate) fn restart<A: Resident>(
+    pub(crate) fn restart<A: Actor>(
         self: &Arc<Self>,
         core: &Arc<Core>,
         beginning: impl FnOnce(&Incarnation) -> Beginning,

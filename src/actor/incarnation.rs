@@ -11,9 +11,9 @@ use ractor::ActorCell;
 use resident_gpu::arena::Cell;
 use resident_gpu::ring::Frame;
 use resident_gpu::rows::RowId;
-use resident_kernels::actor::Kind;
+use resident_kernels::actor::{Actor, Kind};
 use resident_kernels::address::Address;
-use resident_kernels::host::Resident;
+use resident_kernels::host::Envelope;
 use resident_kernels::wire::{MAX_PAYLOAD, OP_CAST, OP_READ, OP_SPAWN, OP_STOP};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
@@ -113,7 +113,7 @@ pub(crate) struct Ending {
 
 impl Place {
     /// Takes a row and room for the state of an `A`. Nothing is sent yet.
-    pub(crate) fn claim<A: Resident>(core: &Arc<Core>) -> Result<Place, SpawnError> {
+    pub(crate) fn claim<A: Actor>(core: &Arc<Core>) -> Result<Place, SpawnError> {
         core.check_running()?;
         let kind_index = core.device.kind_index(A::KIND).ok_or(SpawnError::Kind(A::KIND.name))?;
         let state = core.arena.lock().allocate(A::KIND.state_bytes)?;
@@ -291,10 +291,10 @@ impl Incarnation {
     }
 
     /// Sends a message, waiting for room in the ring.
-    pub(crate) async fn send<A: Resident>(&self, path: Path, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
-        match self.port.send::<A>(self, path, msg) {
+    pub(crate) async fn send<E: Envelope>(&self, path: Path, msg: E) -> Result<(), CastError<E>> {
+        match self.port.send(self, path, msg) {
             Err(CastError::Full(msg)) => {
-                let again = |msg| match self.port.send::<A>(self, path, msg) {
+                let again = |msg| match self.port.send(self, path, msg) {
                     Err(CastError::Full(msg)) => Err(msg),
                     done => Ok(done),
                 };

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use ractor::concurrency::JoinHandle;
 use ractor::{Actor as _, ActorCell, ActorProcessingErr, ActorRef};
-use resident_kernels::host::Resident;
+use resident_kernels::host::{Envelope as _, Resident};
 
 use crate::actor::home::{Home, Keeper};
 use crate::actor::incarnation::{Loaded, Place};
@@ -76,14 +76,14 @@ impl<A: Resident> Proxy<A> {
     }
 
     async fn handle(&self, _myself: ActorRef<A::Msg>, message: A::Msg, home: &mut Arc<Home>) -> Result<(), ActorProcessingErr> {
-        if A::index(&message) == u16::MAX {
+        if message.index() == u16::MAX {
             // A marker of `GpuRef::sender`, or something that another node sent.
             if !home.fence_passed() {
                 home.life().core.dead_letter();
             }
             return Ok(());
         }
-        match home.send::<A>(Path::Mailbox, message).await {
+        match home.send(Path::Mailbox, message).await {
             Ok(_) => {}
             // Failed or lost: the stop that follows is on its way. A call's port closes with the message.
             Err(_) => home.life().core.dead_letter(),

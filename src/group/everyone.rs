@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use resident_kernels::actor::{Handles, Message};
-use resident_kernels::host::{Completion, Resident};
+use resident_kernels::host::Completion;
 use resident_kernels::plain::Plain;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::yield_now;
@@ -123,7 +123,7 @@ fn payload<M: Message>(message: &M) -> Vec<u8> {
 
 impl<K: Key> Group<K> {
     /// Sends a message to all that are members now; how many took it.
-    pub(crate) async fn tell_all<A: Handles<M> + Resident, M: Message>(&self, message: &M) -> Result<usize, CastError<()>> {
+    pub(crate) async fn tell_all<A: Handles<M>, M: Message>(&self, message: &M) -> Result<usize, CastError<()>> {
         let payload = payload(message);
         let (lanes, _) = self.lanes()?;
         let told = join_all(lanes.into_iter().map(|lane| self.tell_lane(lane, A::INDEX, &payload))).await;
@@ -163,7 +163,7 @@ impl<K: Key> Group<K> {
     }
 
     /// Calls all that are members now, and folds their replies in the order in which they come.
-    pub(crate) async fn fold<A: Handles<M> + Resident, M: Message, T>(
+    pub(crate) async fn fold<A: Handles<M>, M: Message, T>(
         &self,
         message: &M,
         init: T,

@@ -1,6 +1,6 @@
 //! Members as their caller names them: keys, and states as bytes.
 
-use resident_kernels::host::Resident;
+use resident_kernels::actor::Actor;
 
 use super::index::Index;
 use super::table::{Key, Member, Seat};
@@ -17,7 +17,7 @@ pub(crate) struct Gathered<K> {
 
 impl<K: Key> Gathered<K> {
     /// Takes all of them, if no two have the same key.
-    pub(crate) fn of<A: Resident>(members: impl IntoIterator<Item = (K, A)>) -> Result<Gathered<K>, SpawnError> {
+    pub(crate) fn of<A: Actor>(members: impl IntoIterator<Item = (K, A)>) -> Result<Gathered<K>, SpawnError> {
         let members = members.into_iter();
         let (expected, _) = members.size_hint();
         let mut states = Vec::with_capacity(expected * size_of::<A>());

@@ -1,6 +1,6 @@
 //! Messages to many members at once.
 
-use resident_kernels::host::Resident;
+use resident_kernels::host::Envelope;
 
 use super::members::Group;
 use super::table::{Key, Table};
@@ -11,13 +11,13 @@ const AHEAD: usize = 32;
 
 impl<K: Key> Group<K> {
     /// Pushes messages to members, in their order; what is not pushed is left, and first of it the message that could not be.
-    pub(crate) fn push_many<A: Resident>(&self, messages: &mut Vec<(K, A::Msg)>) -> Result<(), CastError<()>> {
+    pub(crate) fn push_many<E: Envelope>(&self, messages: &mut Vec<(K, E)>) -> Result<(), CastError<()>> {
         let mut rest = std::mem::take(messages).into_iter();
         while !rest.as_slice().is_empty() {
             let table = self.table.read();
             for slot in look_up(&table, rest.as_slice()) {
                 let Some((key, msg)) = rest.next() else { break };
-                if let Err(unsent) = self.push_to::<A>(&table, slot, msg) {
+                if let Err(unsent) = self.push_to(&table, slot, msg) {
                     let (msg, why) = unsent.split();
                     *messages = std::iter::once((key, msg)).chain(rest).collect();
                     return Err(why);

@@ -11,7 +11,7 @@ use parking_lot::RwLock;
 use ractor::ActorCell;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
-use resident_kernels::host::Resident;
+use resident_kernels::host::Envelope;
 use tokio::sync::oneshot;
 
 use super::batch::{Newcomer, Spawns};
@@ -108,18 +108,18 @@ impl<K: Key> Group<K> {
     }
 
     /// Pushes a message to a member, or gives it back.
-    pub(crate) fn push<A: Resident>(&self, key: &K, msg: A::Msg) -> Result<Sent<'_>, CastError<A::Msg>> {
+    pub(crate) fn push<E: Envelope>(&self, key: &K, msg: E) -> Result<Sent<'_>, CastError<E>> {
         let table = self.table.read();
-        self.push_to::<A>(&table, table.find(key), msg)
+        self.push_to(&table, table.find(key), msg)
     }
 
     /// The same, to the member in a slot of the locked table.
-    pub(super) fn push_to<A: Resident>(&self, table: &Table<K>, slot: Option<u32>, msg: A::Msg) -> Result<Sent<'_>, CastError<A::Msg>> {
+    pub(super) fn push_to<E: Envelope>(&self, table: &Table<K>, slot: Option<u32>, msg: E) -> Result<Sent<'_>, CastError<E>> {
         let Some(slot) = slot else { return Err(table.missing(msg)) };
         let Some(to) = table.to(slot, self.kind, self.kind_index) else { return Err(table.refuse(slot, msg)) };
         let Some(seat) = table.seat(slot) else { return Err(table.missing(msg)) };
         let port = self.port(seat.shard);
-        match port.send::<A>(&to, Path::Ring, msg) {
+        match port.send(&to, Path::Ring, msg) {
             Ok(()) => Ok(Sent { port, id: seat.id }),
             Err(CastError::Stopped(msg)) => Err(table.refuse(slot, msg)),
             Err(unsent) => Err(unsent),
@@ -127,8 +127,8 @@ impl<K: Key> Group<K> {
     }
 
     /// The same, waiting for room.
-    pub(crate) async fn send<A: Resident>(&self, key: &K, msg: A::Msg) -> Result<Sent<'_>, CastError<A::Msg>> {
-        let mut msg = match self.push::<A>(key, msg) {
+    pub(crate) async fn send<E: Envelope>(&self, key: &K, msg: E) -> Result<Sent<'_>, CastError<E>> {
+        let mut msg = match self.push(key, msg) {
             Err(CastError::Full(msg)) => msg,
             done => return done,
         };
@@ -137,7 +137,7 @@ impl<K: Key> Group<K> {
             let Some(shard) = shard else { return Err(self.table.read().missing(msg)) };
             let port = self.port(shard);
             // Where it lives may have changed by the next try.
-            let again = |msg| match self.push::<A>(key, msg) {
+            let again = |msg| match self.push(key, msg) {
                 Err(CastError::Full(msg)) => Err(msg),
                 done => Ok(done),
             };

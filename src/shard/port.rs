@@ -20,7 +20,7 @@ use resident_gpu::region::Owner;
 use resident_gpu::ring::{Frame, Producer};
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::{Handles, Message};
-use resident_kernels::host::{Completion, Resident};
+use resident_kernels::host::{Completion, Envelope};
 use resident_kernels::wire::{MAX_PAYLOAD, OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_FENCE, OP_STOP};
 use tokio::sync::{Notify, oneshot};
 
@@ -91,17 +91,17 @@ impl Port {
 
     /// Pushes a cast or a call, or gives it back.
     #[inline]
-    pub(crate) fn send<A: Resident>(&self, to: &impl Recipient, path: Path, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
+    pub(crate) fn send<E: Envelope>(&self, to: &impl Recipient, path: Path, msg: E) -> Result<(), CastError<E>> {
         if !self.is_mine() {
             return Err(CastError::Forked(msg));
         }
-        if A::wants_reply(&msg) {
-            return self.call::<A>(to, path, msg);
+        if msg.wants_reply() {
+            return self.call(to, path, msg);
         }
         let pushed = BUFFER.with_borrow_mut(|buffer| {
-            let bytes = <A as Resident>::encode(&msg, buffer);
+            let bytes = msg.encode(buffer);
             let payload = &buffer[..bytes];
-            let frame = Frame { op: OP_CAST, message: A::index(&msg), correlation: u32::MAX, payload, ..Frame::default() };
+            let frame = Frame { op: OP_CAST, message: msg.index(), correlation: u32::MAX, payload, ..Frame::default() };
             self.link.lock().message(to, path, frame)
         });
         match pushed {
@@ -113,15 +113,15 @@ impl Port {
         }
     }
 
-    fn call<A: Resident>(&self, to: &impl Recipient, path: Path, msg: A::Msg) -> Result<(), CastError<A::Msg>> {
+    fn call<E: Envelope>(&self, to: &impl Recipient, path: Path, msg: E) -> Result<(), CastError<E>> {
         let since = Instant::now();
-        let message = A::index(&msg);
+        let message = msg.index();
         let reply_bytes = reply_bytes(to, message);
         {
             let mut waiting = self.waiting.lock();
             let Some(correlation) = waiting.next() else { return Err(CastError::Full(msg)) };
             let pushed = BUFFER.with_borrow_mut(|buffer| {
-                let bytes = <A as Resident>::encode(&msg, buffer);
+                let bytes = msg.encode(buffer);
                 let frame = Frame { op: OP_CALL, message, correlation, payload: &buffer[..bytes], ..Frame::default() };
                 self.link.lock().message(to, path, frame)
             });
@@ -129,7 +129,7 @@ impl Port {
                 return Err(unsent.with(msg));
             }
             // The answer may be there already; it waits for this lock.
-            if let Some(complete) = A::completion(msg) {
+            if let Some(complete) = msg.completion() {
                 waiting.insert(Waiting::Call(Call { complete, reply_bytes, kind: to.kind_index(), since }));
             }
         }

@@ -131,7 +131,7 @@ fn finish(actor: &Type, name: &Ident, entries: &[(bool, Entry)]) -> TokenStream 
             replying.push(quote!(#name::#variant { .. }));
         }
     }
-    let wants_reply = if replying.is_empty() { quote!(false) } else { quote!(::core::matches!(msg, #(#replying)|*)) };
+    let wants_reply = if replying.is_empty() { quote!(false) } else { quote!(::core::matches!(self, #(#replying)|*)) };
     let doc = format!("The messages of [`{}`], as a ractor actor takes them.", actor.to_token_stream());
     quote! {
         #[doc = #doc]
@@ -156,35 +156,38 @@ fn finish(actor: &Type, name: &Ident, entries: &[(bool, Entry)]) -> TokenStream 
         #[automatically_derived]
         impl ::resident_kernels::host::Resident for #actor {
             type Msg = #name;
+        }
 
-            fn index(msg: &#name) -> u16 {
-                match msg {
+        #[automatically_derived]
+        impl ::resident_kernels::host::Envelope for #name {
+            fn index(&self) -> u16 {
+                match self {
                     #(#names)*
                     #name::__Undeliverable => u16::MAX,
                 }
             }
 
             #[allow(unused_variables, clippy::match_single_binding)]
-            fn encode(msg: &#name, out: &mut [u8; ::resident_kernels::wire::MAX_PAYLOAD]) -> usize {
-                match msg {
+            fn encode(&self, out: &mut [u8; ::resident_kernels::wire::MAX_PAYLOAD]) -> usize {
+                match self {
                     #(#encodes)*
                     _ => 0,
                 }
             }
 
-            fn wants_reply(msg: &#name) -> bool {
+            fn wants_reply(&self) -> bool {
                 #wants_reply
             }
 
             #[allow(clippy::match_single_binding)]
-            fn completion(msg: #name) -> ::core::option::Option<::resident_kernels::host::Completion> {
+            fn completion(self) -> ::core::option::Option<::resident_kernels::host::Completion> {
                 #[allow(dead_code)]
                 fn port_of<R: ::resident_kernels::actor::Reply>(
                     port: #port<R>,
                 ) -> ::core::option::Option<::resident_kernels::host::Completion> {
                     ::core::option::Option::Some(::resident_kernels::host::complete(port))
                 }
-                match msg {
+                match self {
                     #(#completions)*
                     _ => ::core::option::Option::None,
                 }
@@ -194,7 +197,7 @@ fn finish(actor: &Type, name: &Ident, entries: &[(bool, Entry)]) -> TokenStream 
         #[automatically_derived]
         impl ::resident_kernels::host::Cross for #name {
             fn to_bytes(self) -> ::resident_kernels::__private::std::vec::Vec<u8> {
-                ::resident_kernels::host::to_bytes::<#actor>(self)
+                ::resident_kernels::host::to_bytes(self)
             }
 
             fn of_bytes(bytes: ::resident_kernels::__private::std::vec::Vec<u8>) -> Self {

@@ -6,6 +6,7 @@ use std::vec::Vec;
 
 use ractor::RpcReplyPort;
 
+use super::{Completion, Envelope};
 use crate::actor::{Actor, Reply};
 use crate::wire::MAX_PAYLOAD;
 
@@ -14,23 +15,8 @@ pub trait Resident: Actor + Send {
     /// The enum: a variant for each message. A message without a reply is `Landed(Landed)`, one with a reply
     /// `Query(Query, RpcReplyPort<Answer>)`; a message without fields is left out of its variant, so that
     /// `call!(actor, AircraftMsg::Report)` reads as with any ractor actor.
-    type Msg: ractor::Message;
-
-    /// The message's index within the kind; `u16::MAX` for one that can not be delivered.
-    fn index(msg: &Self::Msg) -> u16;
-
-    /// Writes the message's payload and returns its bytes.
-    fn encode(msg: &Self::Msg, out: &mut [u8; MAX_PAYLOAD]) -> usize;
-
-    /// Whether the message carries a reply port.
-    fn wants_reply(msg: &Self::Msg) -> bool;
-
-    /// Takes the message's reply port out.
-    fn completion(msg: Self::Msg) -> Option<Completion>;
+    type Msg: ractor::Message + Envelope;
 }
-
-/// Answers a call: takes the reply's bytes, decodes and sends them. Dropped, it closes the caller's port.
-pub type Completion = Box<dyn FnOnce(&[u8]) + Send>;
 
 /// The completion of `port`.
 #[doc(hidden)]
@@ -56,12 +42,12 @@ pub trait Cross: Sized {
 ///
 /// A call does not cross: its port closes here, and its caller sees that.
 #[doc(hidden)]
-pub fn to_bytes<A: Resident>(msg: A::Msg) -> Vec<u8> {
-    let index = if A::wants_reply(&msg) { u16::MAX } else { A::index(&msg) };
+pub fn to_bytes(msg: impl Envelope) -> Vec<u8> {
+    let index = if msg.wants_reply() { u16::MAX } else { msg.index() };
     let mut bytes = Vec::from(index.to_le_bytes());
     if index != u16::MAX {
         let mut out = [0; MAX_PAYLOAD];
-        let len = <A as Resident>::encode(&msg, &mut out);
+        let len = msg.encode(&mut out);
         bytes.extend_from_slice(&out[..len]);
     }
     bytes
