@@ -26,6 +26,7 @@ FLOORS = {
         ["device"],
     ],
     "src": [
+        ["who"],
         ["clock", "config", "fault"],
         ["error"],
         ["shard"],
@@ -41,7 +42,7 @@ FLOORS = {
 FRAMEWORKS = {
     "src": (
         r"\b(ractor|actix)\b",
-        {"actor", "checkpoint", "device", "error", "fault", "group", "guardian", "spawn", "system"},
+        {"actor", "checkpoint", "device", "error", "group", "guardian", "spawn", "system"},
     ),
 }
 

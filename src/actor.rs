@@ -2,6 +2,7 @@
 
 mod adopt;
 pub(crate) mod ask;
+pub(crate) mod cell;
 pub(crate) mod ends;
 pub(crate) mod handle;
 pub(crate) mod home;
@@ -10,3 +11,4 @@ mod journal;
 pub(crate) mod pipeline;
 pub(crate) mod proxy;
 pub(crate) mod recovery;
+pub(crate) mod shell;

@@ -4,9 +4,10 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use ractor::{ActorCell, ActorId};
 use resident_kernels::actor::{Actor, Kind};
 use resident_kernels::wire;
+
+use crate::who::{ActorKey, Who};
 
 /// Why an actor failed. A supervisor finds it in `ActorFailed`:
 ///
@@ -31,7 +32,7 @@ pub struct GpuFault {
     /// The actor's kind.
     pub kind: &'static str,
     /// The actor.
-    pub actor: ActorId,
+    pub actor: ActorKey,
     /// Its name, if it has one.
     pub name: Option<String>,
     /// The message being handled; empty if it failed outside a handler.
@@ -166,7 +167,7 @@ impl fmt::Display for FaultClass {
 /// Who has failed, and where: an actor, or a member of a group, which is called as its group's actor.
 pub(crate) struct Subject<'a> {
     pub kind: &'static Kind,
-    pub actor: &'a ActorCell,
+    pub who: &'a Who,
     pub device: &'a Arc<str>,
     /// Launches of that device's kernel.
     pub launches: u64,
@@ -175,12 +176,12 @@ pub(crate) struct Subject<'a> {
 impl GpuFault {
     /// A fault of which the state held `before` messages when the device's count began.
     pub(crate) fn new(of: Subject<'_>, class: FaultClass, at: Option<At>, before: u64, text: String) -> GpuFault {
-        let Subject { kind, actor, device, launches } = of;
+        let Subject { kind, who, device, launches } = of;
         GpuFault {
             class,
             kind: kind.name,
-            actor: actor.get_id(),
-            name: actor.get_name(),
+            actor: who.key,
+            name: who.name.clone(),
             message: at.and_then(|at| kind.messages.get(at.message as usize)).map_or("", |info| info.name),
             handled: before + at.map_or(0, |at| at.handled),
             text,

@@ -366,8 +366,8 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
     pub async fn member(&self, key: &K) -> Result<GpuRef<A>, MemberError> {
         self.group.core.check_proxies()?;
         // In a task of its own: whoever gives up does not leave it half done.
-        let detached = ractor::concurrency::spawn(self.group.clone().detach::<A>(key.clone()));
-        detached.await.unwrap_or(Err(MemberError::Stopped)).map(GpuRef::new)
+        let detached = tokio::spawn(self.group.clone().detach::<A>(key.clone()));
+        detached.await.unwrap_or(Err(MemberError::Stopped))
     }
 }
 

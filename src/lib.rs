@@ -99,6 +99,7 @@ pub mod metrics;
 mod shard;
 mod spawn;
 mod system;
+mod who;
 
 pub use actor::ends::{IncarnationEnd, IncarnationEnds};
 pub use actor::handle::{ActorInfo, GpuRef};
@@ -121,6 +122,7 @@ pub use system::System;
 pub use system::control::{DeviceMsg, Snapshot};
 pub use system::stop::StopReport;
 pub use system::watch::watch;
+pub use who::ActorKey;
 
 /// What most programs name.
 pub mod prelude {

@@ -101,6 +101,5 @@ async fn start<A: Resident>(
 ) -> Result<(GpuRef<A>, JoinHandle<()>), SpawnError> {
     system.core().check_proxies()?;
     let start = Start { origin: Origin::State(state), core: system.core().clone(), keeper: None, recovery: None };
-    let (home, join) = proxy::start::<A>(name, start, supervisor).await?;
-    Ok((GpuRef::new(home), join))
+    proxy::start(name, start, supervisor).await
 }

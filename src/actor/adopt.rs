@@ -7,7 +7,6 @@ use resident_kernels::address::Address;
 use resident_kernels::host::Resident;
 
 use crate::actor::handle::GpuRef;
-use crate::actor::home::Home;
 use crate::actor::incarnation::{Living, Place};
 use crate::actor::proxy::{self, Origin, Start};
 use crate::device::core::Core;
@@ -57,12 +56,12 @@ impl System {
         self.core().check_proxies()?;
         // In a task of its own: whoever gives up does not leave it half done.
         let adopted = tokio::spawn(adopt::<A>(self.core().clone(), address));
-        adopted.await.unwrap_or(Err(AdoptError::Nobody)).map(GpuRef::new)
+        adopted.await.unwrap_or(Err(AdoptError::Nobody))
     }
 }
 
 /// Makes a child an actor of its own, or finds the one that it is.
-async fn adopt<A: Resident>(core: Arc<Core>, address: Address<A>) -> Result<Arc<Home>, AdoptError> {
+async fn adopt<A: Resident>(core: Arc<Core>, address: Address<A>) -> Result<GpuRef<A>, AdoptError> {
     core.check_running()?;
     let (shard, id) = (address.shard(), RowId { row: address.row(), generation: address.generation() });
     let is_here = Address::<A>::new(core.device.system(), shard, id.row, id.generation) == address;
@@ -74,7 +73,10 @@ async fn adopt<A: Resident>(core: Arc<Core>, address: Address<A>) -> Result<Arc<
     let kind_index = match port.tenant(id) {
         Some(tenant) if tenant.kind().fingerprint != A::KIND.fingerprint => return Err(AdoptError::Nobody),
         Some(tenant) if tenant.of::<Children>().is_some() => tenant.slot,
-        Some(tenant) => return tenant.of::<Living>().ok_or(AdoptError::Member)?.0.home().ok_or(AdoptError::Nobody),
+        Some(tenant) => {
+            let home = tenant.of::<Living>().ok_or(AdoptError::Member)?.0.home();
+            return home.and_then(GpuRef::at).ok_or(AdoptError::Nobody);
+        }
         None => return Err(AdoptError::Nobody),
     };
     let state = nursery.begin_adoption(id).ok_or(AdoptError::Nobody)?;
@@ -84,7 +86,7 @@ async fn adopt<A: Resident>(core: Arc<Core>, address: Address<A>) -> Result<Arc<
     let start = Start { origin: Origin::Loaded(place.loaded(), Vec::new()), core: core.clone(), keeper: None, recovery: None };
     let started = proxy::start::<A>(None, start, None).await;
     let news = nursery.adopted(id);
-    let (home, _) = match started {
+    let (actor, _) = match started {
         Ok(started) => started,
         Err(error) => {
             // Its stop is on its way, with its place.
@@ -93,6 +95,7 @@ async fn adopt<A: Resident>(core: Arc<Core>, address: Address<A>) -> Result<Arc<
             return Err(error.into());
         }
     };
+    let home = actor.home();
     match news {
         News { fault: Some((class, text)), .. } => {
             let life = home.life();
@@ -101,7 +104,7 @@ async fn adopt<A: Resident>(core: Arc<Core>, address: Address<A>) -> Result<Arc<
             Err(AdoptError::Failed(life.fault().cloned().map(Box::new)))
         }
         News { ended: true, .. } => {
-            home.actor.stop(None);
+            home.shell.stop(None);
             Err(AdoptError::Nobody)
         }
         _ => {
@@ -111,7 +114,7 @@ async fn adopt<A: Resident>(core: Arc<Core>, address: Address<A>) -> Result<Arc<
                 life.fail(FaultClass::DeviceLost, None, lost.text.clone());
                 life.stop_proxy();
             }
-            Ok(home.clone())
+            Ok(actor)
         }
     }
 }

@@ -15,14 +15,17 @@ use tokio::sync::oneshot::Receiver;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::actor::ask;
+use crate::actor::cell::{cell, key};
 use crate::actor::ends::IncarnationEnds;
 use crate::actor::home::Home;
 use crate::actor::incarnation::Incarnation;
+use crate::device::directory::Lodger as _;
 use crate::error::{AskError, CallError, CastError, FenceError};
 use crate::fault::GpuFault;
 use crate::shard::link::{Path, Recipient as _, Unsent};
 use crate::system::System;
 use crate::system::watch::watch;
+use crate::who::ActorKey;
 
 /// A handle of a resident actor.
 ///
@@ -52,14 +55,18 @@ pub struct ActorInfo {
 }
 
 impl<A: Resident> GpuRef<A> {
-    /// `home` is an `A`'s.
-    pub(crate) fn new(home: Arc<Home>) -> GpuRef<A> {
-        GpuRef { actor: home.actor.clone().into(), home }
+    /// `actor` is the proxy of an `A` whose home is `home`.
+    pub(crate) fn new(actor: ActorRef<A::Msg>, home: Arc<Home>) -> GpuRef<A> {
+        GpuRef { actor, home }
     }
 
-    /// The handle of an actor, if it is an `A`.
+    /// The handle of an actor, if it is an `A` and runs under ractor.
     pub(crate) fn at(home: Arc<Home>) -> Option<GpuRef<A>> {
-        (home.life().kind.fingerprint == A::KIND.fingerprint).then(|| GpuRef::new(home))
+        if home.life().kind.fingerprint != A::KIND.fingerprint {
+            return None;
+        }
+        let actor = cell(&*home.shell)?.clone().into();
+        Some(GpuRef { actor, home })
     }
 
     /// The living actor of this name, if it is an `A` on `system`.
@@ -70,7 +77,12 @@ impl<A: Resident> GpuRef<A> {
     /// The handle of a living actor, if it is an `A` on `system`.
     pub fn of(actor: impl Into<ActorCell>, system: &System) -> Option<GpuRef<A>> {
         let actor: ActorCell = actor.into();
-        GpuRef::at(system.core().directory.find(actor.get_id())?)
+        GpuRef::at(system.core().directory.find(key(actor.get_id())?)?)
+    }
+
+    /// Its key, by which faults and [scopes](crate::Scope) of checkpoints call it.
+    pub fn key(&self) -> ActorKey {
+        self.home.key()
     }
 
     /// Where other actors of the device reach it, for their messages and states. After a restart it is another, and what is sent to this
@@ -287,7 +299,7 @@ impl<A: Resident> GpuRef<A> {
     }
 
     #[inline]
-    pub(crate) fn home(&self) -> &Home {
+    pub(crate) fn home(&self) -> &Arc<Home> {
         &self.home
     }
 }

@@ -11,11 +11,11 @@
 use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
+use futures_util::future::BoxFuture;
 use parking_lot::{Condvar, Mutex};
-use ractor::{ActorCell, SupervisionEvent};
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::{Actor, Kind};
 use resident_kernels::host::Envelope;
@@ -24,21 +24,20 @@ use tokio::sync::{Notify, oneshot};
 use crate::actor::ends::{Ends, IncarnationEnds};
 use crate::actor::incarnation::{Beginning, Ending, Incarnation, Place};
 use crate::actor::recovery::Recovery;
+use crate::actor::shell::Shell;
 use crate::device::core::Core;
 use crate::device::directory::Lodger;
 use crate::error::{CastError, SpawnError};
 use crate::fault::GpuFault;
 use crate::shard::link::Path;
-
-/// The reason of an incarnation's end that did not fail and is followed by another one.
-pub(crate) const RESTARTED: &str = "restarted in place by its supervisor";
+use crate::who::ActorKey;
 
 /// Hears of a kept actor's fault, on the thread that saw it; false if there is nobody any more.
 pub(crate) type Keeper = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// What stays the same over an actor's restarts.
 pub(crate) struct Home {
-    pub actor: ActorCell,
+    pub shell: Arc<dyn Shell>,
     life: Life,
     keeper: Option<Keeper>,
     /// What it goes back to, where its specification says so.
@@ -97,14 +96,14 @@ enum Phase {
 
 impl Home {
     /// The home of an actor whose first incarnation is at `place`. [`open`](Self::open) comes next.
-    pub(crate) fn new(actor: ActorCell, place: Place, keeper: Option<Keeper>, recovery: Option<Recovery>) -> Arc<Home> {
+    pub(crate) fn new(shell: Arc<dyn Shell>, place: Place, keeper: Option<Keeper>, recovery: Option<Recovery>) -> Arc<Home> {
         let recovery = recovery.map(Arc::new);
         let home = Arc::new_cyclic(|home| Home {
             life: {
-                let life = Arc::new(Incarnation::new(1, place, &actor, home.clone(), 0, recovery.clone()));
+                let life = Arc::new(Incarnation::new(1, place, shell.clone(), home.clone(), 0, recovery.clone()));
                 if keeper.is_some() { Life::Last(ArcSwap::new(life)) } else { Life::Only(life) }
             },
-            actor,
+            shell,
             keeper,
             recovery,
             ends: Ends::default(),
@@ -243,7 +242,8 @@ impl Home {
         let place = Place::claim::<A>(core)?;
         let old = self.life().clone();
         let Beginning { state, before, replay } = beginning(&old);
-        let life = Arc::new(Incarnation::new(old.number + 1, place, &self.actor, Arc::downgrade(self), before, self.recovery.clone()));
+        let life =
+            Arc::new(Incarnation::new(old.number + 1, place, self.shell.clone(), Arc::downgrade(self), before, self.recovery.clone()));
         life.enter();
         life.spawn(&state);
         replay.into_iter().for_each(|returned| life.replay(returned));
@@ -256,7 +256,7 @@ impl Home {
             last.store(life.clone());
             *stage = Stage { phase: Phase::Live, ending: None };
             if !Arc::ptr_eq(&old.core, core) {
-                old.core.directory.leave(&self.actor);
+                old.core.directory.leave(self.key());
                 core.directory.enter(self.clone());
             }
         }
@@ -269,15 +269,10 @@ impl Home {
         Ok(())
     }
 
-    /// To ractor an incarnation that was restarted in place has ended as any child that is started again: monitors hear of it, and whoever
-    /// the actor is linked to. Told once the next one is there, since of an actor that ends for good ractor tells by itself.
+    /// Whoever watches the actor by its framework's means hears that `old` has ended.
     fn tell_monitors(&self, old: &Incarnation) {
-        let who = self.actor.clone();
-        let fault = self.ends.last().filter(|last| last.incarnation == old.number).and_then(|last| last.fault);
-        self.actor.notify_supervisor(match fault {
-            Some(fault) => SupervisionEvent::ActorFailed(who, Box::new(GpuFault { in_place: true, ..fault })),
-            None => SupervisionEvent::ActorTerminated(who, None, Some(RESTARTED.into())),
-        });
+        let last = self.ends.last().filter(|last| last.incarnation == old.number);
+        self.shell.restarted(last.and_then(|last| last.fault));
     }
 
     /// The proxy stops: nothing is started any more, and what was there ends.
@@ -295,7 +290,7 @@ impl Home {
         self.close();
         let life = self.life();
         life.revoke();
-        life.core.directory.leave(&self.actor);
+        life.core.directory.leave(self.key());
         self.ends.tell(life.number, life.fault());
         self.ends.close();
         self.recovery.iter().for_each(|recovery| recovery.end());
@@ -309,7 +304,7 @@ impl Home {
         if life.is_released() {
             life.stop_actor();
         } else {
-            self.actor.kill();
+            self.shell.kill();
         }
     }
 
@@ -340,12 +335,16 @@ impl Home {
 }
 
 impl Lodger for Home {
-    fn actor(&self) -> &ActorCell {
-        &self.actor
+    fn key(&self) -> ActorKey {
+        self.shell.who().key
     }
 
     fn actors(&self) -> usize {
         1
+    }
+
+    fn drained(&self, limit: Duration) -> BoxFuture<'_, bool> {
+        self.shell.drained(limit)
     }
 
     fn is_live(&self) -> bool {

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
-use ractor::ActorCell;
 use resident_gpu::arena::Cell;
 use resident_gpu::ring::Frame;
 use resident_gpu::rows::RowId;
@@ -20,6 +19,7 @@ use tokio::time::timeout;
 
 use crate::actor::home::Home;
 use crate::actor::recovery::Recovery;
+use crate::actor::shell::Shell;
 use crate::device::core::Core;
 use crate::device::names::Named;
 use crate::error::{CastError, SpawnError};
@@ -29,6 +29,7 @@ use crate::shard::frames::{self, Spawning};
 use crate::shard::link::{Control, Path, Recipient};
 use crate::shard::occupant::{Occupant, Residence, Tenant, refused};
 use crate::shard::port::Port;
+use crate::who::Who;
 
 /// Messages are taken.
 const OPEN: u8 = 0;
@@ -48,7 +49,7 @@ pub(crate) struct Incarnation {
     pub kind: &'static Kind,
     pub port: Arc<Port>,
     pub core: Arc<Core>,
-    pub actor: ActorCell,
+    shell: Arc<dyn Shell>,
     /// Messages that its state held when it began: the device counts from there.
     pub before: u64,
     home: Weak<Home>,
@@ -177,7 +178,7 @@ impl Incarnation {
     pub(crate) fn new(
         number: u64,
         mut place: Place,
-        actor: &ActorCell,
+        shell: Arc<dyn Shell>,
         home: Weak<Home>,
         before: u64,
         recovery: Option<Arc<Recovery>>,
@@ -191,7 +192,7 @@ impl Incarnation {
             kind: place.kind,
             port: place.port.clone(),
             core: place.core.clone(),
-            actor: actor.clone(),
+            shell,
             before,
             home,
             recovery,
@@ -251,6 +252,11 @@ impl Incarnation {
         Address::new(self.core.device.system(), self.port.shard, self.row.row, self.row.generation)
     }
 
+    /// Who its actor is.
+    pub(crate) fn who(&self) -> &Who {
+        self.shell.who()
+    }
+
     fn place(&self) -> (u32, RowId) {
         (self.port.shard, self.row)
     }
@@ -265,20 +271,20 @@ impl Incarnation {
     /// The device has it.
     pub(crate) fn publish(&self) {
         if let Some(name) = self.name() {
-            self.core.names.publish(self.named(&name), self.core.system.as_deref(), || self.is_open());
+            self.core.names.publish(self.named(name), self.core.system.as_deref(), || self.is_open());
         }
     }
 
     /// It takes no messages any more.
     fn retract(&self) {
         if let Some(name) = self.name() {
-            self.core.names.retract(self.named(&name));
+            self.core.names.retract(self.named(name));
         }
     }
 
     /// The name that handlers may find it by, if it has one; in a child that was forked nobody has one to put in or to take out.
-    fn name(&self) -> Option<String> {
-        self.actor.get_name().filter(|_| self.core.is_mine())
+    fn name(&self) -> Option<&str> {
+        self.who().name.as_deref().filter(|_| self.core.is_mine())
     }
 
     fn named<'a>(&self, name: &'a str) -> Named<'a> {
@@ -341,7 +347,7 @@ impl Incarnation {
 
     /// Records why the actor failed, the first time; its supervisor hears it when the proxy stops.
     pub(crate) fn fail(&self, class: FaultClass, at: Option<At>, text: String) {
-        let fault = GpuFault::new(self.core.subject(self.kind, &self.actor), class, at, self.before, text);
+        let fault = GpuFault::new(self.core.subject(self.kind, self.who()), class, at, self.before, text);
         let handled = fault.handled;
         if self.fault.set(fault).is_ok() {
             *self.failure.lock() = at.map(|_| Failure { handled, again: class.is_a_loss() });
@@ -366,7 +372,7 @@ impl Incarnation {
 
     /// Stops the proxy of an actor that has failed.
     pub(crate) fn stop_actor(&self) {
-        self.actor.stop(self.fault.get().map(|fault| fault.class.to_string()));
+        self.shell.stop(self.fault.get().map(|fault| fault.class.to_string()));
     }
 
     /// Asks for the state of an actor that has failed, and for its stop, which the device answers once everything accepted before
@@ -432,10 +438,7 @@ impl Incarnation {
     /// Has the device leave out what it was sent and not handled yet.
     pub(crate) fn kill(&self) {
         self.core.device.kill(self.port.shard, self.row.row, self.row.generation);
-        self.core.links.failed(self.place(), || match self.actor.get_name() {
-            Some(name) => format!("actor `{name}` ({}) was killed", self.kind.name),
-            None => format!("actor {} ({}) was killed", self.actor.get_id(), self.kind.name),
-        });
+        self.core.links.failed(self.place(), || format!("actor {} ({}) was killed", self.who(), self.kind.name));
     }
 
     /// The proxy has gone without stopping the actor: it was killed, or it panicked. Does not wait.
@@ -461,7 +464,7 @@ impl Incarnation {
 
     /// What a checkpoint says of it.
     fn residence(&self) -> Residence {
-        Residence { row: self.row, name: self.actor.get_name(), before: self.before }
+        Residence { row: self.row, name: self.who().name.clone(), before: self.before }
     }
 
     /// Whether row and state are free again.
@@ -539,10 +542,7 @@ impl Occupant for Living {
             return None;
         }
         actor.fail(FaultClass::Linked, None, text);
-        Some(match actor.actor.get_name() {
-            Some(name) => format!("actor `{name}` ({})", actor.kind.name),
-            None => format!("actor {} ({})", actor.actor.get_id(), actor.kind.name),
-        })
+        Some(format!("actor {} ({})", actor.who(), actor.kind.name))
     }
 
     fn lost(&self, text: &str) {

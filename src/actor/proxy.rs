@@ -9,6 +9,8 @@ use ractor::concurrency::JoinHandle;
 use ractor::{Actor as _, ActorCell, ActorProcessingErr, ActorRef};
 use resident_kernels::host::{Envelope as _, Resident};
 
+use crate::actor::cell::shell;
+use crate::actor::handle::GpuRef;
 use crate::actor::home::{Home, Keeper};
 use crate::actor::incarnation::{Loaded, Place};
 use crate::actor::recovery::Recovery;
@@ -57,13 +59,13 @@ impl<A: Resident> Proxy<A> {
         let (home, life);
         match origin {
             Origin::State(state) => {
-                home = Home::new(myself.get_cell(), Place::claim::<A>(&core)?, keeper, recovery);
+                home = Home::new(shell(myself.get_cell()), Place::claim::<A>(&core)?, keeper, recovery);
                 let _ = self.home.set(home.clone());
                 life = home.life().clone();
                 life.spawn(&state);
             }
             Origin::Loaded(loaded, sent_before) => {
-                home = Home::new(myself.get_cell(), loaded.take().ok_or(SpawnError::Stopped)?, keeper, recovery);
+                home = Home::new(shell(myself.get_cell()), loaded.take().ok_or(SpawnError::Stopped)?, keeper, recovery);
                 let _ = self.home.set(home.clone());
                 life = home.life().clone();
                 sent_before.into_iter().for_each(|message| life.replay(message));
@@ -101,12 +103,13 @@ pub(crate) async fn start<A: Resident>(
     name: Option<String>,
     start: Start,
     supervisor: Option<ActorCell>,
-) -> Result<(Arc<Home>, JoinHandle<()>), SpawnError> {
+) -> Result<(GpuRef<A>, JoinHandle<()>), SpawnError> {
     let home = Arc::new(OnceLock::new());
     let proxy = Proxy::<A> { home: home.clone(), kind: PhantomData };
-    let (_, join) = match supervisor {
+    let (actor, join) = match supervisor {
         Some(supervisor) => Proxy::spawn_linked(name, proxy, start, supervisor).await?,
         None => Proxy::spawn(name, proxy, start).await?,
     };
-    Ok((home.get().cloned().ok_or(SpawnError::Stopped)?, join))
+    let home = home.get().cloned().ok_or(SpawnError::Stopped)?;
+    Ok((GpuRef::new(actor, home), join))
 }

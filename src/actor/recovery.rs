@@ -99,9 +99,9 @@ impl Recovery {
         last.core.dead_letters_more(dead + lost);
         if lost > 0 {
             last.core.metrics.journal_lost(lost);
-            let name = last.actor.get_name().unwrap_or_default();
+            let who = last.who();
             tracing::error!(
-                system = last.core.system.as_deref(), actor = %last.actor.get_id(), name, kind = last.kind.name, lost,
+                system = last.core.system.as_deref(), actor = %who.key, name = who.name.as_deref().unwrap_or_default(), kind = last.kind.name, lost,
                 "messages sent since the last checkpoint are lost: the journal was full; take checkpoints more often or raise `Config::journal`"
             );
         }

@@ -23,6 +23,7 @@ use crate::device::core::{Core, Last};
 use crate::error::SpawnError;
 use crate::shard::occupant::Residence;
 use crate::shard::port::Ports;
+use crate::who::ActorKey;
 
 /// Between two tries, while one worker takes over from another.
 const REST: Duration = Duration::from_millis(5);
@@ -153,10 +154,10 @@ fn attempt(core: &Arc<Core>, scope: &Scope, notes: BTreeMap<String, Vec<u8>>, kn
         None => (reading.whole(wanted)?, None),
     };
     drop(departures);
-    if let Scope::Actors(ids) = scope
-        && checkpoint.actors().len() < ids.iter().collect::<HashSet<_>>().len()
+    if let Scope::Actors(actors) = scope
+        && checkpoint.actors().len() < actors.iter().collect::<HashSet<_>>().len()
     {
-        return Err(missing(core, &checkpoint, ids).into());
+        return Err(missing(core, &checkpoint, actors).into());
     }
     remember(core, &checkpoint);
     Ok(Made { checkpoint, delta, pause, number })
@@ -166,13 +167,13 @@ fn attempt(core: &Arc<Core>, scope: &Scope, notes: BTreeMap<String, Vec<u8>>, kn
 fn wanted(core: &Core, scope: &Scope) -> Result<Option<Vec<(u32, RowId)>>, CheckpointError> {
     Ok(match scope {
         Scope::Device => None,
-        Scope::Actors(ids) => {
-            let place = |id: &ractor::ActorId| {
-                let home = core.directory.find::<Home>(*id).ok_or(CheckpointError::NoActor(*id))?;
+        Scope::Actors(actors) => {
+            let place = |actor: &ActorKey| {
+                let home = core.directory.find::<Home>(*actor).ok_or(CheckpointError::NoActor(*actor))?;
                 let life = home.life();
                 Ok((life.port.shard, life.row))
             };
-            Some(ids.iter().map(place).collect::<Result<_, CheckpointError>>()?)
+            Some(actors.iter().map(place).collect::<Result<_, CheckpointError>>()?)
         }
         Scope::Kinds(kinds) => {
             let is_wanted =
@@ -184,15 +185,15 @@ fn wanted(core: &Core, scope: &Scope) -> Result<Option<Vec<(u32, RowId)>>, Check
     })
 }
 
-/// The first of `ids` that is not there.
-fn missing(core: &Core, checkpoint: &Checkpoint, ids: &[ractor::ActorId]) -> CheckpointError {
-    let is_there = |id: &&ractor::ActorId| {
-        let key = core.directory.find::<Home>(**id).map(|home| key(home.life().port.shard, home.life().row));
+/// The first of `actors` that is not there.
+fn missing(core: &Core, checkpoint: &Checkpoint, actors: &[ActorKey]) -> CheckpointError {
+    let is_there = |actor: &&ActorKey| {
+        let key = core.directory.find::<Home>(**actor).map(|home| key(home.life().port.shard, home.life().row));
         key.is_some_and(|key| checkpoint.actor(key).is_some())
     };
     // Where all are there by now, one was restarted meanwhile.
-    let missing = ids.iter().find(|id| !is_there(id)).or(ids.first());
-    missing.map_or(CheckpointError::Stopped, |id| CheckpointError::NoActor(*id))
+    let missing = actors.iter().find(|actor| !is_there(actor)).or(actors.first());
+    missing.map_or(CheckpointError::Stopped, |actor| CheckpointError::NoActor(*actor))
 }
 
 /// Supervised actors go back to the last checkpoint that they are in.

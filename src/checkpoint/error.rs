@@ -3,7 +3,6 @@
 use std::io;
 use std::time::Duration;
 
-use ractor::ActorId;
 use resident_checkpoint::{Invalid, Key};
 use resident_gpu::device::DeviceFault;
 use resident_gpu::region::FORKED;
@@ -11,6 +10,7 @@ use resident_host::explain;
 use thiserror::Error;
 
 use crate::error::SpawnError;
+use crate::who::ActorKey;
 
 /// Why a checkpoint was not taken.
 #[derive(Clone, Debug, Error)]
@@ -24,7 +24,7 @@ pub enum CheckpointError {
     Lost(DeviceFault),
     /// An actor that was asked for is not on the device.
     #[error("actor {0} is not on this device, or has ended or failed meanwhile: ask again without it")]
-    NoActor(ActorId),
+    NoActor(ActorKey),
     /// It took too long: a handler runs on, the device was lost again and again, or this process got no core.
     #[error("no checkpoint within {0:?}: a handler runs on, or the machine is overloaded; ask again, or allow more time with `within`")]
     Late(Duration),

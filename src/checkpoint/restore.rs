@@ -230,7 +230,7 @@ async fn move_in<A: Resident>(
         let origin = Origin::Loaded(place, pending.remove(&key).unwrap_or_default());
         let start = Start { origin, core: core.clone(), keeper: None, recovery: None };
         match proxy::start::<A>(name, start, supervisor.clone()).await {
-            Ok((home, join)) => actors.push(Restored { actor: GpuRef::new(home), join, key }),
+            Ok((actor, join)) => actors.push(Restored { actor, join, key }),
             Err(error) => {
                 drop(loaded);
                 for Restored { actor, join, .. } in actors {

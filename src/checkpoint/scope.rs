@@ -1,10 +1,10 @@
 //! What a checkpoint is of.
 
-use ractor::ActorId;
 use resident_kernels::actor::{Actor, Kind};
 use resident_kernels::host::Resident;
 
 use crate::actor::handle::GpuRef;
+use crate::who::ActorKey;
 
 /// Which actors a checkpoint is of.
 #[derive(Clone, Debug)]
@@ -13,7 +13,7 @@ pub enum Scope {
     /// All of the device.
     Device,
     /// These, all at the same moment; it is an error if one of them is not there.
-    Actors(Vec<ActorId>),
+    Actors(Vec<ActorKey>),
     /// All of these kinds.
     Kinds(Vec<&'static Kind>),
 }
@@ -21,7 +21,7 @@ pub enum Scope {
 impl Scope {
     /// These actors.
     pub fn actors<'a, A: Resident>(actors: impl IntoIterator<Item = &'a GpuRef<A>>) -> Scope {
-        Scope::Actors(actors.into_iter().map(|actor| actor.get_id()).collect())
+        Scope::Actors(actors.into_iter().map(GpuRef::key).collect())
     }
 
     /// All `A`s.

@@ -123,6 +123,6 @@ impl System {
 impl<A: Resident> GpuRef<A> {
     /// Takes a checkpoint of this actor alone.
     pub fn checkpoint(&self) -> Taking {
-        Taking::new(self.home().life().core.clone(), Scope::Actors(vec![self.get_id()]))
+        Taking::new(self.home().life().core.clone(), Scope::Actors(vec![self.key()]))
     }
 }

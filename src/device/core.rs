@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use ractor::ActorCell;
 use resident_checkpoint::Checkpoint;
 use resident_gpu::arena::Arena;
 use resident_gpu::device::{Device, DeviceFault, Health};
@@ -28,6 +27,7 @@ use crate::metrics::{Counts, Metrics, Totals};
 use crate::shard::doorbell::Doorbell;
 use crate::shard::link::Sent;
 use crate::shard::port::Port;
+use crate::who::Who;
 
 /// Actors are spawned and handle messages.
 const RUNNING: u8 = 0;
@@ -163,8 +163,8 @@ impl Core {
     }
 
     /// Who has failed here, for its fault.
-    pub(crate) fn subject<'a>(&'a self, kind: &'static Kind, actor: &'a ActorCell) -> Subject<'a> {
-        Subject { kind, actor, device: &self.name, launches: self.device.launches() }
+    pub(crate) fn subject<'a>(&'a self, kind: &'static Kind, who: &'a Who) -> Subject<'a> {
+        Subject { kind, who, device: &self.name, launches: self.device.launches() }
     }
 
     /// Reports the metrics: sums since the start.

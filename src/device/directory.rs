@@ -3,17 +3,22 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use ractor::{ActorCell, ActorId};
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 
+use crate::who::ActorKey;
+
 /// Who is stopped with the system: an actor, or a group.
 pub(crate) trait Lodger: Any + Send + Sync {
-    fn actor(&self) -> &ActorCell;
+    fn key(&self) -> ActorKey;
     /// How many end with it.
     fn actors(&self) -> usize;
+    /// Has it handle what it was sent and end; false if that took longer than `limit`, and it was killed.
+    fn drained(&self, limit: Duration) -> BoxFuture<'_, bool>;
     /// Whether it is there, and does not rest between two incarnations.
     fn is_live(&self) -> bool {
         true
@@ -36,15 +41,16 @@ pub(crate) struct Directory(Mutex<Entries>);
 
 #[derive(Default)]
 struct Entries {
-    all: BTreeMap<u64, Arc<dyn Lodger>>,
+    /// A key says who started first.
+    all: BTreeMap<ActorKey, Arc<dyn Lodger>>,
     /// Those of them that go back to checkpoints.
-    recoverable: BTreeMap<u64, Arc<dyn Lodger>>,
+    recoverable: BTreeMap<ActorKey, Arc<dyn Lodger>>,
 }
 
 impl Directory {
     /// From here on it is found.
     pub(crate) fn enter(&self, lodger: Arc<dyn Lodger>) {
-        let key = order(lodger.actor().get_id());
+        let key = lodger.key();
         let mut entries = self.0.lock();
         if lodger.is_recoverable() {
             entries.recoverable.insert(key, lodger.clone());
@@ -53,8 +59,7 @@ impl Directory {
     }
 
     /// It has ended.
-    pub(crate) fn leave(&self, actor: &ActorCell) {
-        let key = order(actor.get_id());
+    pub(crate) fn leave(&self, key: ActorKey) {
         let mut entries = self.0.lock();
         let gone = (entries.all.remove(&key), entries.recoverable.remove(&key));
         drop(entries);
@@ -81,9 +86,9 @@ impl Directory {
         all.into_iter().filter_map(of).collect()
     }
 
-    /// The `L` with this id, if it is here.
-    pub(crate) fn find<L: Lodger>(&self, id: ActorId) -> Option<Arc<L>> {
-        let lodger = self.0.lock().all.get(&order(id))?.clone();
+    /// The `L` with this key, if it is here.
+    pub(crate) fn find<L: Lodger>(&self, key: ActorKey) -> Option<Arc<L>> {
+        let lodger = self.0.lock().all.get(&key)?.clone();
         of(lodger)
     }
 }
@@ -91,9 +96,4 @@ impl Directory {
 fn of<L: Lodger>(lodger: Arc<dyn Lodger>) -> Option<Arc<L>> {
     let lodger: Arc<dyn Any + Send + Sync> = lodger;
     lodger.downcast().ok()
-}
-
-/// ractor counts local ids up, so an id says who started first.
-fn order(id: ActorId) -> u64 {
-    id.pid()
 }

@@ -8,6 +8,7 @@ use resident_kernels::actor::Kind;
 use super::gather::Gathered;
 use super::members::Group;
 use super::table::Key;
+use crate::actor::cell::shell;
 use crate::device::core::Core;
 
 /// What the actor of a [`GpuGroup`](crate::GpuGroup) takes: nothing. Its members take messages by the group's own methods.
@@ -46,7 +47,7 @@ impl<K: Key> Drop for GroupActor<K> {
 impl<K: Key> GroupActor<K> {
     async fn pre_start(&self, myself: ActorRef<GroupMsg>, start: Start<K>) -> Result<Arc<Group<K>>, ActorProcessingErr> {
         let Start { core, kind, gathered: Gathered { index, members, states } } = start;
-        let group = Group::new(core, kind, myself.get_cell(), index, members)?;
+        let group = Group::new(core, kind, shell(myself.get_cell()), index, members)?;
         let _ = self.group.set(group.clone());
         group.begin(Arc::new(states)).await?;
         Ok(group)

@@ -11,6 +11,7 @@ use super::batch::Newcomer;
 use super::claim::claim;
 use super::members::Group;
 use super::table::{Key, Leaver, Phase, Seat, Stage, Table};
+use crate::actor::handle::GpuRef;
 use crate::actor::home::Home;
 use crate::actor::incarnation::Place;
 use crate::actor::proxy::{self, Origin, Start};
@@ -154,7 +155,7 @@ impl<K: Key> Group<K> {
             (seat, own)
         };
         if let Some(home) = own {
-            let _ = home.actor.stop_and_wait(None, Some(self.core.stop_timeout)).await;
+            home.shell.stopped(self.core.stop_timeout).await;
         } else if seat.phase.has_row() {
             // Behind the stop; where the device no longer runs, the row is free already.
             let _ = self.port(seat.shard).fence().await;
@@ -163,13 +164,13 @@ impl<K: Key> Group<K> {
     }
 
     /// Makes a member an actor of its own, or finds the one it is.
-    pub(crate) async fn detach<A: Resident>(self: Arc<Self>, key: K) -> Result<Arc<Home>, MemberError> {
+    pub(crate) async fn detach<A: Resident>(self: Arc<Self>, key: K) -> Result<GpuRef<A>, MemberError> {
         let _change = self.changes.lock().await;
         let (slot, place) = {
             let mut table = self.table.write();
             let Some(slot) = table.find(&key) else { return Err(self.absent(&table)) };
             if let Some(home) = table.own.get(&slot) {
-                return Ok(home.clone());
+                return GpuRef::at(home.clone()).ok_or(MemberError::Unknown);
             }
             if let Some(fault) = table.fault(slot) {
                 return Err(MemberError::Failed(Box::new(fault)));
@@ -189,35 +190,36 @@ impl<K: Key> Group<K> {
         let mut table = self.table.write();
         if table.stage == Stage::Ended {
             // Killed meanwhile: nobody is in the table any more.
-            if let Ok((home, _)) = started {
-                home.actor.kill();
+            if let Ok((actor, _)) = started {
+                actor.kill();
             }
             return Err(MemberError::Stopped);
         }
         // It may have failed before it had a place of its own that could be told so.
         let fault = table.faults.remove(&slot);
-        let (home, join) = match started {
+        let (actor, join) = match started {
             Ok(started) => started,
             Err(error) => {
                 table.take(slot);
                 return Err(error.into());
             }
         };
+        let home = actor.home().clone();
         if let Some(seat) = table.seat_mut(slot) {
             seat.phase = Phase::Own;
         }
         table.own.insert(slot, home.clone());
         if table.ended.remove(&slot) {
-            home.actor.stop(None);
+            home.shell.stop(None);
         }
         drop(table);
         let (group, own) = (self.clone(), home.clone());
-        ractor::concurrency::spawn(async move {
+        tokio::spawn(async move {
             let _ = join.await;
             group.left(slot, &own);
         });
         match fault {
-            None => Ok(home),
+            None => Ok(actor),
             Some(fault) => {
                 let life = home.life();
                 life.fail(fault.class, None, fault.text.clone());

@@ -1,33 +1,36 @@
 //! The way to a group for whoever does not know its keys: from a row, and from the directory of its system.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use ractor::ActorCell;
+use futures_util::future::BoxFuture;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 
 use super::members::Group;
 use super::table::{Key, Leaver, Phase};
+use crate::actor::shell::Shell;
 use crate::device::directory::Lodger;
 use crate::fault::{At, FaultClass, GpuFault};
 use crate::shard::occupant::Occupant;
+use crate::who::ActorKey;
 
 /// The way from a row to its group.
 pub(crate) struct Known<K> {
-    pub actor: ActorCell,
+    pub shell: Arc<dyn Shell>,
     pub kind: &'static Kind,
     pub group: Weak<Group<K>>,
 }
 
 impl<K> Clone for Known<K> {
     fn clone(&self) -> Self {
-        Known { actor: self.actor.clone(), kind: self.kind, group: self.group.clone() }
+        Known { shell: self.shell.clone(), kind: self.kind, group: self.group.clone() }
     }
 }
 
 impl<K: Key> Lodger for Known<K> {
-    fn actor(&self) -> &ActorCell {
-        &self.actor
+    fn key(&self) -> ActorKey {
+        self.shell.who().key
     }
 
     /// Members that have no actor of their own.
@@ -36,6 +39,10 @@ impl<K: Key> Lodger for Known<K> {
             let table = group.table.read();
             table.len() - table.own.len()
         })
+    }
+
+    fn drained(&self, limit: Duration) -> BoxFuture<'_, bool> {
+        self.shell.drained(limit)
     }
 
     fn rows(&self, is_wanted: &dyn Fn(&'static Kind) -> bool) -> Vec<(u32, RowId)> {
@@ -56,7 +63,7 @@ impl<K: Key> Lodger for Known<K> {
     }
 
     fn lost(&self) {
-        self.actor.stop(Some(FaultClass::DeviceLost.to_string()));
+        self.shell.stop(Some(FaultClass::DeviceLost.to_string()));
     }
 }
 
@@ -72,10 +79,7 @@ impl<K: Key> Occupant for Known<K> {
         self.fail(slot, id, FaultClass::Linked, None, text);
         // It may have left meanwhile.
         self.fault(slot, id)?;
-        Some(match self.actor.get_name() {
-            Some(name) => format!("a member of `{name}` ({})", self.kind.name),
-            None => format!("a member of {} ({})", self.actor.get_id(), self.kind.name),
-        })
+        Some(format!("a member of {} ({})", self.shell.who(), self.kind.name))
     }
 
     fn fail(&self, slot: u32, id: RowId, class: FaultClass, at: Option<At>, text: String) {
@@ -128,7 +132,7 @@ impl<K: Key> Occupant for Known<K> {
             // As in `fail`.
             Phase::Own => {
                 if let Some(home) = table.own.get(&slot).filter(|home| home.life().row == id) {
-                    home.actor.stop(None);
+                    home.shell.stop(None);
                 }
             }
             Phase::Failed | Phase::Gone => {}

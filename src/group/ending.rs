@@ -59,11 +59,11 @@ impl<K: Key> Group<K> {
             self.table.write().clear()
         };
         self.send_off(all);
-        let limit = Some(self.core.stop_timeout);
-        let own = join_all(own.iter().map(|home| home.actor.stop_and_wait(None, limit)));
+        let limit = self.core.stop_timeout;
+        let own = join_all(own.iter().map(|home| home.shell.stopped(limit)));
         let passed = join_all(self.core.ports.iter().map(|port| self.passed(port)));
         let (passed, _) = futures_util::join!(passed, own);
-        self.core.directory.leave(&self.actor);
+        self.core.directory.leave(self.shell.who().key);
         if let Some(lost) = self.table.read().lost.clone() {
             return Err(lost);
         }
@@ -95,7 +95,7 @@ impl<K: Key> Group<K> {
     pub(crate) fn abandon(&self) {
         self.close(Stage::Ended);
         let (all, own) = self.table.write().clear();
-        own.iter().for_each(|home| home.actor.kill());
+        own.iter().for_each(|home| home.shell.kill());
         for Leaver { seat, .. } in &all {
             self.core.links.failed((seat.shard, seat.id), || format!("a member of a group ({}), which was killed", self.kind.name));
         }
@@ -104,6 +104,6 @@ impl<K: Key> Group<K> {
             self.core.device.kill(seat.shard, seat.id.row, seat.id.generation);
         }
         self.send_off(all);
-        self.core.directory.leave(&self.actor);
+        self.core.directory.leave(self.shell.who().key);
     }
 }

@@ -8,7 +8,6 @@
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
-use ractor::ActorCell;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 use resident_kernels::host::Envelope;
@@ -19,6 +18,7 @@ use super::claim::claim;
 use super::crew::Known;
 use super::index::Index;
 use super::table::{Key, Member, Table};
+use crate::actor::shell::Shell;
 use crate::device::core::Core;
 use crate::error::{CastError, SpawnError};
 use crate::fault::{At, FaultClass, GpuFault};
@@ -34,7 +34,7 @@ pub(crate) struct Group<K> {
     pub core: Arc<Core>,
     pub kind: &'static Kind,
     pub kind_index: u32,
-    pub actor: ActorCell,
+    pub shell: Arc<dyn Shell>,
     pub table: RwLock<Table<K>>,
     /// GM-3.
     pub changes: tokio::sync::Mutex<()>,
@@ -52,7 +52,7 @@ impl<K: Key> Group<K> {
     pub(crate) fn new(
         core: Arc<Core>,
         kind: &'static Kind,
-        actor: ActorCell,
+        shell: Arc<dyn Shell>,
         index: Index,
         mut members: Vec<Member<K>>,
     ) -> Result<Arc<Group<K>>, SpawnError> {
@@ -60,9 +60,9 @@ impl<K: Key> Group<K> {
         claim(&core, kind, &mut members)?;
         let table = Table::new(index, members);
         let changes = tokio::sync::Mutex::new(());
-        let group = Group { core, kind, kind_index, actor: actor.clone(), table: RwLock::new(table), changes, crew: OnceLock::new() };
+        let group = Group { core, kind, kind_index, shell: shell.clone(), table: RwLock::new(table), changes, crew: OnceLock::new() };
         let group = Arc::new(group);
-        let crew = Known { actor, kind, group: Arc::downgrade(&group) };
+        let crew = Known { shell, kind, group: Arc::downgrade(&group) };
         let _ = group.crew.set(Arc::new(Box::new(crew.clone())));
         group.core.moved_in(kind_index, group.table.read().len());
         group.core.directory.enter(Arc::new(crew));
@@ -159,6 +159,6 @@ impl<K: Key> Group<K> {
     }
 
     pub(crate) fn fault_of(&self, class: FaultClass, at: Option<At>, text: String) -> GpuFault {
-        GpuFault::new(self.core.subject(self.kind, &self.actor), class, at, 0, text)
+        GpuFault::new(self.core.subject(self.kind, self.shell.who()), class, at, 0, text)
     }
 }

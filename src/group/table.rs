@@ -6,7 +6,6 @@ use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
-use ractor::ActorStatus;
 use resident_gpu::ring::Frame;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
@@ -156,7 +155,7 @@ impl<K: Key> Table<K> {
         match seat.phase {
             Phase::Live | Phase::Moving => Some(To::Seat(seat.id, kind, kind_index)),
             Phase::Own => {
-                let home = self.own.get(&slot).filter(|home| home.actor.get_status() < ActorStatus::Draining)?;
+                let home = self.own.get(&slot).filter(|home| home.shell.takes_messages())?;
                 Some(To::Actor(home.life()))
             }
             Phase::Failed | Phase::Gone => None,

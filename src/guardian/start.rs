@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
+use ractor::{Actor, ActorCell, ActorProcessingErr, SpawnErr};
 use resident_kernels::host::{Cross, Resident};
 use thiserror::Error;
 use tokio::sync::watch as tell;
@@ -16,6 +16,7 @@ use super::front::FrontRef;
 use super::handle::SupervisorRef;
 use super::spec::{InFlight, Payload, Restore};
 use super::supervisor::{Builder, Launched};
+use crate::actor::cell::cell;
 use crate::actor::home::{Home, Keeper};
 use crate::actor::incarnation::{Beginning, Incarnation};
 use crate::actor::proxy::{self, Origin};
@@ -191,14 +192,17 @@ where
             }
         }
         // Its name is free only then.
-        watch(home.actor.clone()).await;
+        if let Some(proxy) = cell(&*home.shell) {
+            watch(proxy.clone()).await;
+        }
     }
     let state = context.give_up.unless(payload()).await??;
     let journal = if in_flight == InFlight::Replay { core.journal } else { 0 };
     let recovery = (restore == Restore::LatestCheckpoint).then(|| Recovery::new(journal));
     let start = proxy::Start { origin: Origin::State(state), core, keeper: Some(context.keeper), recovery };
     let spawned = proxy::start::<A>(context.name, start, Some(context.front.get_cell()));
-    let (home, join) = context.give_up.unless(spawned).await?.map_err(failed)?;
+    let (actor, join) = context.give_up.unless(spawned).await?.map_err(failed)?;
+    let home = actor.home().clone();
     let over = {
         let home = home.clone();
         async move {
@@ -209,11 +213,10 @@ where
         }
     };
     let flush = {
-        let home = home.clone();
+        let actor = actor.clone();
         move || {
-            let passed = home.fence();
-            let proxy: ActorRef<A::Msg> = home.actor.clone().into();
-            let sent = proxy.send_message(A::Msg::of_bytes(Vec::new())).is_ok();
+            let passed = actor.home().fence();
+            let sent = actor.send_message(A::Msg::of_bytes(Vec::new())).is_ok();
             async move {
                 if sent {
                     let _ = passed.await;
@@ -222,8 +225,8 @@ where
             .boxed()
         }
     };
-    let what = What::Gpu { home: home.clone(), flush: Arc::new(flush) };
-    Ok(Started::New(Running { cell: home.actor.clone(), over: over.boxed(), what }))
+    let what = What::Gpu { home, flush: Arc::new(flush) };
+    Ok(Started::New(Running { cell: actor.get_cell(), over: over.boxed(), what }))
 }
 
 /// What the incarnation behind `last` begins with.

@@ -77,13 +77,8 @@ impl Stopper {
     }
 
     async fn drain_one(&self, lodger: Arc<dyn Lodger>) -> (usize, usize) {
-        let limit = Some(self.core.stop_timeout);
-        let (actor, actors) = (lodger.actor(), lodger.actors());
-        if actor.drain_and_wait(limit).await.is_ok() {
-            return (actors, 0);
-        }
-        let _ = actor.kill_and_wait(limit).await;
-        (0, actors)
+        let actors = lodger.actors();
+        if lodger.drained(self.core.stop_timeout).await { (actors, 0) } else { (0, actors) }
     }
 
     /// Stops the device at once, without waiting, unless it was stopped in order: its actors fail.

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use ractor::{ActorErr, ActorRef, MessagingErr, RactorErr, call, cast};
+use ractor::{ActorErr, ActorId, ActorRef, MessagingErr, RactorErr, call, cast};
 use resident::prelude::*;
 use resident_test_actors::*;
 use resident_tests::*;
@@ -34,7 +34,7 @@ async fn a_panic_reaches_caller_and_supervisor() {
 
     soon("the end", join).await.unwrap();
     let (who, fault) = heard.fault().await;
-    assert_eq!((who, fault.actor, fault.name.as_deref()), (actor.get_id(), actor.get_id(), Some(&*name)));
+    assert_eq!((who, ActorId::from(fault.actor), fault.name.as_deref()), (actor.get_id(), actor.get_id(), Some(&*name)));
     assert_eq!((fault.class, fault.handled, fault.incarnation), (FaultClass::Panic, 3, 1));
     assert_eq!(fault.state::<Panicker>().unwrap().counted, 3, "the state as the panic left it");
     assert!(fault.state::<Counter>().is_none(), "and nothing else's");

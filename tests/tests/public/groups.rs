@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::rpc::CallResult;
-use ractor::{ActorRef, ActorStatus, call};
+use ractor::{ActorId, ActorRef, ActorStatus, call};
 use resident::prelude::*;
 use resident::{CallError, Class, DeviceFault, DeviceKind, Isolation, MemberError, Scope, SpawnError};
 use resident_test_actors::*;
@@ -359,7 +359,7 @@ async fn an_actor_that_fails_stays_a_member_that_failed() {
     member.link(supervisor);
     group.tell(&3, explicit()).unwrap();
     let (who, fault) = heard.fault().await;
-    assert_eq!((who, fault.actor), (member.get_id(), member.get_id()));
+    assert_eq!((who, ActorId::from(fault.actor)), (member.get_id(), member.get_id()));
     until("the group knows", || group.fault(&3).is_some()).await;
     assert!(matches!(group.tell(&3, explicit()), Err(CastError::Failed(..))));
     assert_eq!(group.failed().len(), 1);

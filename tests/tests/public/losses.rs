@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::task::Poll;
 use std::time::Duration;
 
-use ractor::{ActorErr, ActorRef, RactorErr, call, cast};
+use ractor::{ActorErr, ActorId, ActorRef, RactorErr, call, cast};
 use resident::prelude::*;
 use resident::{Class, DeviceFault, DeviceKind, DeviceMsg, Health, Isolation, SpawnError, StopError};
 use resident_test_actors::*;
@@ -163,7 +163,7 @@ impl Doomed {
     /// What its callers and its supervisor are told is all that there is to tell.
     fn check(&self, fault: &GpuFault, class: FaultClass, message: &str) {
         assert_eq!(
-            (fault.class, fault.kind, fault.actor, fault.name.as_deref()),
+            (fault.class, fault.kind, ActorId::from(fault.actor), fault.name.as_deref()),
             (class, "Breaker", self.actor.get_id(), Some(&*self.name))
         );
         assert_eq!((fault.message, fault.handled), (message, 3), "{fault}");

@@ -1,0 +1,35 @@
+//! What a framework lends an actor on the device: a place in the program, with an identity, a mailbox and an end.
+
+use std::any::Any;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::fault::GpuFault;
+use crate::who::Who;
+
+/// The actor of a framework that stands for one on the device, or for a group of them.
+///
+/// Nothing that a handle sends asks it: a handle looks whether messages are taken by the framework's own means, without a call through a
+/// table.
+pub(crate) trait Shell: Any + Send + Sync {
+    fn who(&self) -> &Who;
+
+    /// Whether messages are taken: it neither drains nor stops.
+    fn takes_messages(&self) -> bool;
+
+    /// Tells it to stop, and to say why if there is a reason.
+    fn stop(&self, why: Option<String>);
+
+    /// Ends it at once.
+    fn kill(&self);
+
+    /// Stops it, and waits for its end, for `limit` at most.
+    fn stopped(&self, limit: Duration) -> BoxFuture<'_, ()>;
+
+    /// Has it hand on what is in its mailbox, and waits for its end; false if that took longer than `limit`, and it was killed.
+    fn drained(&self, limit: Duration) -> BoxFuture<'_, bool>;
+
+    /// Tells whoever watches it that an incarnation has ended and another one has begun in its place; why the old one failed, if it did.
+    fn restarted(&self, fault: Option<GpuFault>);
+}
