@@ -16,7 +16,11 @@ fmt() {
 
 labels() { bash ci/labels.sh; }
 
-clippy() { cargo clippy --workspace --all-targets -- -D warnings; }
+clippy() {
+    cargo clippy --workspace --all-targets -- -D warnings
+    # The core, without a framework.
+    cargo clippy -p resident --no-default-features --all-targets -- -D warnings
+}
 
 docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps; }
 

@@ -61,7 +61,7 @@
 mod cut;
 mod error;
 mod every;
-mod restore;
+pub(crate) mod restore;
 mod scope;
 mod state;
 mod taking;
@@ -69,7 +69,6 @@ mod taking;
 pub use error::{CheckpointError, RestoreError, StateError};
 pub use every::{Every, Periodic, every};
 pub use resident_checkpoint::*;
-pub use restore::{Restoration, Restored};
 pub use scope::Scope;
 pub use state::StateOf;
 pub use taking::{Since, Taking};

@@ -1,9 +1,9 @@
 //! What can go wrong: one enum per operation, each text says what to do next.
 
+use std::error::Error as AnyError;
 use std::fmt;
 use std::time::Duration;
 
-use ractor::{ActorErr, MessagingErr, RactorErr, SpawnErr};
 use resident_gpu::arena::ArenaError;
 use resident_gpu::device::DeviceFault;
 use resident_gpu::region::FORKED;
@@ -28,7 +28,7 @@ pub enum StartError {
     Thread(#[source] std::io::Error),
     /// The device's own actor did not start.
     #[error("the device's actor did not start: {0}")]
-    Actor(#[source] SpawnErr),
+    Actor(#[source] Box<dyn AnyError + Send + Sync>),
     /// There is no tokio runtime here, or one without timers.
     #[error(
         "there is no tokio runtime with timers here: start a system within the one that is to run its actors (`#[tokio::main]`, \
@@ -92,32 +92,10 @@ pub enum SpawnError {
         "there is no tokio runtime here for the actor's proxy: spawn within one (`#[tokio::main]`, `Runtime::block_on`, `Handle::enter`)"
     )]
     Runtime,
-    /// ractor refused: the supervisor is shutting down, or the actor was killed while it started.
+    /// The framework refused, and says why: the supervisor is shutting down, or the actor was killed while it started. Of ractor it is a
+    /// `SpawnErr`.
     #[error(transparent)]
-    Ractor(SpawnErr),
-}
-
-impl From<SpawnErr> for SpawnError {
-    fn from(error: SpawnErr) -> SpawnError {
-        match error {
-            SpawnErr::ActorAlreadyRegistered(name) => SpawnError::Name(name),
-            SpawnErr::StartupFailed(cause) => match cause.downcast::<SpawnError>() {
-                Ok(own) => *own,
-                Err(cause) => SpawnError::Ractor(SpawnErr::StartupFailed(cause)),
-            },
-            other => SpawnError::Ractor(other),
-        }
-    }
-}
-
-impl From<SpawnError> for SpawnErr {
-    fn from(error: SpawnError) -> SpawnErr {
-        match error {
-            SpawnError::Name(name) => SpawnErr::ActorAlreadyRegistered(name),
-            SpawnError::Ractor(error) => error,
-            own => SpawnErr::StartupFailed(Box::new(own)),
-        }
-    }
+    Framework(Box<dyn AnyError + Send + Sync>),
 }
 
 /// Why an actor that a handler has spawned was not [adopted](crate::System::adopt).
@@ -202,21 +180,9 @@ impl<M> fmt::Debug for CastError<M> {
     }
 }
 
-impl<M> From<CastError<M>> for MessagingErr<M> {
-    fn from(error: CastError<M>) -> MessagingErr<M> {
-        MessagingErr::SendErr(error.into_message())
-    }
-}
-
-impl<M> From<CastError<M>> for RactorErr<M> {
-    fn from(error: CastError<M>) -> RactorErr<M> {
-        RactorErr::Messaging(error.into())
-    }
-}
-
-/// Why a call through ractor's shape (`call!`, `call_t!`) got no answer at all.
+/// Why a call of a message with a reply port got no answer at all.
 ///
-/// Inside `call!` it becomes a `RactorErr`: a fault as `RactorErr::Actor(ActorErr::Failed(..))`, which holds the [`GpuFault`].
+/// Inside ractor's `call!` it becomes a `RactorErr`: a fault as `RactorErr::Actor(ActorErr::Failed(..))`, which holds the [`GpuFault`].
 #[derive(Error)]
 #[non_exhaustive]
 pub enum CallError<M> {
@@ -233,15 +199,6 @@ impl<M> fmt::Debug for CallError<M> {
         match self {
             CallError::Unsent(error) => f.debug_tuple("Unsent").field(error).finish(),
             CallError::Failed(fault) => f.debug_tuple("Failed").field(fault).finish(),
-        }
-    }
-}
-
-impl<M> From<CallError<M>> for RactorErr<M> {
-    fn from(error: CallError<M>) -> RactorErr<M> {
-        match error {
-            CallError::Unsent(error) => error.into(),
-            CallError::Failed(fault) => RactorErr::Actor(ActorErr::Failed(fault)),
         }
     }
 }

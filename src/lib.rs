@@ -85,30 +85,42 @@
 //!
 //! The metrics that a system reports are listed in [`metrics`].
 #![forbid(unsafe_code)]
+// Without a framework nobody starts an actor, so much of the core has no caller.
+#![cfg_attr(not(feature = "ractor"), allow(dead_code))]
 
 mod actor;
 pub mod checkpoint;
 mod clock;
 mod config;
 mod device;
+mod embed;
 mod error;
 mod fault;
 mod group;
+#[cfg(feature = "ractor")]
 pub mod guardian;
 pub mod metrics;
 mod shard;
-mod spawn;
 mod system;
 mod who;
 
 pub use actor::ends::{IncarnationEnd, IncarnationEnds};
-pub use actor::handle::{ActorInfo, GpuRef};
+pub use actor::info::ActorInfo;
 pub use actor::pipeline::Pipeline;
 pub use checkpoint::{Checkpoint, CheckpointError, RestoreError, Scope};
 pub use config::{Config, Pump, Wait};
+#[cfg(feature = "ractor")]
+pub use embed::ractor::{
+    control::DeviceMsg,
+    group::{GpuGroup, GroupMsg},
+    handle::GpuRef,
+    restore::{Restoration, Restored},
+    spawn::Spawn,
+    watch::watch,
+};
 pub use error::{AdoptError, AskError, CallError, CastError, FenceError, MemberError, Refusal, RouteError, SpawnError, StartError};
 pub use fault::{FaultClass, GpuFault};
-pub use group::{Folded, GpuGroup, GroupMsg};
+pub use group::Folded;
 pub use resident_gpu::Class;
 pub use resident_gpu::arena::ArenaError;
 pub use resident_gpu::device::{
@@ -117,16 +129,17 @@ pub use resident_gpu::device::{
 pub use resident_kernels;
 pub use resident_kernels::address::Address;
 pub use resident_kernels::timer::Timer;
-pub use spawn::Spawn;
 pub use system::System;
-pub use system::control::{DeviceMsg, Snapshot};
+pub use system::snapshot::Snapshot;
 pub use system::stop::StopReport;
-pub use system::watch::watch;
 pub use who::ActorKey;
 
 /// What most programs name.
 pub mod prelude {
     pub use crate::checkpoint::StateOf;
+    #[cfg(feature = "ractor")]
     pub use crate::guardian::{ChildSpec, Supervisor, SupervisorRef};
-    pub use crate::{AskError, CastError, Choice, Config, FaultClass, GpuFault, GpuGroup, GpuRef, Pipeline, Spawn, System};
+    pub use crate::{AskError, CastError, Choice, Config, FaultClass, GpuFault, Pipeline, System};
+    #[cfg(feature = "ractor")]
+    pub use crate::{GpuGroup, GpuRef, Spawn};
 }

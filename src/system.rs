@@ -1,16 +1,16 @@
 //! A device with its pumps and its actors.
 
+#[cfg(any(test, not(feature = "ractor")))]
+pub(crate) mod alone;
 pub(crate) mod control;
+pub(crate) mod snapshot;
 pub(crate) mod stop;
-pub(crate) mod watch;
 
 use std::fmt;
 use std::sync::Arc;
 
-use ractor::{Actor as _, ActorRef, Message};
 use resident_gpu::device::{Device, DeviceFault, DeviceInfo, Isolation, Loss, StartError as DeviceStartError};
 use resident_host::apart;
-use resident_kernels::actor::Emit;
 
 use crate::clock;
 use crate::config::Config;
@@ -19,12 +19,11 @@ use crate::device::later::{self, Timers};
 use crate::device::links::{self, Links};
 use crate::device::pump::Pump;
 use crate::device::runtime;
-use crate::error::{RouteError, StartError};
+use crate::error::StartError;
 use crate::shard::doorbell::Doorbell;
 use crate::shard::port::Port;
-use crate::system::control::{DeviceActor, DeviceMsg, abandoned};
+use crate::system::control::Control;
 use crate::system::stop::{StopReport, Stopper};
-use crate::system::watch::watch;
 
 /// A running device and everything that belongs to it. Clones are the same system; it stops in order when
 /// [`stop`](Self::stop) is called, its [`control`](Self::control) actor is stopped, or the last clone is dropped.
@@ -37,16 +36,15 @@ pub struct System(Arc<Inner>);
 
 struct Inner {
     stopper: Arc<Stopper>,
-    control: ActorRef<DeviceMsg>,
+    control: Arc<dyn Control>,
 }
 
 impl System {
-    /// Starts a device: the GPU if there is one that can be used, else the CPU device, unless `config` says which.
-    ///
-    /// Call it in the tokio runtime that is to run the actors' proxies. That one has timers, and its time is not paused, now or later
-    /// (`tokio::time::pause`, `start_paused`): a device's time is the real one, so in paused time every wait for it that has a limit is over at
-    /// once. Calls time out, and a stop kills what it should drain.
-    pub async fn start(config: Config) -> Result<System, StartError> {
+    /// Starts a device, and by `attend` the control that it is left to.
+    pub(crate) async fn start_with<F>(config: Config, attend: impl FnOnce(Arc<Stopper>) -> F) -> Result<System, StartError>
+    where
+        F: Future<Output = Result<Arc<dyn Control>, StartError>>,
+    {
         if config.pump.threads == 0 {
             return Err(StartError::NoPump);
         }
@@ -86,11 +84,9 @@ impl System {
         // The rings are empty when the application has them. Where the device no longer runs, it will hear of that.
         let _ = core.fence().await;
         let stopper = Arc::new(Stopper::new(core.clone(), threads, tasks.map(|task| task.abort_handle())));
-        // If it can not start, dropping it stops the device.
-        let (control, _) = DeviceActor::spawn(None, DeviceActor(stopper.clone()), ()).await.map_err(StartError::Actor)?;
+        let control = attend(stopper.clone()).await?;
         let hears = control.clone();
-        // Gone already: then its supervisor has heard of it.
-        let _ = core.on_lost.set(Box::new(move |fault| drop(hears.cast(DeviceMsg::Lost(fault)))));
+        let _ = core.on_lost.set(Box::new(move |fault| hears.lost(fault)));
         tracing::info!(system = core.system.as_deref(), device = %core.device.info(), "started");
         warn_of_aborts(&config, core.device.info());
         Ok(System(Arc::new(Inner { stopper, control })))
@@ -104,20 +100,6 @@ impl System {
     /// Which device runs, and why that one.
     pub fn device(&self) -> &DeviceInfo {
         self.core().device.info()
-    }
-
-    /// The device's own actor: link it to a supervisor, ask it for health and numbers, stop it.
-    pub fn control(&self) -> &ActorRef<DeviceMsg> {
-        &self.0.control
-    }
-
-    /// Sends every emitted `E` to the actor called `name`, which takes it as an `M`. The name is looked up at each delivery,
-    /// so an actor that was restarted goes on getting them; while there is none, they are counted as dead letters.
-    pub fn route<E: Emit, M: Message + From<E>>(&self, name: impl Into<String>) -> Result<(), RouteError> {
-        if !self.core().is_mine() {
-            return Err(RouteError::Forked);
-        }
-        self.core().routes.add::<E, M>(name.into())
     }
 
     /// Messages so far that nobody took: emitted without a route or a living receiver, or sent to an actor that had stopped
@@ -158,16 +140,19 @@ impl System {
         if !self.core().is_mine() {
             return report;
         }
-        let _ = self.0.control.stop_and_wait(None, None).await;
+        self.0.control.stopped().await;
         report
     }
 
-    /// Waits until the device's actor has ended, and then, however that came, the device.
-    pub(crate) async fn ended(&self) {
-        watch(self.control().get_cell()).await;
-        // ractor drops a killed actor only some time after it has told of its end.
-        self.0.stopper.abandon(abandoned());
-        self.0.stopper.stop().await;
+    /// What it is left to.
+    #[cfg(feature = "ractor")]
+    pub(crate) fn attendant(&self) -> &dyn Control {
+        &*self.0.control
+    }
+
+    #[cfg(feature = "ractor")]
+    pub(crate) fn stopper(&self) -> &Stopper {
+        &self.0.stopper
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -194,7 +179,7 @@ fn warn_of_aborts(config: &Config, device: &DeviceInfo) {
 impl Drop for Inner {
     fn drop(&mut self) {
         if self.stopper.core.is_mine() {
-            self.control.stop(None);
+            self.control.stop();
         }
     }
 }

@@ -17,7 +17,8 @@ use arc_swap::{ArcSwap, Guard};
 use futures_util::future::BoxFuture;
 use parking_lot::{Condvar, Mutex};
 use resident_gpu::rows::RowId;
-use resident_kernels::actor::{Actor, Kind};
+use resident_kernels::actor::{Actor, Handles, Kind, Message};
+use resident_kernels::address::Address;
 use resident_kernels::host::Envelope;
 use tokio::sync::{Notify, oneshot};
 
@@ -29,7 +30,7 @@ use crate::device::core::Core;
 use crate::device::directory::Lodger;
 use crate::error::{CastError, SpawnError};
 use crate::fault::GpuFault;
-use crate::shard::link::Path;
+use crate::shard::link::{Path, Recipient as _, Unsent};
 use crate::who::ActorKey;
 
 /// Hears of a kept actor's fault, on the thread that saw it; false if there is nobody any more.
@@ -145,6 +146,30 @@ impl Home {
     /// Whether the actor has ended for good.
     pub(crate) fn has_ended(&self) -> bool {
         self.stage.lock().phase == Phase::Ended
+    }
+
+    /// Where other actors of the device reach its last incarnation, once that is there.
+    pub(crate) async fn address<A>(&self) -> Address<A> {
+        let life = self.life().clone();
+        life.arrived().await;
+        life.address()
+    }
+
+    /// Whether messages are taken now, or once it is restarted, as far as the device is concerned.
+    pub(crate) fn takes_messages(&self) -> bool {
+        let life = self.life();
+        life.is_open() && life.core.answers() || self.may_return()
+    }
+
+    /// Sends messages in their order, as many as the ring takes: how many those were. An error if the actor takes none any more.
+    pub(crate) fn cast_many<A: Handles<M>, M: Message>(&self, messages: &[M]) -> Result<usize, CastError<()>> {
+        let life = self.life();
+        match life.port.cast_many::<A, M>(&**life, messages) {
+            (sent, None | Some(Unsent::Full)) => Ok(sent),
+            (sent, Some(_)) if self.may_return() => Ok(sent),
+            (0, Some(unsent)) => Err(unsent.with(())),
+            (sent, Some(_)) => Ok(sent),
+        }
     }
 
     /// Sends a message, waiting for room in the ring and for the actor's next incarnation (H-2); the incarnation that has it.
@@ -361,14 +386,14 @@ impl Lodger for Home {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "ractor"))]
 pub(crate) mod tests {
     use std::time::Duration;
 
     use resident_kernels::prelude::*;
 
-    use crate::actor::handle::GpuRef;
     use crate::config::Config;
+    use crate::embed::ractor::handle::GpuRef;
     use crate::fault::{At, FaultClass, Returned};
     use crate::guardian::{ChildSpec, InFlight, Supervisor, SupervisorRef};
     use crate::system::System;

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use resident_gpu::replies::ReplySlot;
 use resident_gpu::rows::RowId;
-use resident_kernels::actor::{Handles, Message};
-use resident_kernels::host::Resident;
+use resident_kernels::actor::{Actor, Handles, Message};
 
 use crate::actor::ask;
-use crate::actor::handle::GpuRef;
+use crate::actor::home::Home;
 use crate::clock;
 use crate::device::core::Core;
 use crate::error::AskError;
@@ -28,7 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// reply a line that only this pipeline reads.
 ///
 /// Its stamps are a clock of its own, merged with every reply and, every 32 requests, with the process's.
-pub struct Pipeline<A: Resident, M: Message> {
+pub struct Pipeline<A: Actor, M: Message> {
     core: Arc<Core>,
     flights: Box<[Flight]>,
     /// The oldest place in flight.
@@ -52,7 +51,7 @@ struct Flight {
     row: RowId,
 }
 
-impl<A: Handles<M> + Resident, M: Message> Pipeline<A, M> {
+impl<A: Handles<M>, M: Message> Pipeline<A, M> {
     /// A pipeline with at most `window` requests in flight on `system`.
     pub fn new(system: &System, window: usize) -> Result<Pipeline<A, M>, AskError> {
         let core = system.core().clone();
@@ -82,16 +81,10 @@ impl<A: Handles<M> + Resident, M: Message> Pipeline<A, M> {
         self.count == self.flights.len()
     }
 
-    /// Sends `request` to `to`. After an error nothing was sent.
+    /// Sends `requests` to the actor that lives in `to`, as many as window and ring take: how many, at least one. `is_taking` says whether its
+    /// framework has it take messages.
     #[inline]
-    pub fn submit(&mut self, to: &GpuRef<A>, request: &M) -> Result<(), AskError> {
-        self.submit_many(to, std::slice::from_ref(request)).map(drop)
-    }
-
-    /// Sends `requests` to `to` in their order, as many as window and ring take: how many, at least one. Cheaper than one by one:
-    /// the ring is locked once. After an error nothing was sent.
-    #[inline]
-    pub fn submit_many(&mut self, to: &GpuRef<A>, requests: &[M]) -> Result<usize, AskError> {
+    pub(crate) fn submit_to(&mut self, to: &Home, is_taking: bool, requests: &[M]) -> Result<usize, AskError> {
         let window = self.flights.len();
         if !self.core.is_mine() {
             return Err(AskError::Forked);
@@ -99,11 +92,11 @@ impl<A: Handles<M> + Resident, M: Message> Pipeline<A, M> {
         if self.is_full() && !requests.is_empty() {
             return Err(AskError::Window(window));
         }
-        let life = to.home().life();
+        let life = to.life();
         if !Arc::ptr_eq(&life.core, &self.core) {
             return Err(AskError::OtherSystem);
         }
-        if !to.is_taking() {
+        if !is_taking {
             return Err(ask::ended(&life));
         }
         let hlc = self.stamps(requests.len() as u64);
@@ -146,7 +139,7 @@ impl<A: Handles<M> + Resident, M: Message> Pipeline<A, M> {
             (0, Some(error), _) => Err(error),
             (0, None, Some(Unsent::Full)) => Err(AskError::Full),
             // As a full ring does: it takes them later.
-            (0, None, Some(Unsent::Stopped | Unsent::Lost)) if to.home().may_return() => Err(AskError::Full),
+            (0, None, Some(Unsent::Stopped | Unsent::Lost)) if to.may_return() => Err(AskError::Full),
             (0, None, Some(Unsent::Stopped | Unsent::Lost)) => Err(ask::ended(&life)),
             (0, None, Some(Unsent::Forked)) => Err(AskError::Forked),
             _ => Ok(sent),
@@ -154,7 +147,7 @@ impl<A: Handles<M> + Resident, M: Message> Pipeline<A, M> {
     }
 }
 
-impl<A: Resident, M: Message> Pipeline<A, M> {
+impl<A: Actor, M: Message> Pipeline<A, M> {
     /// The reply of the oldest request in flight; waits for it.
     ///
     /// An error is that request's answer; the next call is about the request after it.

@@ -1,12 +1,19 @@
 //! What a framework lends an actor on the device: a place in the program, with an identity, a mailbox and an end.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::task::JoinHandle;
 
+use crate::actor::home::Home;
+use crate::error::SpawnError;
 use crate::fault::GpuFault;
 use crate::who::Who;
+
+/// An actor on the device that a framework has just given a shell, and what ends when the actor has.
+pub(crate) type Lent = Result<(Arc<Home>, JoinHandle<()>), SpawnError>;
 
 /// The actor of a framework that stands for one on the device, or for a group of them.
 ///

@@ -1,31 +1,25 @@
 //! From a checkpoint back to actors.
 //!
-//! Rows and cells are claimed first, then the device takes all states in one go, then each actor gets its proxy. Before anybody can
-//! find the actor, what was pending for it is sent. Whatever fails on the way, nothing of it is left: who has a proxy is killed, who
+//! Rows and cells are claimed first, then the device takes all states in one go. Then each actor gets a shell of its framework's, and before
+//! anybody can find it, what was pending for it is sent. Whatever fails on the way, nothing of it is left: who has a shell is killed, who
 //! has only a row gives it up.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::thread::{self, available_parallelism};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ractor::concurrency::JoinHandle;
-use ractor::{ActorCell, registry};
 use resident_checkpoint::{Actor as Saved, Checkpoint, Key, Kind as SavedKind, Status};
 use resident_gpu::cut::{CutError, Load};
 use resident_host::apart;
-use resident_kernels::actor::Kind;
-use resident_kernels::host::Resident;
+use resident_kernels::actor::{Actor, Kind};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::error::{RestoreError, StateError};
 use super::state::fill;
-use crate::actor::handle::GpuRef;
 use crate::actor::incarnation::{Loaded, Place};
-use crate::actor::proxy::{self, Origin, Start};
 use crate::device::core::Core;
 use crate::error::SpawnError;
 use crate::fault::Returned;
@@ -41,65 +35,49 @@ const ALIGN: usize = 16;
 /// So many bytes of states are put together by several threads.
 const MANY: usize = 16 << 20;
 
-/// What became of the actors of one kind.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Restoration<A: Resident> {
-    /// Those that are back.
-    pub actors: Vec<Restored<A>>,
-    /// Those that had failed when the checkpoint was taken, which are not.
+/// Actors that the device has, and nobody else yet.
+pub(crate) struct Brought {
+    pub live: Vec<Back>,
+    /// Those that had failed when the checkpoint was taken, which are not on the device.
     pub failed: Vec<Saved>,
 }
 
-/// An actor that is back.
-#[non_exhaustive]
-pub struct Restored<A: Resident> {
-    /// Its handle.
-    pub actor: GpuRef<A>,
-    /// Ends when the actor has, and its row is free again.
-    pub join: JoinHandle<()>,
-    /// What the checkpoint knows it by.
-    pub key: Key,
+/// One of them.
+pub(crate) struct Back {
+    pub saved: Saved,
+    pub place: Loaded,
+    /// What was sent to it before.
+    pub pending: Vec<Returned>,
 }
 
-impl<A: Resident> fmt::Debug for Restored<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Restored").field("actor", &self.actor).field("key", &self.key).finish_non_exhaustive()
+/// Puts every `A` that lived when the checkpoint was taken on the device. `is_taken` says whether somebody has a name.
+pub(crate) async fn bring<A: Actor>(
+    core: &Arc<Core>,
+    checkpoint: &Checkpoint,
+    is_taken: impl Fn(&str) -> bool,
+) -> Result<Brought, RestoreError> {
+    let kinds = of_kind(checkpoint, A::KIND)?;
+    let of_kind = |actor: &&Saved| kinds.contains(&checkpoint.kind_of(actor));
+    let (live, failed): (Vec<_>, Vec<_>) =
+        checkpoint.actors().iter().filter(of_kind).cloned().partition(|actor| actor.status == Status::Live);
+    let mut pending = pending(checkpoint, A::KIND, &live)?;
+    if let Some(taken) = live.iter().filter_map(|actor| actor.name.as_ref()).find(|name| is_taken(name)) {
+        return Err(SpawnError::Name(taken.clone()).into());
     }
+    let places = live.iter().map(|_| Place::claim::<A>(core)).collect::<Result<Vec<_>, SpawnError>>()?;
+    let loaded = load(core, checkpoint, A::KIND, live.clone(), places).await;
+    let loaded = match loaded {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            settle(core).await;
+            return Err(error);
+        }
+    };
+    let back = |(saved, place): (Saved, Loaded)| Back { pending: pending.remove(&saved.key).unwrap_or_default(), saved, place };
+    Ok(Brought { live: live.into_iter().zip(loaded).map(back).collect(), failed })
 }
 
 impl System {
-    /// Brings back every `A` that lived when the checkpoint was taken, with its name and its state, here or on another device; under
-    /// `supervisor`, if there is one. Each first gets what was pending for it, calls too, which nobody waits for any more.
-    /// Members of groups come back as actors without a name. On an error none is back.
-    pub async fn restore<A: Resident>(
-        &self,
-        checkpoint: &Checkpoint,
-        supervisor: Option<ActorCell>,
-    ) -> Result<Restoration<A>, RestoreError> {
-        let core = self.core();
-        core.check_proxies()?;
-        let kinds = of_kind(checkpoint, A::KIND)?;
-        let of_kind = |actor: &&Saved| kinds.contains(&checkpoint.kind_of(actor));
-        let (live, failed): (Vec<_>, Vec<_>) =
-            checkpoint.actors().iter().filter(of_kind).cloned().partition(|actor| actor.status == Status::Live);
-        let pending = pending(checkpoint, A::KIND, &live)?;
-        if let Some(taken) = live.iter().filter_map(|actor| actor.name.as_ref()).find(|name| registry::where_is(*name).is_some()) {
-            return Err(SpawnError::Name(taken.clone()).into());
-        }
-        let places = live.iter().map(|_| Place::claim::<A>(core)).collect::<Result<Vec<_>, SpawnError>>()?;
-        let loaded = load(core, checkpoint, A::KIND, live.clone(), places).await;
-        let loaded = match loaded {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                settle(core).await;
-                return Err(error);
-            }
-        };
-        let actors = move_in(core, live, loaded, pending, supervisor).await?;
-        Ok(Restoration { actors, failed })
-    }
-
     /// Gives what actors had emitted, and nobody had got when the checkpoint was taken, to where it is routed now; how many were taken.
     /// The others are counted as dead letters.
     pub fn redeliver(&self, checkpoint: &Checkpoint) -> usize {
@@ -216,42 +194,7 @@ fn stage(core: &Core, checkpoint: &Checkpoint, kind: &'static Kind, live: &[Save
     Ok(bytes)
 }
 
-/// Gives each actor its proxy. If one can not have it, none keeps his.
-async fn move_in<A: Resident>(
-    core: &Arc<Core>,
-    live: Vec<Saved>,
-    loaded: Vec<Loaded>,
-    mut pending: HashMap<Key, Vec<Returned>>,
-    supervisor: Option<ActorCell>,
-) -> Result<Vec<Restored<A>>, RestoreError> {
-    let mut actors: Vec<Restored<A>> = Vec::with_capacity(live.len());
-    let mut loaded = loaded.into_iter();
-    for (Saved { key, name, .. }, place) in live.into_iter().zip(loaded.by_ref()) {
-        let origin = Origin::Loaded(place, pending.remove(&key).unwrap_or_default());
-        let start = Start { origin, core: core.clone(), keeper: None, recovery: None };
-        match proxy::start::<A>(name, start, supervisor.clone()).await {
-            Ok((actor, join)) => actors.push(Restored { actor, join, key }),
-            Err(error) => {
-                drop(loaded);
-                for Restored { actor, join, .. } in actors {
-                    if let Some(supervisor) = &supervisor {
-                        // It has not heard of them yet, as far as it is concerned.
-                        actor.unlink(supervisor.clone());
-                    }
-                    actor.kill();
-                    let _ = join.await;
-                    let life = actor.home().life().clone();
-                    let _ = timeout(core.stop_timeout, life.gone()).await;
-                }
-                settle(core).await;
-                return Err(error.into());
-            }
-        }
-    }
-    Ok(actors)
-}
-
 /// Waits until the device has given up what it was told to; one that says nothing does not hold this up for ever.
-async fn settle(core: &Core) {
+pub(crate) async fn settle(core: &Core) {
     let _ = timeout(core.stop_timeout, core.fence()).await;
 }

@@ -1,9 +1,7 @@
 //! What a checkpoint is of.
 
 use resident_kernels::actor::{Actor, Kind};
-use resident_kernels::host::Resident;
 
-use crate::actor::handle::GpuRef;
 use crate::who::ActorKey;
 
 /// Which actors a checkpoint is of.
@@ -19,11 +17,6 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// These actors.
-    pub fn actors<'a, A: Resident>(actors: impl IntoIterator<Item = &'a GpuRef<A>>) -> Scope {
-        Scope::Actors(actors.into_iter().map(GpuRef::key).collect())
-    }
-
     /// All `A`s.
     pub fn kind<A: Actor>() -> Scope {
         Scope::Kinds(vec![A::KIND])

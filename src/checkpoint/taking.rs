@@ -9,12 +9,10 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use resident_checkpoint::{Checkpoint, Delta};
 use resident_host::apart;
-use resident_kernels::host::Resident;
 
 use super::cut;
 use super::error::CheckpointError;
 use super::scope::Scope;
-use crate::actor::handle::GpuRef;
 use crate::device::core::Core;
 use crate::system::System;
 
@@ -117,12 +115,5 @@ impl System {
     /// Takes a checkpoint while the actors go on; the [module](crate::checkpoint) says what is in it.
     pub fn checkpoint(&self, scope: Scope) -> Taking {
         Taking::new(self.core().clone(), scope)
-    }
-}
-
-impl<A: Resident> GpuRef<A> {
-    /// Takes a checkpoint of this actor alone.
-    pub fn checkpoint(&self) -> Taking {
-        Taking::new(self.home().life().core.clone(), Scope::Actors(vec![self.key()]))
     }
 }

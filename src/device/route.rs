@@ -1,4 +1,4 @@
-//! Where emitted messages go: to the CPU actor of a name, looked up at each delivery.
+//! Where emitted messages go: by their type, to whoever was named for it.
 
 use std::any::{TypeId, type_name};
 use std::collections::HashMap;
@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use ractor::{ActorRef, Message};
 use resident_kernels::actor::Emit;
 
 use crate::error::RouteError;
@@ -25,16 +24,13 @@ struct Route {
 type Deliver = dyn Fn(&[u8]) -> bool + Send + Sync;
 
 impl Routes {
-    /// Sends emitted `E`s to the actor called `to`, in place of where they went before.
-    pub(crate) fn add<E: Emit, M: Message + From<E>>(&self, to: String) -> Result<(), RouteError> {
+    /// Hands emitted `E`s to `deliver`, in place of where they went before; it says whether somebody took one.
+    pub(crate) fn add<E: Emit>(&self, deliver: impl Fn(E) -> bool + Send + Sync + 'static) -> Result<(), RouteError> {
         let mut routes = self.0.write();
         if let Some(old) = routes.get(&E::TYPE).filter(|old| old.of != TypeId::of::<E>()) {
             return Err(RouteError::Collision { old: old.name, new: type_name::<E>() });
         }
-        let deliver = move |payload: &[u8]| {
-            payload.len() == size_of::<E>()
-                && ActorRef::<M>::where_is(&to).is_some_and(|actor| actor.send_message(M::from(E::decode(payload))).is_ok())
-        };
+        let deliver = move |payload: &[u8]| payload.len() == size_of::<E>() && deliver(E::decode(payload));
         routes.insert(E::TYPE, Route { of: TypeId::of::<E>(), name: type_name::<E>(), deliver: Arc::new(deliver) });
         Ok(())
     }

@@ -4,17 +4,15 @@ use std::sync::Arc;
 
 use resident_gpu::rows::RowId;
 use resident_kernels::address::Address;
-use resident_kernels::host::Resident;
 use resident_kernels::wire::OP_STOP;
 
 use super::batch::Newcomer;
 use super::claim::claim;
 use super::members::Group;
 use super::table::{Key, Leaver, Phase, Seat, Stage, Table};
-use crate::actor::handle::GpuRef;
 use crate::actor::home::Home;
-use crate::actor::incarnation::Place;
-use crate::actor::proxy::{self, Origin, Start};
+use crate::actor::incarnation::{Loaded, Place};
+use crate::actor::shell::Lent;
 use crate::error::{MemberError, SpawnError};
 use crate::shard::link::Control;
 use crate::shard::occupant::Tenant;
@@ -163,14 +161,17 @@ impl<K: Key> Group<K> {
         true
     }
 
-    /// Makes a member an actor of its own, or finds the one it is.
-    pub(crate) async fn detach<A: Resident>(self: Arc<Self>, key: K) -> Result<GpuRef<A>, MemberError> {
+    /// Makes a member an actor of its own, for which `lend` has its framework start one, or finds the one it is.
+    pub(crate) async fn detach<F>(self: Arc<Self>, key: K, lend: impl FnOnce(Loaded) -> F) -> Result<Arc<Home>, MemberError>
+    where
+        F: Future<Output = Lent>,
+    {
         let _change = self.changes.lock().await;
         let (slot, place) = {
             let mut table = self.table.write();
             let Some(slot) = table.find(&key) else { return Err(self.absent(&table)) };
             if let Some(home) = table.own.get(&slot) {
-                return GpuRef::at(home.clone()).ok_or(MemberError::Unknown);
+                return Ok(home.clone());
             }
             if let Some(fault) = table.fault(slot) {
                 return Err(MemberError::Failed(Box::new(fault)));
@@ -184,27 +185,24 @@ impl<K: Key> Group<K> {
         };
         // It is counted again as it moves into its own place.
         self.core.moved_out(self.kind_index, 1);
-        let origin = Origin::Loaded(place.loaded(), Vec::new());
-        let start = Start { origin, core: self.core.clone(), keeper: None, recovery: None };
-        let started = proxy::start::<A>(None, start, None).await;
+        let started = lend(place.loaded()).await;
         let mut table = self.table.write();
         if table.stage == Stage::Ended {
             // Killed meanwhile: nobody is in the table any more.
-            if let Ok((actor, _)) = started {
-                actor.kill();
+            if let Ok((home, _)) = started {
+                home.shell.kill();
             }
             return Err(MemberError::Stopped);
         }
         // It may have failed before it had a place of its own that could be told so.
         let fault = table.faults.remove(&slot);
-        let (actor, join) = match started {
+        let (home, join) = match started {
             Ok(started) => started,
             Err(error) => {
                 table.take(slot);
                 return Err(error.into());
             }
         };
-        let home = actor.home().clone();
         if let Some(seat) = table.seat_mut(slot) {
             seat.phase = Phase::Own;
         }
@@ -219,7 +217,7 @@ impl<K: Key> Group<K> {
             group.left(slot, &own);
         });
         match fault {
-            None => Ok(actor),
+            None => Ok(home),
             Some(fault) => {
                 let life = home.life();
                 life.fail(fault.class, None, fault.text.clone());

@@ -62,7 +62,7 @@ impl<K: Key> Group<K> {
         let limit = self.core.stop_timeout;
         let own = join_all(own.iter().map(|home| home.shell.stopped(limit)));
         let passed = join_all(self.core.ports.iter().map(|port| self.passed(port)));
-        let (passed, _) = futures_util::join!(passed, own);
+        let (passed, _) = tokio::join!(passed, own);
         self.core.directory.leave(self.shell.who().key);
         if let Some(lost) = self.table.read().lost.clone() {
             return Err(lost);

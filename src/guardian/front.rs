@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::engine::Event;
 use super::error::{Cause, Ended, SupervisorError};
-use crate::actor::cell::RESTARTED;
+use crate::embed::ractor::shell::RESTARTED;
 use crate::fault::GpuFault;
 
 pub(crate) type FrontRef = ActorRef<FrontMsg>;

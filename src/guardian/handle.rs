@@ -13,9 +13,9 @@ use super::engine::{Asked, Event, Found};
 use super::error::{AdminError, SupervisorError};
 use super::front::SHUTDOWN;
 use super::spec::ChildSpec;
-use crate::actor::handle::GpuRef;
+use crate::embed::ractor::handle::GpuRef;
+use crate::embed::ractor::watch::watch;
 use crate::system::System;
-use crate::system::watch::watch;
 
 /// A supervisor that runs. Clones are the same one; it ends when it is stopped, or by itself.
 ///

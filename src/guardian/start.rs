@@ -16,15 +16,14 @@ use super::front::FrontRef;
 use super::handle::SupervisorRef;
 use super::spec::{InFlight, Payload, Restore};
 use super::supervisor::{Builder, Launched};
-use crate::actor::cell::cell;
 use crate::actor::home::{Home, Keeper};
 use crate::actor::incarnation::{Beginning, Incarnation};
-use crate::actor::proxy::{self, Origin};
 use crate::actor::recovery::{Otherwise, Recovery};
 use crate::config::Config;
+use crate::embed::ractor::proxy::{self, Origin};
+use crate::embed::ractor::shell::cell;
+use crate::embed::ractor::watch::watch;
 use crate::error::SpawnError;
-use crate::system::watch::watch;
-
 use crate::system::System;
 
 /// Starts one child, as often as it is called.
@@ -175,7 +174,7 @@ where
     let failed = |error: SpawnError| match (error, &place) {
         // Another device is on its way to the slot.
         (error @ (SpawnError::Lost(_) | SpawnError::Stopped), On::Slot(_)) => Failure::Lost(Cause::new(error)),
-        (SpawnError::Ractor(error), _) => error.into(),
+        (error @ SpawnError::Framework(_), _) => SpawnErr::from(error).into(),
         (error, _) => Failure::Failed(Cause::new(error)),
     };
     if let Some(home) = &context.home {

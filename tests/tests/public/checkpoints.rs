@@ -315,7 +315,7 @@ async fn actors_come_back_elsewhere() {
     dead.stop(None);
     soon("its end", resident::watch(dead.clone())).await;
     let refused = soon("an answer", after.restore::<Ledger>(&checkpoint, Some(dead))).await.unwrap_err();
-    assert!(matches!(refused, RestoreError::Spawn(SpawnError::Ractor(_))), "{refused}");
+    assert!(matches!(refused, RestoreError::Spawn(SpawnError::Framework(_))), "{refused}");
     assert_eq!((after.running(), taken(&after, Scope::Device).await.actors().len()), (0, 0), "the device has given them up, too");
 
     let (supervisor, mut heard) = supervisor().await;

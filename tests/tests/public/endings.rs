@@ -91,7 +91,7 @@ async fn no_child_under_a_supervisor_that_has_ended() {
     let (supervisor, _heard) = supervisor().await;
     supervisor.stop_and_wait(None, None).await.unwrap();
     match Counter::spawn_linked(None, Counter::default(), &system, supervisor).await {
-        Err(SpawnError::Ractor(_)) => {}
+        Err(SpawnError::Framework(_)) => {}
         other => panic!("{other:?}"),
     }
     until("the row is free", || system.running() == 0).await;

@@ -536,7 +536,7 @@ async fn a_supervisor_hears_of_the_group_and_not_of_members() {
     assert_eq!(group.actor().get_status(), ActorStatus::Stopped);
     until("all rows are free", || system.running() == 0).await;
     let late = Panicker::spawn_many_linked(None, members(), &system, supervisor).await;
-    assert!(matches!(late, Err(SpawnError::Ractor(_))));
+    assert!(matches!(late, Err(SpawnError::Framework(_))));
     until("all rows are free", || system.running() == 0).await;
     system.stop().await;
 }

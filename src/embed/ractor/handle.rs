@@ -15,16 +15,17 @@ use tokio::sync::oneshot::Receiver;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::actor::ask;
-use crate::actor::cell::{cell, key};
 use crate::actor::ends::IncarnationEnds;
 use crate::actor::home::Home;
 use crate::actor::incarnation::Incarnation;
+use crate::actor::info::ActorInfo;
 use crate::device::directory::Lodger as _;
+use crate::embed::ractor::shell::{cell, key};
+use crate::embed::ractor::watch::watch;
 use crate::error::{AskError, CallError, CastError, FenceError};
 use crate::fault::GpuFault;
-use crate::shard::link::{Path, Recipient as _, Unsent};
+use crate::shard::link::Path;
 use crate::system::System;
-use crate::system::watch::watch;
 use crate::who::ActorKey;
 
 /// A handle of a resident actor.
@@ -35,23 +36,6 @@ use crate::who::ActorKey;
 pub struct GpuRef<A: Resident> {
     actor: ActorRef<A::Msg>,
     home: Arc<Home>,
-}
-
-/// Where an actor lives, and in which of its incarnations.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ActorInfo {
-    /// Its kind.
-    pub kind: &'static str,
-    /// Which of the actor's incarnations it is: 1 at first, and one more with each restart in place. Of two actors the ids differ. It is
-    /// not the [`GpuFault::incarnation`] of a device, nor the [generation](Address::generation) of a row.
-    pub incarnation: u64,
-    /// The name of its system, if that has one: [`Config::name`](crate::Config::name).
-    pub system: Option<Arc<str>>,
-    /// Its device.
-    pub device: Arc<str>,
-    /// Its place on the device. No two incarnations have the same, though row, shard or generation may be.
-    pub address: Address,
 }
 
 impl<A: Resident> GpuRef<A> {
@@ -90,21 +74,12 @@ impl<A: Resident> GpuRef<A> {
     ///
     /// Waits until the actor is there: what another one sends comes by another way than its spawn.
     pub async fn address(&self) -> Address<A> {
-        let life = self.home.life().clone();
-        life.arrived().await;
-        life.address()
+        self.home.address().await
     }
 
     /// Where the actor lives. After a restart it is the next incarnation, at another address.
     pub fn info(&self) -> ActorInfo {
-        let life = self.home.life();
-        ActorInfo {
-            kind: life.kind.name,
-            incarnation: life.number,
-            system: life.core.system.clone(),
-            device: life.core.name.clone(),
-            address: life.address(),
-        }
+        self.home.info()
     }
 
     /// Why the actor failed, if it has and was not restarted since.
@@ -163,8 +138,7 @@ impl<A: Resident> GpuRef<A> {
     /// Whether the actor takes messages, now or once it is restarted: what tells, behind a `SendErr`, a full ring from an actor that has
     /// stopped, has failed or has lost its device.
     pub fn takes_messages(&self) -> bool {
-        let life = self.home.life();
-        self.is_taking() && (life.is_open() && life.core.answers() || self.home.may_return())
+        self.is_taking() && self.home.takes_messages()
     }
 
     /// Sends a message **if its ring has room: a full one gives it back as `SendErr`**, which ractor's own actors say only when they are
@@ -204,6 +178,7 @@ impl<A: Resident> GpuRef<A> {
         if !self.is_taking() {
             return Err(CastError::Stopped(msg));
         }
+        // Here, and not one call further down: measured, that costs a cast a nanosecond of thirty.
         let life = self.home.life();
         match life.port.send(&**life, Path::Ring, msg) {
             Err(CastError::Stopped(msg) | CastError::Lost(msg)) if self.home.may_return() => Err(CastError::Full(msg)),
@@ -220,13 +195,7 @@ impl<A: Resident> GpuRef<A> {
         if !self.is_taking() {
             return Err(CastError::Stopped(()));
         }
-        let life = self.home.life();
-        match life.port.cast_many::<A, M>(&**life, messages) {
-            (sent, None | Some(Unsent::Full)) => Ok(sent),
-            (sent, Some(_)) if self.home.may_return() => Ok(sent),
-            (0, Some(unsent)) => Err(unsent.with(())),
-            (sent, Some(_)) => Ok(sent),
-        }
+        self.home.cast_many::<A, M>(messages)
     }
 
     /// Sends a message, waiting while the ring is full or the actor is being restarted.

@@ -5,16 +5,19 @@
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use ractor::concurrency::JoinHandle;
 use ractor::{Actor as _, ActorCell, ActorProcessingErr, ActorRef};
 use resident_kernels::host::{Envelope as _, Resident};
 
-use crate::actor::cell::shell;
-use crate::actor::handle::GpuRef;
 use crate::actor::home::{Home, Keeper};
 use crate::actor::incarnation::{Loaded, Place};
 use crate::actor::recovery::Recovery;
+use crate::actor::shell::Lent;
 use crate::device::core::Core;
+use crate::embed::ractor::handle::GpuRef;
+use crate::embed::ractor::shell::shell;
 use crate::error::SpawnError;
 use crate::fault::Returned;
 use crate::shard::link::Path;
@@ -95,6 +98,18 @@ impl<A: Resident> Proxy<A> {
 
     async fn post_stop(&self, _myself: ActorRef<A::Msg>, home: &mut Arc<Home>) -> Result<(), ActorProcessingErr> {
         Ok(home.finish().await?)
+    }
+}
+
+/// What gives a proxy, without a name and a supervisor, to an actor that the device has: its home, and what ends when it has.
+pub(crate) fn lend<A: Resident>(core: Arc<Core>) -> impl FnOnce(Loaded) -> BoxFuture<'static, Lent> + Send {
+    move |loaded| {
+        let start = Start { origin: Origin::Loaded(loaded, Vec::new()), core, keeper: None, recovery: None };
+        async move {
+            let (actor, join) = self::start::<A>(None, start, None).await?;
+            Ok((actor.home().clone(), join))
+        }
+        .boxed()
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::{Arc, OnceLock};
 use ractor::{ActorProcessingErr, ActorRef};
 use resident_kernels::actor::Kind;
 
-use super::gather::Gathered;
-use super::members::Group;
-use super::table::Key;
-use crate::actor::cell::shell;
 use crate::device::core::Core;
+use crate::embed::ractor::shell::shell;
+use crate::group::gather::Gathered;
+use crate::group::members::Group;
+use crate::group::table::Key;
 
 /// What the actor of a [`GpuGroup`](crate::GpuGroup) takes: nothing. Its members take messages by the group's own methods.
 #[derive(Debug)]

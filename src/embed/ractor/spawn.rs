@@ -7,10 +7,11 @@ use ractor::ActorCell;
 use ractor::concurrency::JoinHandle;
 use resident_kernels::host::Resident;
 
-use crate::actor::handle::GpuRef;
-use crate::actor::proxy::{self, Origin, Start};
+use crate::embed::ractor::group::{self, GpuGroup};
+use crate::embed::ractor::handle::GpuRef;
+use crate::embed::ractor::proxy::{self, Origin, Start};
 use crate::error::SpawnError;
-use crate::group::{self, Gathered, GpuGroup};
+use crate::group::gather::Gathered;
 use crate::shard::frames::encoded;
 use crate::system::System;
 

@@ -1,0 +1,122 @@
+//! The device's own actor: its control plane. No message to a resident actor passes here.
+//!
+//! It fails when the device does, so a supervisor that it is linked to hears `ActorFailed` with a [`DeviceFault`]; stopping it
+//! stops the system in order, killing it fails the device and its actors.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use ractor::{Actor as _, ActorProcessingErr, ActorRef, RpcReplyPort};
+use resident_gpu::device::{DeviceFault, Health};
+
+use crate::embed::ractor::watch::watch;
+use crate::error::StartError;
+use crate::system::System;
+use crate::system::control::{Control, Guard, abandoned};
+use crate::system::snapshot::Snapshot;
+use crate::system::stop::{StopReport, Stopper};
+
+/// What the device's actor takes; see [`System::control`](crate::System::control).
+#[derive(Debug)]
+pub enum DeviceMsg {
+    /// How the device is.
+    Health(RpcReplyPort<Health>),
+    /// The system's numbers.
+    Metrics(RpcReplyPort<Snapshot>),
+    /// Drains every resident actor: each handles what it was sent, then stops. The device goes on. Answers their number.
+    Drain(RpcReplyPort<usize>),
+    /// Stops the system as [`System::stop`](crate::System::stop) does.
+    Stop(RpcReplyPort<StopReport>),
+    /// The pump's word that the device is lost.
+    #[doc(hidden)]
+    Lost(DeviceFault),
+    /// A message from another node, which this actor does not take.
+    #[doc(hidden)]
+    Undeliverable,
+}
+
+resident_kernels::local_message!(DeviceMsg, DeviceMsg::Undeliverable);
+
+/// The device's actor.
+struct DeviceActor(Guard);
+
+/// Leaves a system to the device's actor.
+pub(crate) async fn attend(stopper: Arc<Stopper>) -> Result<Arc<dyn Control>, StartError> {
+    // If it can not start, dropping it stops the device.
+    let started = DeviceActor::spawn(None, DeviceActor(Guard(stopper)), ()).await;
+    let (control, _) = started.map_err(|error| StartError::Actor(error.into()))?;
+    Ok(Arc::new(Attendant(control)))
+}
+
+/// The device's actor, as its system knows it.
+struct Attendant(ActorRef<DeviceMsg>);
+
+impl Control for Attendant {
+    fn lost(&self, fault: DeviceFault) {
+        // Gone already: then its supervisor has heard of it.
+        let _ = self.0.cast(DeviceMsg::Lost(fault));
+    }
+
+    fn stop(&self) {
+        self.0.stop(None);
+    }
+
+    fn stopped(&self) -> BoxFuture<'_, ()> {
+        async { drop(self.0.stop_and_wait(None, None).await) }.boxed()
+    }
+}
+
+impl System {
+    /// The device's own actor: link it to a supervisor, ask it for health and numbers, stop it.
+    pub fn control(&self) -> &ActorRef<DeviceMsg> {
+        let control: &dyn Any = self.attendant();
+        &control.downcast_ref::<Attendant>().expect("where ractor is, every system is left to it").0
+    }
+
+    /// Waits until the device's actor has ended, and then, however that came, the device.
+    pub(crate) async fn ended(&self) {
+        watch(self.control().get_cell()).await;
+        // ractor drops a killed actor only some time after it has told of its end.
+        self.stopper().abandon(abandoned());
+        self.stopper().stop().await;
+    }
+}
+
+#[ractor::actor(message = DeviceMsg, state = (), arguments = ())]
+impl DeviceActor {
+    async fn pre_start(&self, _myself: ActorRef<DeviceMsg>, _: ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(&self, myself: ActorRef<DeviceMsg>, message: DeviceMsg, _: &mut ()) -> Result<(), ActorProcessingErr> {
+        let stopper = &self.0.0;
+        let core = &stopper.core;
+        // A caller that has gone is no error.
+        match message {
+            DeviceMsg::Health(reply) => drop(reply.send(core.health())),
+            DeviceMsg::Metrics(reply) => drop(reply.send(Snapshot::take(core))),
+            // What takes long runs beside, so that the actor goes on answering.
+            DeviceMsg::Drain(reply) => {
+                let stopper = stopper.clone();
+                ractor::concurrency::spawn(async move { reply.send(stopper.drain().await.0) });
+            }
+            DeviceMsg::Stop(reply) => {
+                let stopper = stopper.clone();
+                ractor::concurrency::spawn(async move {
+                    drop(reply.send(stopper.stop().await));
+                    myself.stop(None);
+                });
+            }
+            DeviceMsg::Lost(fault) => return Err(Box::new(fault)),
+            DeviceMsg::Undeliverable => core.dead_letter(),
+        }
+        Ok(())
+    }
+
+    async fn post_stop(&self, _myself: ActorRef<DeviceMsg>, _: &mut ()) -> Result<(), ActorProcessingErr> {
+        self.0.0.stop().await;
+        Ok(())
+    }
+}
