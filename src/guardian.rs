@@ -71,13 +71,14 @@
 mod child;
 mod device;
 mod engine;
-mod error;
-mod front;
+pub(crate) mod error;
+pub(crate) mod event;
+pub(crate) mod front;
 mod handle;
 mod report;
 mod spec;
-mod start;
-mod supervisor;
+pub(crate) mod start;
+pub(crate) mod supervisor;
 
 pub use device::{DeviceSlot, On};
 pub use error::{AdminError, Cause, Ignore, SupervisorError};

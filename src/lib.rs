@@ -97,7 +97,6 @@ mod embed;
 mod error;
 mod fault;
 mod group;
-#[cfg(feature = "ractor")]
 pub mod guardian;
 pub mod metrics;
 mod shard;
@@ -137,7 +136,6 @@ pub use who::ActorKey;
 /// What most programs name.
 pub mod prelude {
     pub use crate::checkpoint::StateOf;
-    #[cfg(feature = "ractor")]
     pub use crate::guardian::{ChildSpec, Supervisor, SupervisorRef};
     pub use crate::{AskError, CastError, Choice, Config, FaultClass, GpuFault, Pipeline, System};
     #[cfg(feature = "ractor")]

@@ -28,8 +28,14 @@ pub(crate) trait Shell: Any + Send + Sync {
     /// Tells it to stop, and to say why if there is a reason.
     fn stop(&self, why: Option<String>);
 
+    /// Tells it to hand on what is in its mailbox, and to stop then.
+    fn drain(&self);
+
     /// Ends it at once.
     fn kill(&self);
+
+    /// Waits for its end, however that comes.
+    fn ended(&self) -> BoxFuture<'_, ()>;
 
     /// Stops it, and waits for its end, for `limit` at most.
     fn stopped(&self, limit: Duration) -> BoxFuture<'_, ()>;

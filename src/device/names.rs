@@ -1,4 +1,4 @@
-//! The names that handlers can look up (`Ctx::lookup`): those of ractor's registry that actors of this system have.
+//! The names that handlers can look up (`Ctx::lookup`): those that actors of this system have in their framework's registry.
 //!
 //! - **NA-1 (there)** A name is in the table only while its actor takes messages: put in once the device has the actor, taken out when
 //!   that fails, is killed or is told to stop, each under the lock here.

@@ -5,6 +5,7 @@ mod checkpoint;
 pub(crate) mod control;
 mod error;
 pub(crate) mod group;
+mod guardian;
 pub(crate) mod handle;
 mod pipeline;
 pub(crate) mod proxy;
@@ -12,4 +13,6 @@ pub(crate) mod restore;
 mod route;
 pub(crate) mod shell;
 pub(crate) mod spawn;
+#[cfg(test)]
+mod tests;
 pub(crate) mod watch;

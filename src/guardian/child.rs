@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use ractor::ActorCell;
-use ractor::concurrency::JoinHandle;
 use resident_supervisor::{Child, Directive, Exit};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::error::{Cause, Ended};
-use super::front::Heard;
+use super::event::Heard;
 use super::spec::ChildSpec;
 use super::start::{Urgency, What};
+use crate::actor::shell::Shell;
 use crate::fault::{FaultClass, GpuFault};
 
 /// A child.
@@ -36,11 +36,11 @@ pub(crate) struct Entry {
 
 /// An actor of a child.
 pub(crate) struct Here {
-    pub cell: ActorCell,
+    pub shell: Arc<dyn Shell>,
     pub what: What,
     pub gone: Gone,
     pub is_gone: bool,
-    /// How it ended, as ractor told it.
+    /// How it ended, as its framework told it.
     pub heard: Option<Heard>,
     /// Its state, which goes elsewhere: to drop it may take long, or panic.
     pub dropping: Option<JoinHandle<()>>,

@@ -3,7 +3,7 @@
 //!
 //! - **GE-1 (gone first)** A child counts as ended when its task has ended, its state is dropped, and, for a resident actor, the
 //!   device has released its row; only then the policy hears of it, and may start the next.
-//! - **GE-2 (one voice)** What ractor tells of an actor that is not a child's present one changes nothing.
+//! - **GE-2 (one voice)** What a framework tells of an actor that is not a child's present one changes nothing.
 //! - **GE-3 (last word)** The supervisor's own actor ends after the last child, however the engine ends.
 //! - **GE-4 (stopped or killed)** What was killed did not end in order, however soon its children were gone: where the front ended
 //!   first, it says which of the two it was.
@@ -17,100 +17,24 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use ractor::concurrency::spawn;
-use ractor::{ActorCell, ActorId, ActorStatus};
 use resident_host::apart;
-use resident_supervisor::{
-    Action, Child, ChildInfo, ChildKey, Counts, End, Event as Told, Exit, Flags, Kind, Outcome, Reply, Request, RequestId, Start, Target,
-};
+use resident_supervisor::{Action, Child, ChildKey, End, Event as Told, Exit, Flags, Kind, Outcome, Request, RequestId, Start, Target};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::child::{Entry, Gone, Here, Order};
-use super::error::{AdminError, Cause, Ended, SupervisorError};
-use super::front::{FrontMsg, FrontRef, Heard, SHUTDOWN};
+use super::error::{Cause, Ended, SupervisorError};
+use super::event::{Asked, Event, Found, Heard};
+use super::front::{Front, SHUTDOWN};
 use super::handle::SupervisorRef;
 use super::report::Report;
 use super::spec::ChildSpec;
 use super::start::{Context, Failure, GiveUp, Running, Started, Urgency, What};
 use crate::actor::home::Home;
+use crate::actor::shell::Shell;
 use crate::fault::GpuFault;
-use crate::system::System;
-
-/// What the engine is told.
-pub(crate) enum Event {
-    /// How a start went.
-    Started {
-        child: Child,
-        result: Result<Started, Failure>,
-    },
-    /// What ractor says of an actor's end.
-    Heard {
-        who: ActorId,
-        heard: Heard,
-    },
-    /// An actor of a child has ended and released everything.
-    Gone {
-        key: ChildKey,
-        who: ActorId,
-    },
-    /// All that ractor had to say of it was handed on.
-    Flushed {
-        key: ChildKey,
-        who: ActorId,
-    },
-    /// A resident actor has failed.
-    Faulted {
-        key: ChildKey,
-    },
-    /// A resident actor's incarnation has ended, its proxy has not.
-    Rested {
-        child: Child,
-        end: Result<(), GpuFault>,
-    },
-    /// A child is gone, its state too.
-    Exited {
-        child: Child,
-        exit: Exit,
-        cause: Cause,
-    },
-    Wake {
-        at: Duration,
-    },
-    Available {
-        device: Arc<str>,
-    },
-    StartChild {
-        spec: ChildSpec,
-        reply: oneshot::Sender<Asked>,
-    },
-    Request {
-        request: Request,
-        reply: oneshot::Sender<Asked>,
-    },
-    WhichChildren(oneshot::Sender<Vec<ChildInfo>>),
-    CountChildren(oneshot::Sender<Counts>),
-    Find {
-        target: Target,
-        reply: oneshot::Sender<Option<Found>>,
-    },
-    /// The supervisor's actor stops, waits for the engine, and hands on nothing any more.
-    Shutdown,
-    /// The supervisor's actor has gone.
-    Abandoned,
-}
-
-/// What somebody who asked for a change hears.
-pub(crate) type Asked = Result<Reply, AdminError>;
-
-/// A child's actor.
-pub(crate) struct Found {
-    pub cell: ActorCell,
-    pub gpu: Option<Arc<Home>>,
-    pub supervisor: Option<SupervisorRef>,
-    pub device: Option<System>,
-}
+use crate::who::ActorKey;
 
 /// The engine of one supervisor.
 pub(crate) struct Engine {
@@ -119,9 +43,9 @@ pub(crate) struct Engine {
     origin: Instant,
     children: HashMap<ChildKey, Entry>,
     /// Whose an actor is.
-    cells: HashMap<ActorId, ChildKey>,
+    actors: HashMap<ActorKey, ChildKey>,
     /// Ends of actors whose starts are not reported yet.
-    strays: HashMap<ActorId, Heard>,
+    strays: HashMap<ActorKey, Heard>,
     requests: HashMap<RequestId, oneshot::Sender<Asked>>,
     /// Children that were asked for and not accepted yet.
     offered: HashMap<RequestId, ChildSpec>,
@@ -129,7 +53,7 @@ pub(crate) struct Engine {
     /// Proxies that were retired and have not ended yet.
     leaving: Vec<Gone>,
     kill_bound: Duration,
-    front: FrontRef,
+    front: Front,
     /// The front hands on nothing any more.
     deaf: bool,
     /// The policy knows that the front stops.
@@ -144,7 +68,7 @@ pub(crate) struct Engine {
 }
 
 /// GE-3.
-struct LastWord(FrontRef);
+struct LastWord(Arc<dyn Shell>);
 
 impl Drop for LastWord {
     fn drop(&mut self) {
@@ -159,7 +83,7 @@ async fn turn_away(mut events: mpsc::UnboundedReceiver<Event>) {
     // long as anybody has a handle.
     while let Some(event) = events.recv().await {
         if let Event::Started { result: Ok(Started::New(running)), .. } = event {
-            running.cell.kill();
+            running.shell.kill();
         }
     }
 }
@@ -170,7 +94,7 @@ impl Engine {
         machine: resident_supervisor::Supervisor<Cause>,
         flags: Flags,
         children: Vec<ChildSpec>,
-        front: FrontRef,
+        front: Front,
         ready: oneshot::Sender<Result<(), SupervisorError>>,
     ) -> Engine {
         let keys: Vec<_> = machine.which_children().into_iter().map(|info| info.child.key).collect();
@@ -178,7 +102,7 @@ impl Engine {
             machine,
             origin: Instant::now(),
             children: keys.into_iter().zip(children.into_iter().map(Entry::new)).collect(),
-            cells: HashMap::new(),
+            actors: HashMap::new(),
             strays: HashMap::new(),
             requests: HashMap::new(),
             offered: HashMap::new(),
@@ -199,7 +123,7 @@ impl Engine {
 
     /// Runs until the supervisor has ended; `running` is closed then.
     pub(crate) async fn run(mut self, mut events: mpsc::UnboundedReceiver<Event>, running: watch::Sender<()>) {
-        let _last_word = LastWord(self.front.clone());
+        let _last_word = LastWord(self.front.shell.clone());
         // Dropped first: whoever waits in the front's `post_stop` goes on.
         let _running = running;
         for slot in self.children.values().filter_map(|entry| self.foreign_slot(&entry.spec)).collect::<Vec<_>>() {
@@ -215,7 +139,7 @@ impl Engine {
         self.stopped_or_killed(&mut events).await;
         for here in self.children.values().filter_map(|entry| entry.here.as_ref()) {
             // Zombies; where the front was killed, all.
-            here.cell.kill();
+            here.shell.kill();
         }
         self.all_left().await;
         let end = match self.exit.take() {
@@ -283,8 +207,8 @@ impl Engine {
     }
 
     fn tell(&mut self, event: Told<Cause>) {
-        // From then on ractor links no child, and every start would fail.
-        if !self.ending && self.front.get_status() >= ActorStatus::Draining {
+        // From then on the framework links no child, and every start would fail.
+        if !self.ending && !self.front.shell.takes_messages() {
             self.ending = true;
             self.decide(Told::Shutdown);
         }
@@ -319,7 +243,7 @@ impl Engine {
             Action::Reply { request, reply } => self.reply(request, reply),
             Action::Wake { at } => {
                 let (events, at_instant) = (self.events.clone(), self.origin + at);
-                spawn(async move {
+                tokio::spawn(async move {
                     tokio::select! {
                         () = sleep_until(at_instant) => drop(events.send(Event::Wake { at })),
                         () = events.closed() => {}
@@ -347,7 +271,7 @@ impl Engine {
         let leaving = entry.leaving.take();
         let context = Context {
             name: entry.spec.name.clone(),
-            front: self.front.clone(),
+            front: self.front.shell.clone(),
             give_up: GiveUp(give_up),
             keeper: {
                 let (events, key) = (self.events.clone(), child.key);
@@ -357,7 +281,7 @@ impl Engine {
             resume: left.filter(|_| start == Start::Resume),
         };
         let (start, events) = (entry.spec.start.clone(), self.events.clone());
-        spawn(async move {
+        tokio::spawn(async move {
             let started = async {
                 if let Some(leaving) = leaving {
                     leaving.wait().await;
@@ -369,7 +293,7 @@ impl Engine {
             if let Err(mpsc::error::SendError(Event::Started { result: Ok(Started::New(running)), .. })) =
                 events.send(Event::Started { child, result })
             {
-                running.cell.kill();
+                running.shell.kill();
             }
         });
     }
@@ -378,7 +302,7 @@ impl Engine {
         let key = child.key;
         let Some(entry) = self.children.get_mut(&key).filter(|entry| entry.child == Some(child)) else {
             if let Ok(Started::New(running)) = result {
-                running.cell.kill();
+                running.shell.kill();
             }
             return;
         };
@@ -395,7 +319,7 @@ impl Engine {
             Err(failure) => {
                 // What had ended before the start did is no news.
                 if let Some(here) = entry.here.take_if(|here| here.is_gone) {
-                    self.cells.remove(&here.cell.get_id());
+                    self.actors.remove(&here.shell.who().key);
                 }
                 match failure {
                     Failure::Failed(cause) => Outcome::Failed(cause),
@@ -423,11 +347,11 @@ impl Engine {
     /// A child has an actor that was not there before.
     fn settle(&mut self, key: ChildKey, running: Running) {
         let Some(entry) = self.children.get_mut(&key) else { return };
-        let Running { cell, over, what } = running;
-        let who = cell.get_id();
+        let Running { shell, over, what } = running;
+        let who = shell.who().key;
         let (end, gone) = watch::channel(());
         let events = self.events.clone();
-        spawn(async move {
+        tokio::spawn(async move {
             over.await;
             drop(end);
             let _ = events.send(Event::Gone { key, who });
@@ -435,24 +359,24 @@ impl Engine {
         if let (What::Device(system), Some(slot)) = (&what, &entry.spec.slot) {
             slot.set(Some(system.clone()));
         }
-        let here = Here { cell, what, gone: Gone(gone), is_gone: false, heard: None, dropping: None };
+        let here = Here { shell, what, gone: Gone(gone), is_gone: false, heard: None, dropping: None };
         if let Some(before) = entry.here.replace(here) {
-            self.cells.remove(&before.cell.get_id());
+            self.actors.remove(&before.shell.who().key);
         }
         entry.resting = false;
-        self.cells.insert(who, key);
+        self.actors.insert(who, key);
         if let Some(heard) = self.strays.remove(&who) {
             self.heard(who, heard);
         }
     }
 
-    fn here(&mut self, key: ChildKey, who: ActorId) -> Option<&mut Here> {
-        self.children.get_mut(&key)?.here.as_mut().filter(|here| here.cell.get_id() == who)
+    fn here(&mut self, key: ChildKey, who: ActorKey) -> Option<&mut Here> {
+        self.children.get_mut(&key)?.here.as_mut().filter(|here| here.shell.who().key == who)
     }
 
     /// GE-2.
-    fn heard(&mut self, who: ActorId, mut heard: Heard) {
-        let Some(&key) = self.cells.get(&who) else {
+    fn heard(&mut self, who: ActorKey, mut heard: Heard) {
+        let Some(&key) = self.actors.get(&who) else {
             if self.children.values().any(|entry| entry.starting.is_some()) {
                 self.strays.insert(who, heard);
             }
@@ -476,12 +400,12 @@ impl Engine {
         }
     }
 
-    fn gone(&mut self, key: ChildKey, who: ActorId) {
+    fn gone(&mut self, key: ChildKey, who: ActorKey) {
         let deaf = self.deaf;
         let Some(here) = self.here(key, who) else { return };
         here.is_gone = true;
-        // ractor has said how it ended before it ended, to the front; that may still be on its way from there.
-        if here.heard.is_some() || deaf || self.front.cast(FrontMsg::Flush { key, who }).is_err() {
+        // The framework has said how it ended before it ended, to the front; that may still be on its way from there.
+        if here.heard.is_some() || deaf || !self.front.flush(key, who) {
             self.conclude(key);
         }
     }
@@ -493,7 +417,7 @@ impl Engine {
             return;
         }
         let (Some(child), Some(mut here)) = (entry.child, entry.here.take()) else { return };
-        self.cells.remove(&here.cell.get_id());
+        self.actors.remove(&here.shell.who().key);
         entry.resting = false;
         let heard = match &here.what {
             What::Device(system) => {
@@ -514,7 +438,7 @@ impl Engine {
             None => self.tell(Told::Exited { child, exit, cause }),
             Some(dropping) => {
                 let events = self.events.clone();
-                spawn(async move {
+                tokio::spawn(async move {
                     // That it panicked is no matter of the child any more.
                     let _ = dropping.await;
                     events.send(Event::Exited { child, exit, cause })
@@ -532,7 +456,7 @@ impl Engine {
         let (Some(child), Some(home), false) = (entry.child, entry.home().cloned(), entry.resting) else { return };
         entry.resting = true;
         let events = self.events.clone();
-        spawn(async move {
+        tokio::spawn(async move {
             let end = home.rested().await;
             events.send(Event::Rested { child, end })
         });
@@ -570,7 +494,7 @@ impl Engine {
                 entry.resting = true;
                 let flush = (order == Order::Stop { drain: true }).then(|| flush.clone());
                 let (home, events) = (home.clone(), self.events.clone());
-                spawn(async move {
+                tokio::spawn(async move {
                     if let Some(flush) = flush {
                         flush().await;
                     }
@@ -582,9 +506,9 @@ impl Engine {
                     }
                 });
             }
-            (_, Order::Stop { drain: true }) => drop(here.cell.drain()),
-            (_, Order::Stop { drain: false }) => here.cell.stop(Some(SHUTDOWN.into())),
-            (_, Order::Kill) => here.cell.kill(),
+            (_, Order::Stop { drain: true }) => here.shell.drain(),
+            (_, Order::Stop { drain: false }) => here.shell.stop(Some(SHUTDOWN.into())),
+            (_, Order::Kill) => here.shell.kill(),
         }
     }
 
@@ -592,7 +516,7 @@ impl Engine {
         let Some(entry) = self.children.get_mut(&key) else { return };
         entry.left = None;
         if let Some(here) = entry.here.take_if(|here| matches!(here.what, What::Gpu { .. })) {
-            self.cells.remove(&here.cell.get_id());
+            self.actors.remove(&here.shell.who().key);
             entry.resting = false;
             if let What::Gpu { home, .. } = &here.what {
                 home.retire();
@@ -632,7 +556,7 @@ impl Engine {
             let _ = asker.send(reply);
         } else {
             let left = self.all_left();
-            spawn(async move {
+            tokio::spawn(async move {
                 left.await;
                 asker.send(reply)
             });
@@ -645,7 +569,7 @@ impl Engine {
             Target::Key(key) => key,
         };
         let here = self.children.get(&key)?.here.as_ref()?;
-        let mut found = Found { cell: here.cell.clone(), gpu: None, supervisor: None, device: None };
+        let mut found = Found { shell: here.shell.clone(), gpu: None, supervisor: None, device: None };
         match &here.what {
             What::Actor => {}
             What::Gpu { home, .. } => found.gpu = Some(home.clone()),
@@ -664,7 +588,7 @@ impl Engine {
     fn attend(&self, slot: super::DeviceSlot) {
         let events = self.events.clone();
         let mut systems = slot.subscribe();
-        spawn(async move {
+        tokio::spawn(async move {
             loop {
                 tokio::select! {
                     changed = systems.changed() => if changed.is_err() { return },

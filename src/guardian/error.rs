@@ -4,10 +4,12 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use ractor::SpawnErr;
 use resident_gpu::region::FORKED;
 use resident_supervisor::{End, Invalid};
 use thiserror::Error;
+
+/// Whatever an actor fails with.
+pub(crate) type AnyError = Box<dyn Error + Send + Sync>;
 
 /// Why a child ended or did not start: it says what the child's own error says, for a resident actor a [`GpuFault`](crate::GpuFault).
 /// [`root`](Self::root) goes down through supervisors that gave up.
@@ -15,7 +17,7 @@ use thiserror::Error;
 pub struct Cause(Arc<dyn Error + Send + Sync>);
 
 impl Cause {
-    pub(crate) fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Cause {
+    pub(crate) fn new(error: impl Into<AnyError>) -> Cause {
         Cause(Arc::from(error.into()))
     }
 
@@ -98,13 +100,13 @@ pub enum SupervisorError {
         "supervisor `{0}`: there is no tokio runtime here: start it within one (`#[tokio::main]`, `Runtime::block_on`, `Handle::enter`)"
     )]
     Runtime(Arc<str>),
-    /// ractor refused.
+    /// The framework refused.
     #[error("supervisor `{supervisor}` was not spawned: {why}")]
     Spawn {
         /// Its name.
         supervisor: Arc<str>,
-        /// What ractor says.
-        why: Arc<SpawnErr>,
+        /// What it says; ractor a `SpawnErr`.
+        why: Arc<dyn Error + Send + Sync>,
     },
 }
 

@@ -1,100 +1,40 @@
-//! A supervisor as ractor sees it: what children are linked to, what is stopped, killed, watched. It only hands on what it hears,
-//! so that a shutdown, which runs in its `post_stop`, and starts go on while it is busy.
+//! A supervisor's own actor, which children are linked to, as its engine sees it.
 
 use std::sync::{Arc, OnceLock};
 
-use ractor::actor::messages::BoxedState;
-use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use resident_supervisor::{ChildKey, Exit};
+use resident_supervisor::ChildKey;
 use tokio::sync::{mpsc, watch};
 
-use super::engine::Event;
-use super::error::{Cause, Ended, SupervisorError};
-use crate::embed::ractor::shell::RESTARTED;
-use crate::fault::GpuFault;
+use super::error::SupervisorError;
+use super::event::Event;
+use crate::actor::shell::Shell;
+use crate::who::ActorKey;
 
-pub(crate) type FrontRef = ActorRef<FrontMsg>;
+/// The reason of a stop that a supervisor asked for.
+pub(crate) const SHUTDOWN: &str = "shutdown";
 
-/// The ractor actor of a supervisor.
+/// A supervisor's own actor.
+#[derive(Clone)]
 pub(crate) struct Front {
+    pub shell: Arc<dyn Shell>,
+    pub flush: Arc<Flush>,
+}
+
+/// Sends a message to the actor itself; false if it takes none any more.
+pub(crate) type Flush = dyn Fn(ChildKey, ActorKey) -> bool + Send + Sync;
+
+impl Front {
+    /// Has the engine told once all that the framework had told of `who` before was handed on; false if it takes no messages any more.
+    pub(crate) fn flush(&self, key: ChildKey, who: ActorKey) -> bool {
+        (self.flush)(key, who)
+    }
+}
+
+/// What a supervisor's own actor is made with.
+pub(crate) struct FrontParts {
     pub engine: mpsc::UnboundedSender<Event>,
     /// Closed when the engine has ended.
     pub over: watch::Receiver<()>,
     /// How the engine ended.
     pub end: Arc<OnceLock<Option<SupervisorError>>>,
 }
-
-pub(crate) enum FrontMsg {
-    /// Say so to the engine once all that ractor had told of `who` before was handed on.
-    Flush { key: ChildKey, who: ActorId },
-    /// A message from another node.
-    Undeliverable,
-}
-
-resident_kernels::local_message!(FrontMsg, FrontMsg::Undeliverable);
-
-/// What ractor tells of an actor's end.
-pub(crate) enum Heard {
-    Ended { exit: Exit, cause: Cause, state: Option<BoxedState> },
-    Failed(ActorProcessingErr),
-}
-
-impl Drop for Front {
-    /// After a kill it has not waited for the engine.
-    fn drop(&mut self) {
-        let _ = self.engine.send(Event::Abandoned);
-    }
-}
-
-#[ractor::actor(message = FrontMsg, state = (), arguments = ())]
-impl Front {
-    async fn pre_start(&self, _: FrontRef, _: ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle(&self, _: FrontRef, message: FrontMsg, _: &mut ()) -> Result<(), ActorProcessingErr> {
-        if let FrontMsg::Flush { key, who } = message {
-            let _ = self.engine.send(Event::Flushed { key, who });
-        }
-        Ok(())
-    }
-
-    async fn handle_supervisor_evt(&self, _: FrontRef, event: SupervisionEvent, _: &mut ()) -> Result<(), ActorProcessingErr> {
-        let (who, heard) = match event {
-            SupervisionEvent::ActorTerminated(who, state, reason) => {
-                let (exit, end) = match reason.as_deref() {
-                    // Of an incarnation: the engine knows.
-                    Some(RESTARTED) => return Ok(()),
-                    None => (Exit::Normal, Ended::Stopped),
-                    // ractor tells a kill, and a task that was cancelled, by these words alone.
-                    Some("killed" | "actor_task_cancelled") => (Exit::Killed, Ended::Killed),
-                    Some(SHUTDOWN) => (Exit::Shutdown, Ended::Because(SHUTDOWN.into())),
-                    Some(reason) => (Exit::Normal, Ended::Because(reason.into())),
-                };
-                (who, Heard::Ended { exit, cause: Cause::new(end), state })
-            }
-            SupervisionEvent::ActorFailed(_, error) if error.downcast_ref::<GpuFault>().is_some_and(|fault| fault.in_place) => {
-                return Ok(());
-            }
-            SupervisionEvent::ActorFailed(who, error) => (who, Heard::Failed(error)),
-            _ => return Ok(()),
-        };
-        let _ = self.engine.send(Event::Heard { who: who.get_id(), heard });
-        Ok(())
-    }
-
-    async fn post_stop(&self, _: FrontRef, _: &mut ()) -> Result<(), ActorProcessingErr> {
-        let _ = self.engine.send(Event::Shutdown);
-        let mut over = self.over.clone();
-        // Closed, never changed.
-        let _ = over.changed().await;
-        match self.end.get() {
-            Some(None) => Ok(()),
-            Some(Some(error)) => Err(Box::new(error.clone())),
-            None => Err("the supervisor has ended without a reason; this is an error of resident, please report it".into()),
-        }
-    }
-}
-
-/// The reason of a stop that a supervisor asked for.
-pub(crate) const SHUTDOWN: &str = "shutdown";

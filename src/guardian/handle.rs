@@ -3,18 +3,15 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use ractor::{ActorCell, ActorRef, Message};
 use resident_gpu::region::Owner;
-use resident_kernels::host::Resident;
 use resident_supervisor::{Child, ChildInfo, Counts, Flags, Reply, Request, Target};
 use tokio::sync::{mpsc, oneshot};
 
-use super::engine::{Asked, Event, Found};
 use super::error::{AdminError, SupervisorError};
+use super::event::{Asked, Event, Found};
 use super::front::SHUTDOWN;
 use super::spec::ChildSpec;
-use crate::embed::ractor::handle::GpuRef;
-use crate::embed::ractor::watch::watch;
+use crate::actor::shell::Shell;
 use crate::system::System;
 
 /// A supervisor that runs. Clones are the same one; it ends when it is stopped, or by itself.
@@ -24,7 +21,7 @@ use crate::system::System;
 #[derive(Clone)]
 pub struct SupervisorRef {
     pub(crate) name: Arc<str>,
-    pub(crate) cell: ActorCell,
+    pub(crate) shell: Arc<dyn Shell>,
     pub(crate) engine: mpsc::UnboundedSender<Event>,
     pub(crate) end: Arc<OnceLock<Option<SupervisorError>>>,
     /// Where its engine runs.
@@ -35,11 +32,6 @@ impl SupervisorRef {
     /// Its name.
     pub fn name(&self) -> &Arc<str> {
         &self.name
-    }
-
-    /// Its ractor actor: link it, watch it, stop it. Killed, it leaves its children to ractor, which kills them, too.
-    pub fn cell(&self) -> &ActorCell {
-        &self.cell
     }
 
     /// Adds a child behind the others and starts it; answers when it runs, `None` if it chose not to.
@@ -77,22 +69,6 @@ impl SupervisorRef {
         self.look(Event::CountChildren).await.unwrap_or_default()
     }
 
-    /// The handle of a resident actor, if the child is an `A` and was started. It stays good over the child's restarts.
-    pub async fn child<A: Resident>(&self, child: impl Into<Target>) -> Option<GpuRef<A>> {
-        match self.find(child.into()).await?.gpu {
-            Some(home) => GpuRef::at(home),
-            None => None,
-        }
-    }
-
-    /// The present incarnation of a child whose messages are `M`, if it runs. After a restart it is another, unless the child is a
-    /// resident actor.
-    pub async fn actor<M: Message>(&self, child: impl Into<Target>) -> Option<ActorRef<M>> {
-        let cell = self.find(child.into()).await?.cell;
-        // ractor says nothing where it can not tell.
-        (cell.is_message_type_of::<M>() != Some(false)).then(|| cell.into())
-    }
-
     /// A child that is a supervisor, if it runs.
     pub async fn supervisor(&self, child: impl Into<Target>) -> Option<SupervisorRef> {
         self.find(child.into()).await?.supervisor
@@ -106,7 +82,7 @@ impl SupervisorRef {
     /// Stops the children, the last one started first, each as its specification says, then the supervisor; waits for it.
     pub async fn stop(&self) -> Result<(), SupervisorError> {
         if self.owner.is_me() {
-            self.cell.stop(Some(SHUTDOWN.into()));
+            self.shell.stop(Some(SHUTDOWN.into()));
         }
         self.ended().await
     }
@@ -116,13 +92,13 @@ impl SupervisorRef {
         if !self.owner.is_me() {
             return Err(SupervisorError::Forked(self.name.clone()));
         }
-        watch(self.cell.clone()).await;
+        self.shell.ended().await;
         // After a kill the engine has the last word some time later.
         self.engine.closed().await;
         self.end.get().cloned().flatten().map_or(Ok(()), Err)
     }
 
-    async fn find(&self, target: Target) -> Option<Found> {
+    pub(crate) async fn find(&self, target: Target) -> Option<Found> {
         self.look(|reply| Event::Find { target, reply }).await?
     }
 
@@ -153,14 +129,8 @@ fn started(reply: Reply) -> Option<Child> {
     }
 }
 
-impl From<SupervisorRef> for ActorCell {
-    fn from(supervisor: SupervisorRef) -> ActorCell {
-        supervisor.cell
-    }
-}
-
 impl fmt::Debug for SupervisorRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SupervisorRef").field("name", &self.name).field("cell", &self.cell).finish()
+        f.debug_struct("SupervisorRef").field("name", &self.name).field("actor", &self.shell.who().key).finish()
     }
 }

@@ -2,23 +2,17 @@
 
 use std::error::Error;
 use std::fmt;
-use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ractor::{Actor, ActorProcessingErr};
-use resident_kernels::host::{Cross, Resident};
 use resident_supervisor::{Backoff, ChildSpec as Policy, Directive, Restart, Shutdown};
 
 use super::device::{DeviceSlot, On};
-use super::start::{self, Starter};
-use super::supervisor::Builder;
-use crate::config::Config;
+use super::error::AnyError;
+use super::start::{Gpu, Starter};
 use crate::fault::GpuFault;
-use crate::shard::frames::encoded;
 
 /// A child's specification: how it is started, when it is started again, how it is stopped.
 ///
@@ -37,59 +31,11 @@ pub struct ChildSpec {
 pub(crate) type Decide = dyn Fn(&(dyn Error + Send + Sync + 'static)) -> Directive + Send + Sync;
 
 impl ChildSpec {
-    /// An actor of ractor's, made by `make` and given a clone of `arguments` at every start.
-    pub fn actor<A>(id: impl Into<Arc<str>>, make: impl Fn() -> A + Send + Sync + 'static, arguments: A::Arguments) -> ChildSpec
-    where
-        A: Actor,
-        A::Arguments: Clone + Sync,
-    {
-        ChildSpec::actor_with(id, move || (make(), arguments.clone()))
-    }
-
-    /// The same, where `make` makes the arguments as well.
-    pub fn actor_with<A: Actor>(id: impl Into<Arc<str>>, make: impl Fn() -> (A, A::Arguments) + Send + Sync + 'static) -> ChildSpec {
-        ChildSpec::new(Policy::worker(id), start::actor(make))
-    }
-
-    /// A resident actor, whose state at every start is what `state` returns. [`GpuChild::on`] says where it lives.
-    pub fn gpu<A: Resident>(id: impl Into<Arc<str>>, state: impl Fn() -> A + Send + Sync + 'static) -> GpuChild<A>
-    where
-        A::Msg: Cross,
-    {
-        // Not through a future of its own: a large state would not fit on the stack.
-        let payload = move || std::future::ready(Ok(encoded(&state()))).boxed();
-        GpuChild::new(id.into(), Arc::new(payload))
-    }
-
-    /// The same, where the state takes its time, or can not be had: then the start has failed.
-    pub fn gpu_with<A: Resident, F>(id: impl Into<Arc<str>>, state: impl Fn() -> F + Send + Sync + 'static) -> GpuChild<A>
-    where
-        A::Msg: Cross,
-        F: Future<Output = Result<A, ActorProcessingErr>> + Send + 'static,
-    {
-        let payload = move || {
-            let state = state();
-            async move { Ok(encoded(&state.await?)) }.boxed()
-        };
-        GpuChild::new(id.into(), Arc::new(payload))
-    }
-
-    /// A supervisor with children of its own, whose id is its name.
-    pub fn supervisor(supervisor: Builder) -> ChildSpec {
-        ChildSpec::new(Policy::supervisor(supervisor.name.clone()), start::supervisor(supervisor))
-    }
-
-    /// A device, started with `config` and put in `slot`, whose name is the child's id. Those that live on it come after it.
-    pub fn device(slot: &DeviceSlot, config: Config) -> ChildSpec {
-        let spec = ChildSpec::new(Policy::device(slot.name().clone()), start::device(config));
-        ChildSpec { slot: Some(slot.clone()), ..spec }
-    }
-
-    fn new(policy: Policy, start: Starter) -> ChildSpec {
+    pub(crate) fn new(policy: Policy, start: Starter) -> ChildSpec {
         ChildSpec { policy, name: None, decide: None, slot: None, start }
     }
 
-    /// The name that ractor's registry is to know it by.
+    /// The name that its framework is to know it by: ractor's registry.
     pub fn name(self, name: impl Into<String>) -> ChildSpec {
         ChildSpec { name: Some(name.into()), ..self }
     }
@@ -155,13 +101,10 @@ pub struct GpuChild<A> {
 }
 
 /// Makes the state of a start, as bytes.
-pub(crate) type Payload = dyn Fn() -> BoxFuture<'static, Result<Vec<u8>, ActorProcessingErr>> + Send + Sync;
+pub(crate) type Payload = dyn Fn() -> BoxFuture<'static, Result<Vec<u8>, AnyError>> + Send + Sync;
 
-impl<A: Resident> GpuChild<A>
-where
-    A::Msg: Cross,
-{
-    fn new(id: Arc<str>, payload: Arc<Payload>) -> GpuChild<A> {
+impl<A> GpuChild<A> {
+    pub(crate) fn new(id: Arc<str>, payload: Arc<Payload>) -> GpuChild<A> {
         GpuChild { id, payload, in_flight: InFlight::default(), restore: Restore::default(), of: PhantomData }
     }
 
@@ -175,15 +118,14 @@ where
         GpuChild { in_flight, ..self }
     }
 
-    /// The child lives on a [`System`](crate::System), or on the device of a [`DeviceSlot`].
-    pub fn on(self, place: impl Into<On>) -> ChildSpec {
-        let place = place.into();
+    /// How it is started, if it lives there, and what its supervisor is to know of it.
+    pub(crate) fn at(self, place: On) -> (Policy, Option<DeviceSlot>, Gpu) {
         let slot = match &place {
             On::System(_) => None,
             On::Slot(slot) => Some(slot.clone()),
         };
         let policy = Policy { device: slot.as_ref().map(|slot| slot.name().clone()), ..Policy::worker(self.id) };
-        ChildSpec { slot, ..ChildSpec::new(policy, start::gpu::<A>(self.payload, place, self.in_flight, self.restore)) }
+        (policy, slot, Gpu { payload: self.payload, place, in_flight: self.in_flight, restore: self.restore })
     }
 }
 
@@ -199,7 +141,7 @@ impl<A> fmt::Debug for GpuChild<A> {
 
 /// Which state a restarted actor begins with, where its supervisor does not have it go on with the one it had.
 ///
-/// Together with [`InFlight::Replay`] and a [`Config::journal`] that holds what comes between two checkpoints,
+/// Together with [`InFlight::Replay`] and a [`Config::journal`](crate::Config::journal) that holds what comes between two checkpoints,
 /// [`LatestCheckpoint`](Restore::LatestCheckpoint) means exactly once: the restarted actor is sent what it had handled since the
 /// checkpoint and what it had accepted, in that order, ahead of everything else, and its state is then as if it had not failed. The
 /// message that it failed at is left out; one that was being handled when a worker was lost is tried once more.

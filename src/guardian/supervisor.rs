@@ -1,21 +1,20 @@
 //! How a supervisor is described and started.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ractor::concurrency::JoinHandle;
-use ractor::{Actor as _, ActorCell};
 use resident_gpu::region::Owner;
 use resident_supervisor::{AutoShutdown, Flags, Strategy};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
 use super::engine::Engine;
 use super::error::SupervisorError;
-use super::front::Front;
+use super::front::{Front, FrontParts};
 use super::handle::SupervisorRef;
 use super::spec::ChildSpec;
-use crate::device::runtime;
 
 /// Where a supervisor begins: [`Supervisor::builder`].
 #[derive(Clone, Copy, Debug)]
@@ -76,44 +75,12 @@ impl Builder {
         self
     }
 
-    /// Starts the children in their order, each when the one before runs. If one does not start, those before it are stopped.
-    pub async fn start(self) -> Result<SupervisorRef, SupervisorError> {
-        self.start_under(None).await
-    }
-
-    /// The same under `supervisor`, any actor of ractor's: it hears of the end, in `ActorFailed` a [`SupervisorError`] if it was a
-    /// failure. It is linked once all children run.
-    pub async fn start_linked(self, supervisor: ActorCell) -> Result<SupervisorRef, SupervisorError> {
-        self.start_under(Some(supervisor)).await
-    }
-
-    async fn start_under(self, parent: Option<ActorCell>) -> Result<SupervisorRef, SupervisorError> {
-        if !runtime::is_here() {
-            return Err(SupervisorError::Runtime(self.name));
-        }
-        let Launched { supervisor, join, ready } = self.launch(None, None).await?;
-        // Whoever starts it may give up waiting.
-        let unfinished = Unfinished(Some(supervisor.cell.clone()));
-        match ready.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                let _ = join.await;
-                return Err(error);
-            }
-            Err(_) => return Err(supervisor.ended().await.err().unwrap_or(SupervisorError::Unlinked(supervisor.name))),
-        }
-        if let Some(parent) = parent {
-            supervisor.cell.link(parent);
-            if supervisor.cell.try_get_supervisor().is_none() {
-                supervisor.stop().await?;
-                return Err(SupervisorError::Unlinked(supervisor.name));
-            }
-        }
-        unfinished.done();
-        Ok(supervisor)
-    }
-
-    pub(crate) async fn launch(self, name: Option<String>, parent: Option<ActorCell>) -> Result<Launched, SupervisorError> {
+    /// Starts it. `stand` has a framework start the supervisor's own actor: that one, and what ends with it.
+    pub(crate) async fn launch_by<F, E>(self, stand: impl FnOnce(FrontParts) -> F) -> Result<Launched, SupervisorError>
+    where
+        F: Future<Output = Result<(Front, JoinHandle<()>), E>>,
+        E: Error + Send + Sync + 'static,
+    {
         let Builder { name: own, flags, children } = self;
         let policies = children.iter().map(|child| child.policy.clone());
         let machine = resident_supervisor::Supervisor::new(flags, policies, seed())
@@ -121,34 +88,13 @@ impl Builder {
         let (events, heard) = mpsc::unbounded_channel();
         let (running, over) = watch::channel(());
         let end = Arc::new(OnceLock::new());
-        let front = Front { engine: events.clone(), over, end: end.clone() };
-        let spawned = match parent {
-            Some(parent) => Front::spawn_linked(name, front, (), parent).await,
-            None => Front::spawn(name, front, ()).await,
-        };
-        let (front, join) = spawned.map_err(|why| SupervisorError::Spawn { supervisor: own.clone(), why: Arc::new(why) })?;
-        let supervisor = SupervisorRef { name: own, cell: front.get_cell(), engine: events.clone(), end, owner: Owner::me() };
+        let stood = stand(FrontParts { engine: events.clone(), over, end: end.clone() }).await;
+        let (front, join) = stood.map_err(|why| SupervisorError::Spawn { supervisor: own.clone(), why: Arc::new(why) })?;
+        let supervisor = SupervisorRef { name: own, shell: front.shell.clone(), engine: events.clone(), end, owner: Owner::me() };
         let (tell, ready) = oneshot::channel();
         let engine = Engine::new(&supervisor, machine, flags, children, front, tell);
-        ractor::concurrency::spawn(engine.run(heard, running));
+        tokio::spawn(engine.run(heard, running));
         Ok(Launched { supervisor, join, ready })
-    }
-}
-
-/// Stops a supervisor that nobody waits for any more.
-struct Unfinished(Option<ActorCell>);
-
-impl Unfinished {
-    fn done(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(cell) = &self.0 {
-            cell.stop(None);
-        }
     }
 }
 

@@ -342,9 +342,9 @@ mod tests {
     use ractor::ActorCell;
     use resident_gpu::device::Choice;
 
-    use crate::actor::home::tests::Log;
     use crate::config::Config;
     use crate::embed::ractor::spawn::Spawn;
+    use crate::embed::ractor::tests::Log;
     use crate::embed::ractor::watch::watch;
     use crate::fault::FaultClass;
     use crate::system::System;

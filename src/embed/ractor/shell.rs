@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use ractor::{ActorCell, ActorId, ActorStatus, SupervisionEvent};
 
 use crate::actor::shell::Shell;
+use crate::embed::ractor::watch::watch;
 use crate::fault::GpuFault;
 use crate::who::{ActorKey, Who};
 
@@ -65,8 +66,17 @@ impl Shell for Cell {
         self.cell.stop(why);
     }
 
+    fn drain(&self) {
+        // An error says that it has ended.
+        let _ = self.cell.drain();
+    }
+
     fn kill(&self) {
         self.cell.kill();
+    }
+
+    fn ended(&self) -> BoxFuture<'_, ()> {
+        watch(self.cell.clone()).boxed()
     }
 
     fn stopped(&self, limit: Duration) -> BoxFuture<'_, ()> {
