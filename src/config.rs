@@ -18,7 +18,7 @@ use resident_gpu::device::{Choice, Isolation, Options};
 #[derive(Clone, Debug)]
 pub struct Config {
     /// A name for the system, for people: it is in [`ActorInfo`](crate::ActorInfo), a field `system` in logs, and a label `system` of metrics.
-    /// Default: none, and then there is no such label.
+    /// Default: none, and then that label is `resident`; see [`System::label`](crate::System::label).
     pub name: Option<Arc<str>>,
     /// Which device. Default: the first GPU if it can be used, else the CPU device; [`System::device`](crate::System::device)
     /// says which and why.

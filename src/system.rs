@@ -97,6 +97,12 @@ impl System {
         self.core().system.as_deref()
     }
 
+    /// The label `system` of its [metrics](crate::metrics): its name, or `resident`. While another system of this process has that label on
+    /// the same device, a number follows: `resident-2`.
+    pub fn label(&self) -> &str {
+        self.core().metrics.label()
+    }
+
     /// Which device runs, and why that one.
     pub fn device(&self) -> &DeviceInfo {
         self.core().device.info()

@@ -74,6 +74,52 @@ pub enum Class {
     Panic,
 }
 
+impl Class {
+    /// Every class.
+    pub const ALL: [Class; 17] = [
+        Self::Worker,
+        Self::NoDriver,
+        Self::OldDriver,
+        Self::NoDevice,
+        Self::OldDevice,
+        Self::NoHandlers,
+        Self::Link,
+        Self::TooManyShards,
+        Self::Memory,
+        Self::Driver,
+        Self::Trap,
+        Self::IllegalAddress,
+        Self::DeviceLost,
+        Self::Protocol,
+        Self::Hang,
+        Self::Busy,
+        Self::Panic,
+    ];
+
+    /// The class as a metric's label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Worker => "worker",
+            Self::NoDriver => "no_driver",
+            Self::OldDriver => "old_driver",
+            Self::NoDevice => "no_device",
+            Self::OldDevice => "old_device",
+            Self::NoHandlers => "no_handlers",
+            Self::Link => "link",
+            Self::TooManyShards => "too_many_shards",
+            Self::Memory => "memory",
+            Self::Driver => "driver",
+            Self::Trap => "trap",
+            Self::IllegalAddress => "illegal_address",
+            Self::DeviceLost => "device_lost",
+            Self::Protocol => "protocol",
+            Self::Hang => "hang",
+            Self::Busy => "busy",
+            Self::Panic => "panic",
+        }
+    }
+}
+
 /// What a caught panic said.
 pub(crate) fn described(panic: &(dyn std::any::Any + Send)) -> &str {
     panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")

@@ -23,7 +23,7 @@ use crate::device::route::Routes;
 use crate::device::runtime;
 use crate::error::SpawnError;
 use crate::fault::Subject;
-use crate::metrics::{Counts, Metrics, Totals};
+use crate::metrics::{Metrics, Now, Totals};
 use crate::shard::doorbell::Doorbell;
 use crate::shard::link::Sent;
 use crate::shard::port::Port;
@@ -99,7 +99,7 @@ impl Core {
         Core {
             owner: Owner::me(),
             arena: Mutex::new(Arena::new(0, device.arena_bytes())),
-            metrics: Metrics::new(&name, config.name.as_deref(), device.kinds()),
+            metrics: Metrics::new(config.name.as_deref(), &name, device.kinds().len()),
             names: Names::new(device.take_names()),
             name,
             system: config.name.clone(),
@@ -167,13 +167,29 @@ impl Core {
         Subject { kind, who, device: &self.name, launches: self.device.launches() }
     }
 
-    /// Reports the metrics: sums since the start.
-    pub(crate) fn report(&self) -> Totals {
-        let tally = |sent: &mut [Sent]| {
+    /// Counts what was sent: sums since the start.
+    pub(crate) fn count(&self) -> Totals {
+        self.metrics.count(|sent: &mut [Sent]| {
             self.ports.iter().map(|port| port.tally(sent)).fold((0, 0), |(full, depth), (more, slots)| (full + more, depth + slots))
-        };
-        let (losses, standby_failures) = (self.device.losses().0, self.device.standby_failures().0);
-        self.metrics.report(tally, Counts { dead_letters: self.dead_letters(), launches: self.device.launches(), losses, standby_failures })
+        })
+    }
+
+    /// Reports the metrics.
+    pub(crate) fn report(&self) {
+        self.metrics.report(self.now());
+    }
+
+    /// Reports them for the last time.
+    pub(crate) fn report_the_end(&self) {
+        self.metrics.end(self.now());
+    }
+
+    fn now(&self) -> Now {
+        self.count();
+        if let (losses, Some(last)) = self.device.losses() {
+            self.metrics.losses(losses, last.fault.class);
+        }
+        Now { dead_letters: self.dead_letters(), launches: self.device.launches(), standby_failures: self.device.standby_failures().0 }
     }
 
     /// A free row of the next shard that has one.

@@ -124,10 +124,10 @@ impl Pump {
                 idle_since = None;
             }
         }
-        if self.leader {
-            self.core.report();
-        }
         self.core.close();
+        if self.leader {
+            self.core.report_the_end();
+        }
     }
 
     fn is_quiet(&mut self, now: Instant) -> bool {

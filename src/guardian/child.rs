@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use resident_supervisor::{Child, Directive, Exit};
+use resident_supervisor::{Child, Directive, Event as Told, Exit, Outcome};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -12,6 +12,7 @@ use super::spec::ChildSpec;
 use super::start::{Urgency, What};
 use crate::actor::shell::Shell;
 use crate::fault::{FaultClass, GpuFault};
+use crate::metrics::Reason;
 
 /// A child.
 pub(crate) struct Entry {
@@ -32,6 +33,8 @@ pub(crate) struct Entry {
     pub left: Option<Arc<[u8]>>,
     /// The proxy that was retired.
     pub leaving: Option<Gone>,
+    /// Why its last incarnation is no more.
+    pub reason: Reason,
 }
 
 /// An actor of a child.
@@ -79,7 +82,31 @@ impl Gone {
 
 impl Entry {
     pub(crate) fn new(spec: ChildSpec) -> Entry {
-        Entry { spec, child: None, starting: None, order: None, here: None, resting: false, faulted: false, left: None, leaving: None }
+        Entry {
+            spec,
+            child: None,
+            starting: None,
+            order: None,
+            here: None,
+            resting: false,
+            faulted: false,
+            left: None,
+            leaving: None,
+            reason: Reason::Finished,
+        }
+    }
+
+    /// Keeps why there may be another start.
+    pub(crate) fn note(&mut self, event: &Told<Cause>) {
+        self.reason = match event {
+            Told::Exited { .. } if self.order.is_some() => Reason::Stopped,
+            Told::Exited { exit: Exit::Failed(_), .. } => Reason::Failed,
+            Told::Exited { exit: Exit::Killed, .. } => Reason::Killed,
+            Told::Exited { exit: Exit::Normal | Exit::Shutdown, .. } => Reason::Finished,
+            Told::Exited { exit: Exit::Lost, .. } | Told::Started { outcome: Outcome::Lost(_), .. } => Reason::Lost,
+            Told::Started { outcome: Outcome::Failed(_), .. } => Reason::Start,
+            _ => self.reason,
+        };
     }
 
     /// How an actor's end is to be taken.

@@ -113,7 +113,7 @@ impl Engine {
             deaf: false,
             ending: false,
             events: supervisor.engine.clone(),
-            report: Report::new(&supervisor.name),
+            report: Report { supervisor: supervisor.name.clone(), strategy: flags.strategy },
             ready: Some(ready),
             exit: None,
             end: supervisor.end.clone(),
@@ -186,7 +186,7 @@ impl Engine {
             }
             Event::Request { request, reply } => {
                 if let Request::Reconfigure(flags) = &request {
-                    self.kill_bound = flags.kill_bound;
+                    (self.kill_bound, self.report.strategy) = (flags.kill_bound, flags.strategy);
                 }
                 self.request(request, None, reply);
             }
@@ -216,6 +216,11 @@ impl Engine {
     }
 
     fn decide(&mut self, event: Told<Cause>) {
+        if let Told::Exited { child, .. } | Told::Started { child, .. } = &event
+            && let Some(entry) = self.children.get_mut(&child.key)
+        {
+            entry.note(&event);
+        }
         for action in self.machine.handle(event, self.origin.elapsed()) {
             self.carry_out(action);
         }
@@ -261,7 +266,7 @@ impl Engine {
 
     fn start(&mut self, child: Child, start: Start) {
         let Some(entry) = self.children.get_mut(&child.key) else { return };
-        self.report.start(&entry.spec.policy.id, child, start);
+        self.report.start(&entry.spec.policy.id, child, start, entry.reason);
         let (tell, give_up) = watch::channel(Urgency::GoOn);
         entry.child = Some(child);
         entry.starting = Some(tell);

@@ -2,51 +2,35 @@
 
 use std::sync::Arc;
 
-use metrics::{Counter, counter, describe_counter};
-use resident_supervisor::{Child, End, Start};
+use resident_supervisor::{Child, End, Start, Strategy};
 
 use super::error::{Cause, SupervisorError};
+use crate::metrics::{Reason, of_strategy, supervisors};
 
 /// A supervisor's reports.
 pub(crate) struct Report {
-    supervisor: Arc<str>,
-    starts: Counter,
-    restarts: Counter,
-    stops: Counter,
-    zombies: Counter,
-    escalations: Counter,
+    pub supervisor: Arc<str>,
+    pub strategy: Strategy,
 }
 
 impl Report {
-    pub(crate) fn new(supervisor: &Arc<str>) -> Report {
-        describe();
-        let name = || supervisor.to_string();
-        Report {
-            supervisor: supervisor.clone(),
-            starts: counter!("gpu_supervisor_starts_total", "supervisor" => name()),
-            restarts: counter!("gpu_supervisor_restarts_total", "supervisor" => name()),
-            stops: counter!("gpu_supervisor_stops_total", "supervisor" => name()),
-            zombies: counter!("gpu_supervisor_zombies_total", "supervisor" => name()),
-            escalations: counter!("gpu_supervisor_escalations_total", "supervisor" => name()),
-        }
-    }
-
-    pub(crate) fn start(&self, id: &str, child: Child, start: Start) {
+    /// A child starts, and why if that is not its first time.
+    pub(crate) fn start(&self, id: &str, child: Child, start: Start, reason: Reason) {
         let supervisor = &*self.supervisor;
         match start {
             Start::First => {
-                self.starts.increment(1);
+                supervisors(|count| count.supervisor_starts_total.add([], 1));
                 tracing::info!(supervisor, child = id, "start");
             }
             Start::Again | Start::Resume => {
-                self.restarts.increment(1);
-                tracing::warn!(supervisor, child = id, incarnation = child.incarnation, "restart");
+                supervisors(|count| count.supervisor_restarts_total.add([of_strategy(self.strategy), reason as usize], 1));
+                tracing::warn!(supervisor, child = id, incarnation = child.incarnation, reason = reason.label(), "restart");
             }
         }
     }
 
     pub(crate) fn stop(&self, id: &str) {
-        self.stops.increment(1);
+        supervisors(|count| count.supervisor_stops_total.add([], 1));
         tracing::info!(supervisor = &*self.supervisor, child = id, "stop");
     }
 
@@ -55,7 +39,7 @@ impl Report {
     }
 
     pub(crate) fn zombie(&self, id: &str) {
-        self.zombies.increment(1);
+        supervisors(|count| count.supervisor_zombies_total.add([], 1));
         tracing::error!(supervisor = &*self.supervisor, child = id, "was killed and is still there");
     }
 
@@ -68,18 +52,10 @@ impl Report {
                 None
             }
             end @ (End::StartFailed { .. } | End::Intensity { .. } | End::Escalated { .. }) => {
-                self.escalations.increment(1);
+                supervisors(|count| count.supervisor_escalations_total.add([], 1));
                 tracing::error!(supervisor, "{end}");
                 Some(SupervisorError::Ended { supervisor: self.supervisor.clone(), end })
             }
         }
     }
-}
-
-fn describe() {
-    describe_counter!("gpu_supervisor_starts_total", "First starts of children");
-    describe_counter!("gpu_supervisor_restarts_total", "Further starts of children");
-    describe_counter!("gpu_supervisor_stops_total", "Children that were told to stop, or killed");
-    describe_counter!("gpu_supervisor_zombies_total", "Children that were killed and did not go in time");
-    describe_counter!("gpu_supervisor_escalations_total", "Supervisors that gave up");
 }

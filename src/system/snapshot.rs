@@ -27,7 +27,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Reports the metrics, and says what they are.
     pub(crate) fn take(core: &Core) -> Snapshot {
-        let totals = core.report();
+        let totals = core.count();
         Snapshot {
             running: core.running(),
             messages: totals.messages,

@@ -3,6 +3,7 @@
 pub mod application;
 pub mod family;
 pub mod reports;
+pub mod served;
 
 use std::time::{Duration, Instant};
 

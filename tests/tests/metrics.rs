@@ -1,20 +1,49 @@
-//! What a system reports through the `metrics` facade. One test, since the recorder is the process's.
+//! What a program tells of itself, as a scraper sees it. Alone in its process, which has one recorder; systems are told apart by their labels.
 
-use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use ractor::{ActorRef, call, cast};
+use resident::metrics::{InstallError, install};
 use resident::prelude::*;
 use resident_test_actors::*;
+use resident_tests::served::{Page, get};
 use resident_tests::*;
+use tokio::sync::OnceCell;
 
+static SERVED: OnceCell<SocketAddr> = OnceCell::const_new();
+
+/// Where this program serves its metrics. The first who asks has a system count something before that.
+async fn served() -> SocketAddr {
+    let begin = async || {
+        let early = named("early").await;
+        let (counter, _) = Counter::spawn(None, Counter::default(), &early).await.unwrap();
+        cast!(counter, CounterMsg::Tick).unwrap();
+        call!(counter, CounterMsg::Get).unwrap();
+        let address = install(([127, 0, 0, 1], 0).into()).unwrap();
+        until("the system that was there before is served", || {
+            let sent = Page::of(address).value("resident_messages_sent_total", &[("system", "early"), ("kind", "Counter")]);
+            sent == Some(2.0)
+        })
+        .await;
+        early.stop().await;
+        address
+    };
+    *SERVED.get_or_init(begin).await
+}
+
+/// A metric's name, some of its labels, and its value.
+type Expected = (&'static str, &'static [(&'static str, &'static str)], f64);
+
+async fn named(name: &str) -> System {
+    start(Config { name: Some(name.into()), capacity: 1024, ..Config::default() }).await
+}
+
+/// MT-4: whoever installs the recorder late, as the first here does, gets all of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_tell_what_happened() {
-    let recorder = DebuggingRecorder::new();
-    let snapshotter = recorder.snapshotter();
-    recorder.install().unwrap();
-    let system = system().await;
+    let address = served().await;
+    let system = named("what").await;
     let (supervisor, mut heard) = supervisor().await;
     let (counter, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
     let (_kept, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
@@ -44,75 +73,90 @@ async fn metrics_tell_what_happened() {
     until("the emitted messages were counted", || system.dead_letters() == 7).await;
     counter.stop_and_wait(None, None).await.unwrap();
     until("two actors and the group are left", || system.running() == 5).await;
-    let device = format!("device={}:{}", system.device().kind.as_str(), system.device().ordinal);
-    let here = |key: &str| key.replace("device=cpu:0", &device);
-    // A snapshot takes counts and histograms out, so they are summed here.
-    let mut seen: HashMap<String, f64> = HashMap::new();
-    let mut look = || {
-        for (key, _, _, value) in snapshotter.snapshot().into_vec() {
-            let (_, key) = key.into_parts();
-            let mut labels: Vec<_> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
-            labels.sort();
-            let number = seen.entry(format!("{}{{{}}}", key.name(), labels.join(","))).or_default();
-            match value {
-                DebugValue::Counter(n) => *number += n as f64,
-                DebugValue::Gauge(x) => *number = x.into_inner(),
-                DebugValue::Histogram(all) => *number += all.len() as f64,
-            }
-        }
-        let all = [
-            ("gpu_actor_running{device=cpu:0,kind=Counter}", 1.0),
-            ("gpu_actor_running{device=cpu:0,kind=Panicker}", 0.0),
-            ("gpu_actor_running{device=cpu:0,kind=Failer}", 3.0),
-            ("gpu_actor_messages_total{device=cpu:0,kind=Failer,path=ring}", 4.0),
-            ("gpu_actor_faults_total{class=failed,device=cpu:0}", 1.0),
-            ("gpu_actor_messages_total{device=cpu:0,kind=Counter,path=ring}", 5.0),
-            ("gpu_actor_messages_total{device=cpu:0,kind=Counter,path=mailbox}", 6.0),
-            ("gpu_actor_messages_total{device=cpu:0,kind=Counter,path=direct}", 128.0),
-            ("gpu_actor_faults_total{class=panic,device=cpu:0}", 1.0),
-            ("gpu_actor_dead_letters_total{device=cpu:0}", 7.0),
-            ("gpu_device_incarnation{device=cpu:0}", 1.0),
-            ("gpu_device_standby_failures_total{device=cpu:0}", 0.0),
-            ("gpu_actor_queue_depth{device=cpu:0}", 0.0),
-        ];
-        all.iter().all(|(key, value)| seen.get(&here(key)) == Some(value))
-            // One mailbox call, and of 128 direct ones two.
-            && seen.get(&here("gpu_actor_call_seconds{device=cpu:0,kind=Counter}")) == Some(&3.0)
-            && seen.contains_key(&here("gpu_poller_lag_seconds{device=cpu:0}"))
-    };
-    until("the report", &mut look).await;
+    let device = format!("{}:{}", system.device().kind.as_str(), system.device().ordinal);
+    let all: &[Expected] = &[
+        ("resident_actors_running", &[("kind", "Counter")], 1.0),
+        ("resident_actors_running", &[("kind", "Panicker")], 0.0),
+        ("resident_actors_running", &[("kind", "Failer")], 3.0),
+        ("resident_messages_sent_total", &[("kind", "Failer"), ("path", "ring")], 4.0),
+        ("resident_messages_sent_total", &[("kind", "Counter"), ("path", "ring")], 5.0),
+        ("resident_messages_sent_total", &[("kind", "Counter"), ("path", "mailbox")], 6.0),
+        ("resident_messages_sent_total", &[("kind", "Counter"), ("path", "direct")], 128.0),
+        ("resident_faults_total", &[("class", "failed")], 1.0),
+        ("resident_faults_total", &[("class", "panic")], 1.0),
+        ("resident_faults_total", &[], 2.0),
+        ("resident_dead_letters_total", &[], 7.0),
+        ("resident_device_launches", &[], 1.0),
+        ("resident_standby_failures_total", &[], 0.0),
+        ("resident_ring_slots_used", &[], 0.0),
+        // One mailbox call, and of 128 direct ones two.
+        ("resident_call_seconds_count", &[("kind", "Counter")], 3.0),
+        ("resident_call_seconds_bucket", &[("kind", "Counter"), ("le", "+Inf")], 3.0),
+    ];
+    until("the report", || {
+        let page = Page::of(address);
+        let of = |labels: &[(&'static str, &'static str)]| [&[("system", "what"), ("device", &*device)], labels].concat();
+        all.iter().all(|(name, labels, value)| page.value(name, &of(labels)) == Some(*value))
+            && page.value("resident_pump_lag_seconds_count", &of(&[])) > Some(0.0)
+    })
+    .await;
 
     let checkpoint = system.checkpoint(resident::Scope::Device).await.unwrap();
     assert!(counter.checkpoint().await.is_err(), "it has stopped");
-    let mut seen: HashMap<String, f64> = HashMap::new();
-    for (key, _, _, value) in snapshotter.snapshot().into_vec() {
-        let number = match value {
-            DebugValue::Counter(n) => n as f64,
-            DebugValue::Gauge(x) => x.into_inner(),
-            DebugValue::Histogram(all) => all.iter().map(|x| x.into_inner()).sum(),
-        };
-        seen.insert(key.into_parts().1.name().to_owned(), number);
-    }
-    assert_eq!(seen["resident_checkpoint_bytes"], checkpoint.state_bytes() as f64);
-    assert_eq!(seen["resident_checkpoint_errors_total"], 1.0);
-    let (took, pause) = (seen["resident_checkpoint_seconds"], seen["resident_checkpoint_pause_seconds"]);
+    let value = |name: &str| Page::of(address).value(name, &[("system", "what")]);
+    until("the failed checkpoint is served", || value("resident_checkpoint_errors_total") == Some(1.0)).await;
+    assert_eq!(value("resident_checkpoint_bytes_sum"), Some(checkpoint.state_bytes() as f64));
+    let (took, pause) = (value("resident_checkpoint_seconds_sum").unwrap(), value("resident_checkpoint_pause_seconds_sum").unwrap());
     assert!(pause > 0.0 && pause <= took, "{pause} s of {took} s");
     system.stop().await;
+    assert_eq!(value("resident_actors_running"), Some(0.0), "it has ended");
+}
 
-    // One that has a name has it in each of its metrics.
-    let named = start(Config { name: Some("flights".into()), ..Config::default() }).await;
-    let (counter, _) = Counter::spawn(None, Counter::default(), &named).await.unwrap();
-    call!(counter, CounterMsg::Get).unwrap();
-    named.stop().await;
-    let mut of_it = Vec::new();
-    for (key, _, _, _) in snapshotter.snapshot().into_vec() {
-        let (_, key) = key.into_parts();
-        let of = |label: &str| key.labels().find(|of| of.key() == label).map(|of| of.value().to_owned());
-        assert!(of("device").is_some(), "{key}");
-        if of("system").as_deref() == Some("flights") {
-            of_it.push((key.name().to_owned(), of("kind"), of("path")));
-        }
+/// MT-3.
+#[tokio::test(flavor = "multi_thread")]
+async fn systems_of_one_name_are_told_apart() {
+    let address = served().await;
+    let (first, second) = (named("pair").await, named("pair").await);
+    assert_eq!((first.label(), second.label(), second.name()), ("pair", "pair-2", Some("pair")));
+    let (_one, _) = Counter::spawn(None, Counter::default(), &first).await.unwrap();
+    for _ in 0..2 {
+        Counter::spawn(None, Counter::default(), &second).await.unwrap();
     }
-    assert!(of_it.contains(&("gpu_actor_messages_total".into(), Some("Counter".into()), Some("ring".into()))), "{of_it:?}");
-    assert!(of_it.iter().any(|(name, ..)| name == "gpu_device_losses_total"), "{of_it:?}");
+    let running = |system: &str| Page::of(address).value("resident_actors_running", &[("system", system), ("kind", "Counter")]);
+    until("both are served", || (running("pair"), running("pair-2")) == (Some(1.0), Some(2.0))).await;
+    first.stop().await;
+    let next = named("pair").await;
+    assert_eq!(next.label(), "pair");
+    next.stop().await;
+    second.stop().await;
+}
+
+/// MT-6.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_installed_says_why() {
+    let address = served().await;
+    let taken = install(address).unwrap_err();
+    assert!(matches!(taken, InstallError::InUse(of) if of == address), "{taken}");
+    assert!(taken.to_string().contains("in use") && taken.to_string().contains("choose another"), "{taken}");
+    // One of the addresses that are for examples, so no machine's.
+    let elsewhere = install(([192, 0, 2, 1], 0).into()).unwrap_err();
+    assert!(matches!(&elsewhere, InstallError::Address { address, .. } if address.ip().to_string() == "192.0.2.1"), "{elsewhere}");
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let again = install(free).unwrap_err();
+    assert!(matches!(again, InstallError::Installed), "{again}");
+    TcpListener::bind(free).expect("the address is free again");
+}
+
+/// MT-6: a scraper that hangs, or asks for something else, keeps nobody from the metrics.
+#[tokio::test(flavor = "multi_thread")]
+async fn scrapers_that_hang_are_given_up() {
+    let address = served().await;
+    let hanging: Vec<_> = (0..100).map(|_| TcpStream::connect(address).unwrap()).collect();
+    assert!(get(address, "/metrics").unwrap().contains("resident_supervisor_starts_total"));
+    drop(hanging);
+    assert!(get(address, "/elsewhere").unwrap().starts_with("HTTP/1.1 404 "));
+    let scrapes: Vec<_> = (0..200).map(|_| std::thread::spawn(move || get(address, "/metrics").unwrap().len())).collect();
+    for scrape in scrapes {
+        assert!(scrape.join().unwrap() > 1000);
+    }
 }

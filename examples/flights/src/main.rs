@@ -28,7 +28,6 @@ use clap::Parser;
 use examples_common::{Device, exit_code};
 use flights_actors::Late;
 use indicatif::{ProgressBar, ProgressStyle};
-use metrics_exporter_prometheus::PrometheusBuilder;
 use ractor::{Actor, ActorProcessingErr, ActorRef, call};
 use resident::prelude::*;
 use tokio::sync::oneshot;
@@ -89,9 +88,7 @@ fn main() -> ExitCode {
 async fn run(args: &Args) -> anyhow::Result<bool> {
     let input = Input::find(args.input.as_deref())?;
     if let Some(address) = args.metrics {
-        // Before the system starts, which takes hold of its metrics then.
-        let exporter = PrometheusBuilder::new().with_http_listener(address);
-        exporter.install().with_context(|| format!("can not serve metrics at {address}; choose another address with --metrics"))?;
+        resident::metrics::install(address).context("choose another address with --metrics")?;
     }
     let (archive, resumed) = match (&args.checkpoint, &args.resume) {
         (Some(path), _) => (Some(save::begin(path).await?), None),

@@ -284,12 +284,15 @@ fn metrics_are_served() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let text = told(&flights(&["--metrics", &address]).output().unwrap());
-    assert!(text.contains(&format!("can not serve metrics at {address}")) && text.contains("in use"), "{text}");
+    assert!(
+        text.contains("--metrics") && text.contains(&format!("metrics cannot be served at {address}: the address is in use")),
+        "{text}"
+    );
     drop(taken);
     let mut child = flights(&["--metrics", &address, "--hold", "600"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let begun = Instant::now();
     let mut page = String::new();
-    let sent = "gpu_actor_messages_total{device=\"cpu:0\",kind=\"Aircraft\",path=\"ring\"} 29997"; // flights and reports
+    let sent = "resident_messages_sent_total{system=\"resident\",device=\"cpu:0\",kind=\"Aircraft\",path=\"ring\"} 29997"; // flights and reports
     while !page.contains(sent) && begun.elapsed() < Duration::from_secs(60) {
         thread::sleep(Duration::from_millis(50));
         page.clear();
@@ -300,5 +303,8 @@ fn metrics_are_served() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(page.contains(sent) && page.contains("gpu_actor_running{device=\"cpu:0\",kind=\"Aircraft\"} 3148"), "{page}");
+    assert!(
+        page.contains(sent) && page.contains("resident_actors_running{system=\"resident\",device=\"cpu:0\",kind=\"Aircraft\"} 3148"),
+        "{page}"
+    );
 }

@@ -1,0 +1,165 @@
+//! Every metric, once: its field, its constructor, its description and its line in `docs/metrics.md` are made of its row here.
+
+use metrics::{KeyName, Label, Recorder};
+
+use super::axis::Axis;
+use super::family::{Counter, Gauge, Histogram, Metric};
+
+/// A metric.
+pub(crate) struct Row {
+    pub name: &'static str,
+    pub ty: Type,
+    pub unit: Unit,
+    /// Labels of its own.
+    pub axes: &'static [Axis],
+    pub meaning: &'static str,
+    /// What an operator does about it.
+    pub advice: &'static str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Type {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Count,
+    Seconds,
+    Bytes,
+}
+
+impl Row {
+    /// Says what it is.
+    pub(crate) fn describe(&self, recorder: &dyn Recorder) {
+        let unit = Some(match self.unit {
+            Unit::Count => metrics::Unit::Count,
+            Unit::Seconds => metrics::Unit::Seconds,
+            Unit::Bytes => metrics::Unit::Bytes,
+        });
+        let (name, meaning) = (KeyName::from_const_str(self.name), self.meaning.into());
+        match self.ty {
+            Type::Counter => recorder.describe_counter(name, unit, meaning),
+            Type::Gauge => recorder.describe_gauge(name, unit, meaning),
+            Type::Histogram => recorder.describe_histogram(name, unit, meaning),
+        }
+    }
+
+    /// Upper bounds of a histogram's buckets: seconds from a microsecond to a minute in steps of 2, bytes from a KiB to a TiB in steps of 4,
+    /// anything else from 1 to a million in steps of 2.
+    pub(crate) fn buckets(&self) -> Vec<f64> {
+        match self.unit {
+            Unit::Seconds => (0..27).map(|n| (1000u64 << n) as f64 / 1e9).collect(),
+            Unit::Bytes => (0..16).map(|n| (1024u64 << (2 * n)) as f64).collect(),
+            Unit::Count => (0..21).map(|n| (1u64 << n) as f64).collect(),
+        }
+    }
+}
+
+macro_rules! table {
+    ($($(#[$meta:meta])* $board:ident { $($ty:ident $name:ident [$($axis:ident),*] $unit:ident: $meaning:literal, $advice:literal;)* })*) => {$(
+        $(#[$meta])*
+        pub(crate) struct $board {
+            $(pub $name: $ty<{ let axes: &[Axis] = &[$(Axis::$axis),*]; axes.len() }>,)*
+        }
+
+        impl $board {
+            pub(crate) const ROWS: &[Row] = &[$(Row {
+                name: concat!("resident_", stringify!($name)),
+                ty: Type::$ty,
+                unit: Unit::$unit,
+                axes: &[$(Axis::$axis),*],
+                meaning: $meaning,
+                advice: $advice,
+            }),*];
+
+            /// All series, with the labels `own`.
+            pub(crate) fn new(own: &[Label]) -> $board {
+                let mut rows = Self::ROWS.iter();
+                let mut row = || rows.next().expect("there is a row for each field");
+                $board { $($name: $ty::new(row(), own),)* }
+            }
+
+            /// Each of them.
+            pub(crate) fn all(&self) -> impl Iterator<Item = &dyn Metric> {
+                let all: [&dyn Metric; Self::ROWS.len()] = [$(&self.$name),*];
+                all.into_iter()
+            }
+        }
+    )*};
+}
+
+table! {
+    /// What a system tells. Its labels beside those here are `system` and `device`.
+    Board {
+        Gauge actors_running [Kind] Count:
+            "Actors, members of groups and those that handlers have spawned, that have a row on the device",
+            "What grows without bound is never stopped: look for who spawns this kind.";
+        Counter messages_sent_total [Kind, Path] Count:
+            "Messages sent from the application, over a handle (ring), an ActorRef (mailbox), or ask and pipelines (direct)",
+            "Much over mailbox costs a task's turn each: send over the GpuRef.";
+        Histogram call_seconds [Kind] Seconds:
+            "From sending a call to its reply; of direct calls one in 64",
+            "Compare kinds: one alone has slow handlers, all together a full device or a late pump.";
+        Gauge ring_slots_used [] Count:
+            "Slots of the rings to the device that are in use",
+            "Near shards times Config::capacity: senders outrun the device; see resident_ring_full_total.";
+        Counter ring_full_total [] Count:
+            "Messages that a full ring has refused",
+            "Send slower, or raise Config::capacity; if it goes on, spread the actors over more shards.";
+        Counter faults_total [Fault] Count:
+            "Actors and members of groups that failed",
+            "The tracing event of each has actor, message and text.";
+        Counter dead_letters_total [] Count:
+            "Messages that nobody took",
+            "Look for handles kept after their actor's end, and for emitted types without a route.";
+        Gauge device_launches [] Count:
+            "Launches of the device's kernel by this system; 1 after its start",
+            "Rises with each takeover; see resident_worker_losses_total.";
+        Counter worker_losses_total [Loss] Count:
+            "Workers lost, each of which another took over from",
+            "The tracing event of each says why; one message that does it again and again is a handler's error.";
+        Counter standby_failures_total [] Count:
+            "Workers that were to stand by and did not open, or ended",
+            "System::standby_failures says why the last one did; mostly memory or processes are short.";
+        Histogram checkpoint_seconds [] Seconds:
+            "From asking for a checkpoint to having it",
+            "Take deltas (since), or checkpoints of fewer actors.";
+        Histogram checkpoint_pause_seconds [] Seconds:
+            "How long all shards stood still for a checkpoint",
+            "It grows with the states that have changed: take deltas more often.";
+        Histogram checkpoint_bytes [] Bytes:
+            "Bytes of states, or of pages that had changed, in a checkpoint",
+            "Plan the archive's room and retention by it.";
+        Counter checkpoint_errors_total [] Count:
+            "Checkpoints that were not taken, or not saved in the background",
+            "The tracing event says why; until one succeeds a restart goes back further.";
+        Counter journal_lost_total [] Count:
+            "Messages that a restart did not find, because a journal was full",
+            "Take checkpoints more often, or raise Config::journal.";
+        Histogram pump_lag_seconds [] Seconds:
+            "The longest that a frame lay in a ring before its pump took it, one value for each quarter second in which frames came",
+            "Give the pump a core, or raise Config::pump.threads; long handlers of emitted messages hold it up, too.";
+    }
+
+    /// What supervisors tell. Which supervisor and which child it was is in the `tracing` event.
+    Supervisors {
+        Counter supervisor_starts_total [] Count:
+            "First starts of children",
+            "None.";
+        Counter supervisor_restarts_total [Strategy, Reason] Count:
+            "Further starts of children",
+            "The tracing event names supervisor and child; the reason tells a failing child from siblings restarted with it (stopped).";
+        Counter supervisor_stops_total [] Count:
+            "Children that were told to stop, or killed",
+            "None.";
+        Counter supervisor_zombies_total [] Count:
+            "Children that were killed and did not go in time",
+            "The child holds on to something that blocks: the tracing event names it.";
+        Counter supervisor_escalations_total [] Count:
+            "Supervisors that gave up",
+            "More restarts came than their intensity allows: mend the child, or raise the intensity.";
+    }
+}
