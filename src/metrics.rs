@@ -57,6 +57,8 @@ pub(crate) struct Metrics {
     running: Box<[AtomicI64]>,
     /// Microseconds, the most since the last report; 0 if nothing came.
     longest_lag: AtomicU64,
+    /// When the last checkpoint of the whole device was taken.
+    checkpoint: Mutex<Option<Instant>>,
     told: Mutex<Told>,
 }
 
@@ -66,7 +68,19 @@ struct Told {
     totals: Totals,
     dead_letters: u64,
     losses: u64,
+    /// The last loss whose takeover is done.
+    taken_over: u64,
     standby_failures: u64,
+    shards: Vec<Seen>,
+}
+
+/// How a shard was at the last report.
+#[derive(Clone, Copy)]
+struct Seen {
+    handled: u64,
+    refused: u64,
+    /// What it was at, and since when.
+    busy: (u64, Instant),
 }
 
 /// Sums since the system's start.
@@ -77,17 +91,44 @@ pub(crate) struct Totals {
     pub depth: u64,
 }
 
-/// How a system stands.
+/// How a system stands; counts are since its start.
 pub(crate) struct Now {
-    /// Since its start, as are all counts here.
+    pub shards: Vec<Shard>,
+    pub arena: Option<Space>,
+    pub timers: usize,
     pub dead_letters: u64,
+    /// The device runs.
+    pub up: bool,
     pub launches: u64,
+    /// Whether a worker stands by, if one is asked for.
+    pub standby: Option<bool>,
     pub standby_failures: u64,
 }
 
+/// How a shard stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Shard {
+    /// Slots of its ring in use.
+    pub depth: u64,
+    pub handled: u64,
+    pub refused: u64,
+    /// What it is at, a number of its own; 0 if nothing.
+    pub busy: u64,
+    /// Rows that are taken, and free ones.
+    pub rows: (u32, u32),
+}
+
+/// Bytes of the arena.
+pub(crate) struct Space {
+    pub used: u64,
+    pub free: u64,
+    /// Of the largest state that there is room for.
+    pub largest: u64,
+}
+
 impl Metrics {
-    /// Of a system of this name, on a device with so many kinds of actor.
-    pub(crate) fn new(system: Option<&str>, device: &str, kinds: usize) -> Metrics {
+    /// Of a system of this name, on a device with so many kinds of actor and shards.
+    pub(crate) fn new(system: Option<&str>, device: &str, kinds: usize, shards: usize) -> Metrics {
         let series = Lease::take(system, device);
         // Histograms take values from here on.
         with_recorder(|recorder| series.board().all().for_each(|metric| metric.publish(recorder)));
@@ -95,12 +136,15 @@ impl Metrics {
             series,
             running: Axis::Kind.values().iter().map(|_| AtomicI64::new(0)).collect(),
             longest_lag: AtomicU64::new(0),
+            checkpoint: Mutex::new(None),
             told: Mutex::new(Told {
                 sent: vec![Sent::default(); kinds],
                 totals: Totals::default(),
                 dead_letters: 0,
                 losses: 0,
+                taken_over: 0,
                 standby_failures: 0,
+                shards: vec![Seen { handled: 0, refused: 0, busy: (0, Instant::now()) }; shards],
             }),
         }
     }
@@ -131,8 +175,11 @@ impl Metrics {
         self.board().call_seconds.record([of_kind(kind)], since.elapsed().as_secs_f64());
     }
 
-    /// A checkpoint was taken.
-    pub(crate) fn checkpoint(&self, took: Duration, pause: Duration, bytes: u64) {
+    /// A checkpoint was taken; of the whole device, or of some of its actors.
+    pub(crate) fn checkpoint(&self, took: Duration, pause: Duration, bytes: u64, is_whole: bool) {
+        if is_whole {
+            *self.checkpoint.lock() = Some(Instant::now());
+        }
         self.board().checkpoint_seconds.record([], took.as_secs_f64());
         self.board().checkpoint_pause_seconds.record([], pause.as_secs_f64());
         self.board().checkpoint_bytes.record([], bytes as f64);
@@ -141,6 +188,11 @@ impl Metrics {
     /// One was not taken, or not saved.
     pub(crate) fn checkpoint_failed(&self) {
         self.board().checkpoint_errors_total.add([], 1);
+    }
+
+    /// A checkpoint found the fullest journal as full as this.
+    pub(crate) fn journal_fill(&self, ratio: f64) {
+        self.board().journal_fill_ratio.set([], ratio);
     }
 
     /// A restart has missed messages that its journal could not keep.
@@ -154,10 +206,21 @@ impl Metrics {
         self.longest_lag.fetch_max(lag, Ordering::Relaxed);
     }
 
-    /// How many workers were lost since the start, and by what the last of them was.
-    pub(crate) fn losses(&self, losses: u64, class: Class) {
-        let more = more(&mut self.told.lock().losses, losses);
-        self.board().worker_losses_total.add([of_loss(class)], more);
+    /// How many workers were lost since the start, by what the last of them was, and how long it took until another had taken over, if one
+    /// has.
+    pub(crate) fn losses(&self, losses: u64, class: Class, takeover: Option<Duration>) {
+        let mut told = self.told.lock();
+        self.board().worker_losses_total.add([of_loss(class)], more(&mut told.losses, losses));
+        if let Some(took) = takeover
+            && more(&mut told.taken_over, losses) > 0
+        {
+            self.board().takeover_seconds.record([], took.as_secs_f64());
+        }
+    }
+
+    /// The device is lost for good.
+    pub(crate) fn device_lost(&self, class: Class) {
+        self.board().devices_lost_total.add([of_loss(class)], 1);
     }
 
     /// Counts what was sent since the last time. `tally` adds that up: the times a ring was full, and slots in use.
@@ -190,12 +253,50 @@ impl Metrics {
         for (kind, running) in self.running.iter().enumerate() {
             board.actors_running.set([kind], running.load(Ordering::Relaxed) as f64);
         }
+        self.shards(&now.shards);
+        if let Some(Space { used, free, largest }) = now.arena {
+            board.arena_used_bytes.set([], used as f64);
+            board.arena_free_bytes.set([], free as f64);
+            board.arena_largest_free_bytes.set([], largest as f64);
+        }
+        board.timers_waiting.set([], now.timers as f64);
+        board.device_up.set([], f64::from(u8::from(now.up)));
         board.device_launches.set([], now.launches as f64);
+        if let Some(ready) = now.standby {
+            board.standby_ready.set([], f64::from(u8::from(ready)));
+        }
+        if let Some(taken) = *self.checkpoint.lock() {
+            board.checkpoint_age_seconds.set([], taken.elapsed().as_secs_f64());
+        }
         match self.longest_lag.swap(0, Ordering::Relaxed) {
             0 => {}
             micros => board.pump_lag_seconds.record([], micros as f64 / 1e6),
         }
         publish(board.all());
+    }
+
+    fn shards(&self, shards: &[Shard]) {
+        let (board, now) = (self.board(), Instant::now());
+        let (mut busy, mut longest) = (0, Duration::ZERO);
+        for (seen, shard) in self.told.lock().shards.iter_mut().zip(shards) {
+            board.ring_depth_slots.record([], shard.depth as f64);
+            let handled = more(&mut seen.handled, shard.handled);
+            board.shard_handled_frames.record([], handled as f64);
+            board.frames_handled_total.add([], handled);
+            board.frames_refused_total.add([], more(&mut seen.refused, shard.refused));
+            if seen.busy.0 != shard.busy {
+                seen.busy = (shard.busy, now);
+            }
+            if shard.busy != 0 {
+                busy += 1;
+                longest = longest.max(now - seen.busy.1);
+            }
+        }
+        board.busy_shards.set([], f64::from(busy));
+        board.busy_seconds.set([], longest.as_secs_f64());
+        let rows = |rows: fn(&Shard) -> u32| shards.iter().map(rows).map(f64::from).sum();
+        board.rows_used.set([], rows(|shard| shard.rows.0));
+        board.rows_free.set([], rows(|shard| shard.rows.1));
     }
 
     /// The system has ended: its last report, after which another system may have its series.

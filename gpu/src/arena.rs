@@ -16,6 +16,9 @@
 //! let used = arena.used();
 //! assert!(arena.allocate_many(40, 1 << 20).is_err());
 //! assert_eq!(arena.used(), used);
+//!
+//! let rest = (0..).map_while(|_| arena.allocate(1 << 16).ok()).count();
+//! assert_eq!((rest, arena.largest_free()), (15, 48));
 //! ```
 
 use resident_kernels::wire::MAX_STATE;
@@ -217,6 +220,14 @@ impl Arena {
     /// Bytes in all.
     pub fn capacity(&self) -> u64 {
         self.slabs.len() as u64 * SLAB_BYTES
+    }
+
+    /// Bytes of the largest state that there is room for.
+    pub fn largest_free(&self) -> u64 {
+        if !self.empty.is_empty() {
+            return SLAB_BYTES;
+        }
+        self.partial.iter().rposition(|slabs| !slabs.is_empty()).map_or(0, class_bytes)
     }
 
     /// Adds a slab to those of its class with a free cell.

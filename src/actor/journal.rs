@@ -47,6 +47,11 @@ impl Journal {
         self.limit > 0
     }
 
+    /// How full it is, 1 for full; `None` where nothing is kept.
+    pub(crate) fn fill(&self) -> Option<f64> {
+        self.is_kept().then(|| self.kept.len() as f64 / self.limit as f64)
+    }
+
     /// The next message.
     pub(crate) fn push(&mut self, message: u16, call: bool, payload: &[u8]) {
         if self.kept.len() == self.limit {

@@ -52,18 +52,20 @@ impl Recovery {
         self.0.lock().journal.is_kept()
     }
 
-    /// The actor is in a checkpoint, in which it holds `handled` messages.
-    pub(crate) fn save(&self, checkpoint: &Checkpoint, key: Key, handled: u64) {
-        let before = {
+    /// The actor is in a checkpoint, in which it holds `handled` messages. Says how full its journal was, if it has one.
+    pub(crate) fn save(&self, checkpoint: &Checkpoint, key: Key, handled: u64) -> Option<f64> {
+        let (before, fill) = {
             let mut kept = self.0.lock();
             if kept.over {
-                return;
+                return None;
             }
+            let fill = kept.journal.fill();
             kept.journal.forget(handled);
-            kept.saved.replace(Saved { checkpoint: checkpoint.clone(), key, handled })
+            (kept.saved.replace(Saved { checkpoint: checkpoint.clone(), key, handled }), fill)
         };
         // Perhaps the last who has it: to give it back takes time, which nobody is to wait for.
         drop(before);
+        fill
     }
 
     /// The actor has ended for good: nothing is kept any more.

@@ -45,7 +45,7 @@ pub(crate) async fn take(
     match &taken {
         Ok((checkpoint, delta, pause)) => {
             let bytes = delta.as_ref().map_or_else(|| checkpoint.state_bytes(), Delta::page_bytes);
-            core.metrics.checkpoint(begun.elapsed(), *pause, bytes);
+            core.metrics.checkpoint(begun.elapsed(), *pause, bytes, matches!(scope, Scope::Device));
         }
         Err(_) => core.metrics.checkpoint_failed(),
     }
@@ -198,6 +198,7 @@ fn missing(core: &Core, checkpoint: &Checkpoint, actors: &[ActorKey]) -> Checkpo
 
 /// Supervised actors go back to the last checkpoint that they are in.
 fn remember(core: &Arc<Core>, checkpoint: &Checkpoint) {
+    let mut fullest: Option<f64> = None;
     for home in core.directory.recoverable::<Home>() {
         let life = home.life();
         let key = key(life.port.shard, life.row);
@@ -205,8 +206,12 @@ fn remember(core: &Arc<Core>, checkpoint: &Checkpoint) {
             && actor.status == Status::Live
             && Arc::ptr_eq(&life.core, core)
         {
-            recovery.save(checkpoint, key, actor.handled);
+            let fill = recovery.save(checkpoint, key, actor.handled);
+            fullest = fill.into_iter().chain(fullest).reduce(f64::max);
         }
+    }
+    if let Some(fill) = fullest {
+        core.metrics.journal_fill(fill);
     }
 }
 

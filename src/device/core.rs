@@ -7,11 +7,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use resident_checkpoint::Checkpoint;
 use resident_gpu::arena::Arena;
-use resident_gpu::device::{Device, DeviceFault, Health};
+use resident_gpu::device::{Device, DeviceFault, Health, Isolation};
 use resident_gpu::region::Owner;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
-use resident_kernels::wire::{CANCEL, LATER, LINK};
+use resident_kernels::wire::{CANCEL, LATER, LINK, ShardProgress};
 
 use crate::config::Config;
 use crate::device::directory::Directory;
@@ -23,7 +23,7 @@ use crate::device::route::Routes;
 use crate::device::runtime;
 use crate::error::SpawnError;
 use crate::fault::Subject;
-use crate::metrics::{Metrics, Now, Totals};
+use crate::metrics::{Metrics, Now, Shard, Space, Totals};
 use crate::shard::doorbell::Doorbell;
 use crate::shard::link::Sent;
 use crate::shard::port::Port;
@@ -64,6 +64,8 @@ pub(crate) struct Core {
     pub rows_of_shard: u32,
     pub names: Names,
     pub metrics: Metrics,
+    /// A worker is to stand by.
+    standby: bool,
     pub stop_timeout: Duration,
     /// How long a calling task looks for its reply before it sleeps.
     pub call_yield: Duration,
@@ -99,7 +101,8 @@ impl Core {
         Core {
             owner: Owner::me(),
             arena: Mutex::new(Arena::new(0, device.arena_bytes())),
-            metrics: Metrics::new(config.name.as_deref(), &name, device.kinds().len()),
+            metrics: Metrics::new(config.name.as_deref(), &name, device.kinds().len(), ports.len()),
+            standby: config.standby && config.isolation == Isolation::Process,
             names: Names::new(device.take_names()),
             name,
             system: config.name.clone(),
@@ -184,12 +187,32 @@ impl Core {
         self.metrics.end(self.now());
     }
 
+    /// Looks whether a worker was lost, and whether another has taken over.
+    pub(crate) fn look_for_losses(&self) {
+        if let (losses, Some(last)) = self.device.losses() {
+            self.metrics.losses(losses, last.fault.class, last.resumed.map(|resumed| resumed - last.noticed));
+        }
+    }
+
     fn now(&self) -> Now {
         self.count();
-        if let (losses, Some(last)) = self.device.losses() {
-            self.metrics.losses(losses, last.fault.class);
+        self.look_for_losses();
+        let shard = |port: &Arc<Port>| {
+            let ShardProgress { handled, refused, busy, .. } = self.device.progress(port.shard);
+            Shard { depth: port.depth(), handled, refused, busy, rows: port.tenants().taken_and_free() }
+        };
+        // Whoever spawns a million has it for a while, which the pump does not wait for.
+        let arena = self.arena.try_lock();
+        Now {
+            shards: self.ports.iter().map(shard).collect(),
+            arena: arena.map(|arena| Space { used: arena.used(), free: arena.capacity() - arena.used(), largest: arena.largest_free() }),
+            timers: self.timers.waiting(),
+            dead_letters: self.dead_letters(),
+            up: self.answers(),
+            launches: self.device.launches(),
+            standby: self.standby.then(|| self.device.standby().is_some()),
+            standby_failures: self.device.standby_failures().0,
         }
-        Now { dead_letters: self.dead_letters(), launches: self.device.launches(), standby_failures: self.device.standby_failures().0 }
     }
 
     /// A free row of the next shard that has one.
@@ -319,6 +342,7 @@ impl Core {
         if self.lost.set(fault.clone()).is_err() {
             return;
         }
+        self.metrics.device_lost(fault.class);
         tracing::error!(system = self.system.as_deref(), device = %self.name, class = ?fault.class, "device lost: {fault}");
         let mut actors = Vec::new();
         for port in &self.ports {

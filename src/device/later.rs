@@ -2,6 +2,7 @@
 //! actor has taken them back (`Ctx::cancel`).
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -44,13 +45,29 @@ pub(crate) enum Event {
 }
 
 /// The way to those that wait.
-pub(crate) struct Timers(UnboundedSender<Event>);
+pub(crate) struct Timers {
+    send: UnboundedSender<Event>,
+    /// How many wait.
+    waiting: Arc<AtomicUsize>,
+}
+
+/// What comes that way.
+pub(crate) struct Coming {
+    events: UnboundedReceiver<Event>,
+    waiting: Arc<AtomicUsize>,
+}
 
 impl Timers {
     /// What gives messages to the task that [`keep`] is.
-    pub(crate) fn new() -> (Timers, UnboundedReceiver<Event>) {
-        let (send, receive) = unbounded_channel();
-        (Timers(send), receive)
+    pub(crate) fn new() -> (Timers, Coming) {
+        let (send, events) = unbounded_channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        (Timers { send, waiting: waiting.clone() }, Coming { events, waiting })
+    }
+
+    /// How many messages are not due.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Keeps a message, as its actor has emitted it; false if it can not be one, or is for another system.
@@ -65,17 +82,18 @@ impl Timers {
         let later = Later { shard, id, message: message as u16, tag: (message >> 16) as u16, payload: payload.to_vec() };
         let due = Instant::now() + Duration::from_micros(micros).min(LONGEST);
         // Where the task has ended the system has, and what waits with it.
-        self.0.send(Event::Set(Timer::decode(timer), due, later)).is_ok()
+        self.send.send(Event::Set(Timer::decode(timer), due, later)).is_ok()
     }
 
     /// Takes a message back, as an actor has emitted it; false if that can not be a timer.
     pub(crate) fn cancel(&self, emitted: &[u8]) -> bool {
-        emitted.len() == size_of::<Timer>() && self.0.send(Event::Cancel(Timer::decode(emitted))).is_ok()
+        emitted.len() == size_of::<Timer>() && self.send.send(Event::Cancel(Timer::decode(emitted))).is_ok()
     }
 }
 
 /// Keeps messages until they are due, as long as there is a system.
-pub(crate) async fn keep(mut come: UnboundedReceiver<Event>, core: Weak<Core>) {
+pub(crate) async fn keep(coming: Coming, core: Weak<Core>) {
+    let Coming { events: mut come, waiting: count } = coming;
     let mut waiting = Waiting::default();
     loop {
         tokio::select! {
@@ -98,6 +116,7 @@ pub(crate) async fn keep(mut come: UnboundedReceiver<Event>, core: Weak<Core>) {
                 }
             }
         }
+        count.store(waiting.messages.len(), Ordering::Relaxed);
     }
 }
 

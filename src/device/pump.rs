@@ -176,6 +176,8 @@ impl Pump {
             {
                 self.core.lose(fault);
             }
+            // A takeover takes some milliseconds, and another may follow it.
+            self.core.look_for_losses();
             self.core.nurseries.iter().for_each(|nursery| nursery.top_up_if_short());
         }
         if now - self.reported >= REPORT_EVERY {

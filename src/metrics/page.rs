@@ -34,6 +34,7 @@ fn line(page: &mut String, own: &[&str], row: &Row) -> std::fmt::Result {
         Unit::Count => "",
         Unit::Seconds => "seconds",
         Unit::Bytes => "bytes",
+        Unit::Ratio => "ratio",
     };
     let labels: Vec<_> = own.iter().copied().chain(row.axes.iter().map(|axis| axis.name())).map(|label| format!("`{label}`")).collect();
     writeln!(page, "| `{}` | {ty} | {unit} | {} | {} | {} |", row.name, labels.join(", "), row.meaning, row.advice)
@@ -62,6 +63,7 @@ mod tests {
             assert_eq!(name.ends_with("_total"), *ty == Type::Counter, "{name}");
             assert_eq!(name.contains("_seconds"), *unit == Unit::Seconds, "{name}");
             assert_eq!(name.contains("_bytes"), *unit == Unit::Bytes, "{name}");
+            assert_eq!(name.ends_with("_ratio"), *unit == Unit::Ratio, "{name}");
             assert!(!meaning.contains('|') && !row.advice.contains('|') && !meaning.ends_with('.'), "{name}");
         }
     }

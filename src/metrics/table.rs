@@ -29,13 +29,14 @@ pub(crate) enum Unit {
     Count,
     Seconds,
     Bytes,
+    Ratio,
 }
 
 impl Row {
     /// Says what it is.
     pub(crate) fn describe(&self, recorder: &dyn Recorder) {
         let unit = Some(match self.unit {
-            Unit::Count => metrics::Unit::Count,
+            Unit::Count | Unit::Ratio => metrics::Unit::Count,
             Unit::Seconds => metrics::Unit::Seconds,
             Unit::Bytes => metrics::Unit::Bytes,
         });
@@ -53,7 +54,7 @@ impl Row {
         match self.unit {
             Unit::Seconds => (0..27).map(|n| (1000u64 << n) as f64 / 1e9).collect(),
             Unit::Bytes => (0..16).map(|n| (1024u64 << (2 * n)) as f64).collect(),
-            Unit::Count => (0..21).map(|n| (1u64 << n) as f64).collect(),
+            Unit::Count | Unit::Ratio => (0..21).map(|n| (1u64 << n) as f64).collect(),
         }
     }
 }
@@ -106,21 +107,69 @@ table! {
         Gauge ring_slots_used [] Count:
             "Slots of the rings to the device that are in use",
             "Near shards times Config::capacity: senders outrun the device; see resident_ring_full_total.";
+        Histogram ring_depth_slots [] Count:
+            "Slots of each shard's ring that are in use, one value a shard for each report",
+            "A few shards far above the others have the busy actors: spread these.";
         Counter ring_full_total [] Count:
             "Messages that a full ring has refused",
             "Send slower, or raise Config::capacity; if it goes on, spread the actors over more shards.";
+        Counter frames_handled_total [] Count:
+            "Frames that shards have handled: messages, those from actor to actor too, and what starts, stops and fences actors",
+            "Far below what is sent: see resident_ring_slots_used and resident_busy_shards.";
+        Counter frames_refused_total [] Count:
+            "Frames that shards have refused, for actors that had stopped or failed",
+            "Those that were casts are among the dead letters, the others have told their callers.";
+        Histogram shard_handled_frames [] Count:
+            "Frames that each shard has handled since the last report, one value a shard for each report",
+            "If few shards do all the work, spread the busy actors, or spawn them later than the quiet ones.";
+        Gauge busy_shards [] Count:
+            "Shards that are at a message; on a GPU one that has taken a millisecond",
+            "All of them for long: the device is full, or handlers wait for something.";
+        Gauge busy_seconds [] Seconds:
+            "The longest that a shard has been seen at the same message",
+            "Towards the kind's budget the handler is about to be ended as hanging: split its work.";
+        Gauge rows_used [] Count:
+            "Rows that are taken, with those that nurseries hold ready",
+            "See resident_rows_free.";
+        Gauge rows_free [] Count:
+            "Rows that are free",
+            "Near 0 nobody can be spawned: raise Config::rows or stop actors.";
+        Gauge arena_used_bytes [] Bytes:
+            "Bytes of the state arena in use, as its size classes round them",
+            "See resident_arena_largest_free_bytes.";
+        Gauge arena_free_bytes [] Bytes:
+            "Bytes of the state arena that are free",
+            "Near 0 nobody can be spawned: raise Config::arena_bytes or stop actors.";
+        Gauge arena_largest_free_bytes [] Bytes:
+            "The largest state that there is room for",
+            "Small while much is free: states of other sizes hold the slabs; raise Config::arena_bytes.";
+        Gauge timers_waiting [] Count:
+            "Messages that actors send later and that are not due",
+            "What grows without bound is set and never cancelled.";
         Counter faults_total [Fault] Count:
             "Actors and members of groups that failed",
             "The tracing event of each has actor, message and text.";
         Counter dead_letters_total [] Count:
             "Messages that nobody took",
             "Look for handles kept after their actor's end, and for emitted types without a route.";
+        Gauge device_up [] Count:
+            "1 while the device runs, also while one worker takes over from another; 0 once it is lost or stopped",
+            "0 without a stop: the device is lost, see resident_devices_lost_total; a supervisor starts it again.";
         Gauge device_launches [] Count:
             "Launches of the device's kernel by this system; 1 after its start",
             "Rises with each takeover; see resident_worker_losses_total.";
         Counter worker_losses_total [Loss] Count:
             "Workers lost, each of which another took over from",
             "The tracing event of each says why; one message that does it again and again is a handler's error.";
+        Histogram takeover_seconds [] Seconds:
+            "From noticing the loss of a worker until every shard ran again",
+            "Seconds mean that no standby was ready: see resident_standby_ready.";
+        Counter devices_lost_total [Loss] Count:
+            "Devices lost for good, and all their actors with them",
+            "The tracing event says why; look at the driver's log, and whether Config::intensity suits.";
+        Gauge standby_ready [] Count:
+            "1 while a worker stands by to take over, 0 while none does; absent where none is asked for",
+            "0 for long: see resident_standby_failures_total; a takeover now takes as long as a start.";
         Counter standby_failures_total [] Count:
             "Workers that were to stand by and did not open, or ended",
             "System::standby_failures says why the last one did; mostly memory or processes are short.";
@@ -133,9 +182,15 @@ table! {
         Histogram checkpoint_bytes [] Bytes:
             "Bytes of states, or of pages that had changed, in a checkpoint",
             "Plan the archive's room and retention by it.";
+        Gauge checkpoint_age_seconds [] Seconds:
+            "Since the last checkpoint of the whole device was taken; absent before the first",
+            "More than twice the interval: see resident_checkpoint_errors_total; what came since is lost with the device.";
         Counter checkpoint_errors_total [] Count:
             "Checkpoints that were not taken, or not saved in the background",
             "The tracing event says why; until one succeeds a restart goes back further.";
+        Gauge journal_fill_ratio [] Ratio:
+            "How full the fullest journal was when the last checkpoint was taken, 1 for full; absent while none was",
+            "Near 1 a restart misses messages: take checkpoints more often, or raise Config::journal.";
         Counter journal_lost_total [] Count:
             "Messages that a restart did not find, because a journal was full",
             "Take checkpoints more often, or raise Config::journal.";

@@ -423,6 +423,11 @@ impl Port {
         (std::mem::take(&mut link.full), link.producer.depth().unwrap_or(0))
     }
 
+    /// Slots in use.
+    pub(crate) fn depth(&self) -> u64 {
+        self.link.lock().producer.depth().unwrap_or(0)
+    }
+
     /// The rows of the shard, and who lives there.
     pub(crate) fn tenants(&self) -> MutexGuard<'_, Tenants> {
         self.tenants.lock()

@@ -64,6 +64,11 @@ impl Tenants {
         self.rows.free().saturating_sub(self.due.saturating_sub(self.granted))
     }
 
+    /// Rows that are taken, those that the nursery has among them, and those that are not.
+    pub(crate) fn taken_and_free(&self) -> (u32, u32) {
+        (self.rows.live(), self.rows.free())
+    }
+
     /// Somebody moves into its row.
     pub(crate) fn enter(&mut self, id: RowId, tenant: Tenant) {
         let row = id.row as usize;

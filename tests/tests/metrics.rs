@@ -4,6 +4,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use ractor::{ActorRef, call, cast};
+use resident::Isolation;
+use resident::guardian::{InFlight, Restore};
 use resident::metrics::{InstallError, install};
 use resident::prelude::*;
 use resident_test_actors::*;
@@ -159,4 +161,83 @@ async fn scrapers_that_hang_are_given_up() {
     for scrape in scrapes {
         assert!(scrape.join().unwrap() > 1000);
     }
+}
+
+/// MT-2: what the shards, the device and the host's own tables say.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_system_tells_how_it_stands() {
+    let address = served().await;
+    let config = Config { name: Some("stand".into()), shards: Some(2), capacity: 1024, rows: 64, nursery: 0, ..Config::default() };
+    let system = start(Config { arena_bytes: 1 << 20, journal: 8, ..config }).await;
+    let value = |name: &str| Page::of(address).value(name, &[("system", "stand")]);
+    let soon_is = async |name: &str, value_is: f64| until(name, || value(name) == Some(value_is)).await;
+    soon_is("resident_device_up", 1.0).await;
+    assert_eq!((value("resident_checkpoint_age_seconds"), value("resident_journal_fill_ratio")), (None, None), "there was none");
+    assert_eq!((value("resident_rows_used"), value("resident_rows_free")), (Some(0.0), Some(128.0)));
+
+    let (alarm, _) = Alarm::spawn(None, Alarm::default(), &system).await.unwrap();
+    let whom = alarm.address().await;
+    cast!(alarm, AlarmMsg::Set(Set { whom, times: 3, place: 0, millis: 3_600_000, instead: 0 })).unwrap();
+    cast!(alarm, AlarmMsg::Unset(Unset { place: 0 })).unwrap();
+    soon_is("resident_timers_waiting", 2.0).await;
+    soon_is("resident_rows_used", 1.0).await;
+    let page = Page::of(address);
+    let of = |name: &str| page.value(name, &[("system", "stand")]).unwrap();
+    assert_eq!(of("resident_rows_free"), 127.0);
+    let (used, free) = (of("resident_arena_used_bytes"), of("resident_arena_free_bytes"));
+    assert!(used >= size_of::<Alarm>() as f64 && used + free == f64::from(1 << 20), "{used} and {free}");
+    assert_eq!(value("resident_arena_largest_free_bytes"), Some(65536.0));
+
+    let sup = Supervisor::builder(unique("sup")).intensity(u32::MAX, PATIENCE);
+    let child = ChildSpec::gpu("ledger", Ledger::default).restore(Restore::LatestCheckpoint).in_flight(InFlight::Replay).on(&system);
+    let sup = soon("the start", sup.child(child).start()).await.unwrap();
+    let ledger = sup.child::<Ledger>("ledger").await.unwrap();
+    for n in 0..4 {
+        cast!(ledger, LedgerMsg::Append(Append { n })).unwrap();
+    }
+    system.checkpoint(resident::Scope::Device).await.unwrap();
+    soon_is("resident_journal_fill_ratio", 0.5).await;
+    until("the checkpoint grows old", || value("resident_checkpoint_age_seconds") > Some(0.0)).await;
+
+    // Those behind the first find their actor failed, unless the application has heard of it before it sent them.
+    let refusals = async {
+        while system.dead_letters() == 0 {
+            let (failer, _) = Failer::spawn(None, Failer::default(), &system).await.unwrap();
+            (0..8).for_each(|_| drop(cast!(failer, FailerMsg::Fail)));
+            failer.ended().await;
+        }
+    };
+    soon("a refusal", refusals).await;
+    until("what was refused is served", || value("resident_frames_refused_total") > Some(0.0)).await;
+    let page = Page::of(address);
+    let of = |name: &str| page.value(name, &[("system", "stand")]).unwrap();
+    assert!(of("resident_frames_handled_total") >= 4.0);
+    assert_eq!(of("resident_shard_handled_frames_sum"), of("resident_frames_handled_total"));
+    assert_eq!(of("resident_shard_handled_frames_count"), of("resident_ring_depth_slots_count"));
+    soon("the end", sup.stop()).await.unwrap();
+    system.stop().await;
+    assert_eq!(value("resident_device_up"), Some(0.0));
+    assert_eq!(value("resident_devices_lost_total"), Some(0.0));
+}
+
+/// MT-2: a loss that another worker has taken over from, and one that nobody can.
+#[tokio::test(flavor = "multi_thread")]
+async fn losses_and_takeovers_are_told() {
+    let address = served().await;
+    let config = Config { name: Some("losses".into()), shards: Some(2), intensity: (2, PATIENCE), ..Config::default() };
+    let system = start(Config { isolation: Isolation::Process, ..config }).await;
+    let value = |name: &str, labels: &[(&str, &str)]| Page::of(address).value(name, &[&[("system", "losses")], labels].concat());
+    for losses in 1..=2 {
+        until("a worker stands by", || value("resident_standby_ready", &[]) == Some(1.0)).await;
+        kill(system.worker().expect("a process"));
+        let told = Some(f64::from(losses));
+        until("the takeover is told", || value("resident_takeover_seconds_count", &[]) == told).await;
+        until("the loss is told", || value("resident_worker_losses_total", &[("class", "worker")]) == told).await;
+        until("the launch is told", || value("resident_device_launches", &[]) == Some(f64::from(losses + 1))).await;
+        assert_eq!((value("resident_device_up", &[]), value("resident_devices_lost_total", &[])), (Some(1.0), Some(0.0)));
+    }
+    kill(system.worker().expect("a process"));
+    until("the loss of the device is told", || value("resident_devices_lost_total", &[]) == Some(1.0)).await;
+    until("it is down", || value("resident_device_up", &[]) == Some(0.0)).await;
+    system.stop().await;
 }
