@@ -1,14 +1,16 @@
 //! What a program tells of itself, as a scraper sees it. Alone in its process, which has one recorder; systems are told apart by their labels.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use ractor::{ActorRef, call, cast};
 use resident::Isolation;
-use resident::guardian::{InFlight, Restore};
+use resident::guardian::{InFlight, Restore, Strategy};
 use resident::metrics::{InstallError, install};
 use resident::prelude::*;
 use resident_test_actors::*;
+use resident_tests::family::runs;
 use resident_tests::served::{Page, get};
 use resident_tests::*;
 use tokio::sync::OnceCell;
@@ -239,5 +241,98 @@ async fn losses_and_takeovers_are_told() {
     kill(system.worker().expect("a process"));
     until("the loss of the device is told", || value("resident_devices_lost_total", &[]) == Some(1.0)).await;
     until("it is down", || value("resident_device_up", &[]) == Some(0.0)).await;
+    system.stop().await;
+}
+
+/// MT-1: what is served is what the page says, by name, type, labels and meaning.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_lists_what_is_served() {
+    let address = served().await;
+    let config = Config { name: Some("page".into()), journal: 8, isolation: Isolation::Process, ..Config::default() };
+    let system = start(config).await;
+    let child = ChildSpec::gpu("ledger", Ledger::default).restore(Restore::LatestCheckpoint).in_flight(InFlight::Replay).on(&system);
+    let sup = soon("the start", Supervisor::builder(unique("sup")).child(child).start()).await.unwrap();
+    system.checkpoint(resident::Scope::Device).await.unwrap();
+    let told = || Page::of(address).value("resident_checkpoint_age_seconds", &[("system", "page")]).is_some();
+    until("everything is served that a system may tell", told).await;
+
+    let served = Page::of(address);
+    let listed = include_str!("../../docs/metrics.md").lines().filter_map(|line| {
+        let [_, name, ty, _, labels, meaning, ..] = line.split('|').map(str::trim).collect::<Vec<_>>()[..] else { return None };
+        let name = name.strip_prefix("`resident_")?.strip_suffix('`')?;
+        let labels = labels.split(", ").map(|label| label.trim_matches('`').to_owned()).filter(|label| !label.is_empty()).collect();
+        Some((format!("resident_{name}"), (ty.to_owned(), meaning.to_owned(), labels)))
+    });
+    let listed: BTreeMap<String, (String, String, BTreeSet<String>)> = listed.collect();
+    let served = served.metrics.iter().map(|(name, (ty, help))| (name.clone(), (ty.clone(), help.clone(), served.labels(name))));
+    assert_eq!(served.collect::<BTreeMap<_, _>>(), listed);
+    soon("the end", sup.stop()).await.unwrap();
+    system.stop().await;
+}
+
+/// MT-7: as many series of a system with one actor, and of one supervisor, as with many.
+#[tokio::test(flavor = "multi_thread")]
+async fn series_do_not_grow_with_actors_and_supervisors() {
+    const ACTORS: u64 = 100_000;
+    const SUPERVISORS: u64 = 1000;
+    let address = served().await;
+    let config = |name: &str| Config { name: Some(name.into()), shards: Some(2), rows: 60_000, ..Config::default() };
+    let (few, many) = (start(config("few")).await, start(config("many")).await);
+    let supervised = async |system: &System| {
+        let one = Supervisor::builder(unique("made-up")).child(ChildSpec::gpu("child", Counter::default).on(system));
+        soon("the start", one.start()).await.unwrap()
+    };
+    let one = supervised(&few).await;
+    let series = |system: &str| {
+        let page = Page::of(address);
+        let of_all = page.series.iter().filter(|(name, ..)| name.starts_with("resident_supervisor_")).count();
+        (page.series.iter().filter(|(_, labels, _)| labels.get("system").is_some_and(|of| of == system)).count(), of_all)
+    };
+    let running = |system: &str| Page::of(address).value("resident_actors_running", &[("system", system), ("kind", "Counter")]);
+    until("the one is served", || running("few") == Some(1.0)).await;
+    let before = series("few");
+
+    let group = soon("a group", Counter::spawn_many(None, (0..ACTORS).map(|key| (key, Counter::default())), &many)).await.unwrap().0;
+    let mut supervisors = Vec::new();
+    for _ in 0..SUPERVISORS {
+        supervisors.push(supervised(&many).await);
+    }
+    until("the many are served", || running("many") == Some((ACTORS + SUPERVISORS) as f64)).await;
+    let starts = Page::of(address).value("resident_supervisor_starts_total", &[]).unwrap();
+    assert!(starts > SUPERVISORS as f64, "{starts}");
+    assert_eq!(series("many"), before);
+    soon("the end", one.stop()).await.unwrap();
+    for supervisor in supervisors {
+        soon("the end", supervisor.stop()).await.unwrap();
+    }
+    drop(group);
+    few.stop().await;
+    many.stop().await;
+}
+
+/// MT-2: restarts are told by their supervisor's strategy and by their reason.
+#[tokio::test(flavor = "multi_thread")]
+async fn restarts_have_a_strategy_and_a_reason() {
+    let address = served().await;
+    let system = named("restarts").await;
+    let child = |id: &str| ChildSpec::gpu(id.to_owned(), Panicker::default).on(&system);
+    let sup = Supervisor::builder(unique("sup")).strategy(Strategy::OneForAll).intensity(u32::MAX, PATIENCE);
+    let sup = soon("the start", sup.child(child("a")).child(child("b")).start()).await.unwrap();
+    let a = sup.child::<Panicker>("a").await.unwrap();
+    // No other supervisor of this program has this strategy.
+    let restarts = |reason: &str| {
+        let labels = [("strategy", "one_for_all"), ("reason", reason)];
+        Page::of(address).value("resident_supervisor_restarts_total", &labels).unwrap()
+    };
+    cast!(a, PanickerMsg::Panic(Panic { how: EXPLICIT, value: 1 })).unwrap();
+    until("both are started again", || (restarts("failed"), restarts("stopped")) == (1.0, 1.0)).await;
+    runs(&sup, "b", 2).await;
+    sup.terminate_child("b").await.unwrap();
+    sup.restart_child("b").await.unwrap();
+    runs(&sup, "a", 2).await;
+    a.get_cell().kill();
+    until("it is started again", || restarts("killed") == 1.0).await;
+    assert_eq!((restarts("finished"), restarts("lost"), restarts("start")), (0.0, 0.0, 0.0));
+    soon("the end", sup.stop()).await.unwrap();
     system.stop().await;
 }
