@@ -131,7 +131,7 @@ impl Metrics {
     pub(crate) fn new(system: Option<&str>, device: &str, kinds: usize, shards: usize) -> Metrics {
         let series = Lease::take(system, device);
         // Histograms take values from here on.
-        with_recorder(|recorder| series.board().all().for_each(|metric| metric.publish(recorder)));
+        publish(series.board().all());
         Metrics {
             series,
             running: Axis::Kind.values().iter().map(|_| AtomicI64::new(0)).collect(),

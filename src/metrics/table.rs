@@ -162,7 +162,7 @@ table! {
             "Workers lost, each of which another took over from",
             "The tracing event of each says why; one message that does it again and again is a handler's error.";
         Histogram takeover_seconds [] Seconds:
-            "From noticing the loss of a worker until every shard ran again",
+            "From noticing the loss of a worker until every shard ran again, unless that worker was lost before",
             "Seconds mean that no standby was ready: see resident_standby_ready.";
         Counter devices_lost_total [Loss] Count:
             "Devices lost for good, and all their actors with them",

@@ -18,6 +18,7 @@ mod senders;
 mod strikes;
 mod tree;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -60,6 +61,12 @@ struct Args {
     /// Write the report to this file, too
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Serve metrics for Prometheus at this address, as 127.0.0.1:9464, while the program runs
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
+    /// Keep the metrics up for so many seconds after the report
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    hold: u64,
     /// End with one line of JSON
     #[arg(long)]
     json: bool,
@@ -67,7 +74,7 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let bound = Duration::from_secs(args.seconds) + BOUND;
+    let bound = Duration::from_secs(args.seconds + args.hold) + BOUND;
     std::thread::spawn(move || {
         std::thread::sleep(bound);
         eprintln!("error: not at its end after {bound:?}: something hangs");
@@ -92,12 +99,16 @@ fn finish(args: &Args, report: &Report) -> anyhow::Result<()> {
     if args.json {
         println!("{}", serde_json::to_string(report)?);
     }
+    std::thread::sleep(Duration::from_secs(args.hold));
     Ok(())
 }
 
 #[tokio::main]
 async fn run(args: &Args) -> anyhow::Result<Report> {
     quiet();
+    if let Some(address) = args.metrics {
+        resident::metrics::install(address).context("choose another address with --metrics")?;
+    }
     let config =
         Config { device: args.device.into(), arena_bytes: ARENA, intensity: (u32::MAX, Duration::from_secs(1)), ..Config::default() };
     // What the driver's library opens once for a process is open after its first system.

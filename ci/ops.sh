@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# What Prometheus says of the metrics and the alerts: the rules are read and tried on recorded series, then Prometheus watches a run of
+# chaos, and has to say the numbers of the program's own report. `ci/ops.sh record` records the series anew, which takes some minutes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+for tool in promtool prometheus; do
+    command -v "$tool" >/dev/null 2>&1 || {
+        echo "not run: $tool is missing (apt-get install prometheus)"
+        exit 0
+    }
+done
+
+# As ci/examples.sh builds them, so that nothing is built twice.
+cargo build --release -p flights -p pagerank -p wave -p factory -p chaos
+exec python3 ci/ops.py "${CARGO_TARGET_DIR:-target}/release/chaos" "$@"
