@@ -20,9 +20,9 @@ RUN, PATIENCE, HOLD = 30, 300, 60
 # What a recording has: its interval and length in seconds, what is in it, and the rules that fire on it.
 EVERY, LENGTH = 5, 240
 SERIES = re.compile(
-    r"resident_(worker_losses_total|devices_lost_total|supervisor_restarts_total|dead_letters_total|pump_lag_seconds_bucket)\b"
+    r"resident_(worker_losses_total|devices_lost_total|supervisor_restarts_total|dead_letters_total)\b"
 )
-FIRE = ["DeadLetters", "DeviceLost", "PumpLag", "RestartStorm", "WorkerLostTwice"]
+FIRE = ["DeadLetters", "DeviceLost", "RestartStorm", "WorkerLostTwice"]
 
 
 def get(url):

@@ -206,6 +206,12 @@ impl Metrics {
         self.longest_lag.fetch_max(lag, Ordering::Relaxed);
     }
 
+    /// Whether a frame was taken late since the last report.
+    #[cfg(test)]
+    pub(crate) fn has_lag(&self) -> bool {
+        self.longest_lag.load(Ordering::Relaxed) > 0
+    }
+
     /// How many workers were lost since the start, by what the last of them was, and how long it took until another had taken over, if one
     /// has.
     pub(crate) fn losses(&self, losses: u64, class: Class, takeover: Option<Duration>) {

@@ -199,7 +199,8 @@ impl Lane {
                 Ok(Some(frame)) => {
                     self.port.set_fetched(begin + slots_for(frame.payload.len()) as u64);
                     clock::observe(frame.hlc);
-                    if n == 0 {
+                    // These may have the stamp of something long before.
+                    if n == 0 && !matches!(frame.op, OP_REFUSED | OP_BLAMED | OP_RETURN) {
                         core.metrics.taken(frame.hlc);
                     }
                     match handle(core, &self.port, &frame) {
@@ -354,6 +355,7 @@ mod tests {
     use crate::device::later::Timers;
     use crate::device::links::Links;
     use resident_gpu::device::{Choice, Device, Options};
+    use resident_kernels::wire::OP_CALL;
 
     /// U-3.
     #[test]
@@ -376,5 +378,24 @@ mod tests {
         assert!(told(stray).contains("nobody waits for"));
         assert!(handle(&core, &port, &Frame { op: OP_EMIT, ..Frame::default() }).is_ok());
         assert_eq!(core.dead_letters(), 1);
+    }
+
+    /// MT-5.
+    #[test]
+    fn a_refusal_says_nothing_of_the_pumps_lag() {
+        let device = Device::start(Options { device: Choice::Cpu, shards: Some(1), ..Options::default() }).unwrap();
+        let (mut producer, consumer) = device.take_ports(0).unwrap();
+        // Nobody lives there, and the shard has done nothing since its start: so old is the stamp of the refusal.
+        producer.push(&Frame { op: OP_CALL, generation: 1, correlation: u32::MAX, hlc: 1, ..Frame::default() }).unwrap();
+        let bell = Arc::new(Doorbell::default());
+        let port = Arc::new(Port::new(0, producer, 1, 0, 0, bell.clone()));
+        let core = Core::new(device, Box::new([port.clone()]), Box::new([bell]), (Timers::new().0, Links::new().0), &Config::default());
+        let mut lane = Lane { port, consumer, head: 0 };
+        while lane.take(&core) == 0 {
+            assert_eq!(core.device.health(), Health::Running);
+            thread::yield_now();
+        }
+        assert!(core.lost().is_none() && core.device.progress(0).refused == 1);
+        assert!(!core.metrics.has_lag());
     }
 }

@@ -195,8 +195,8 @@ table! {
             "Messages that a restart did not find, because a journal was full",
             "Take checkpoints more often, or raise Config::journal.";
         Histogram pump_lag_seconds [] Seconds:
-            "The longest that a frame lay in a ring before its pump took it, one value for each quarter second in which frames came",
-            "Give the pump a core, or raise Config::pump.threads; long handlers of emitted messages hold it up, too.";
+            "The longest from taking up a message until the pump took what it was answered, one value for each quarter second in which frames came",
+            "Handlers that take long are in it. Else give the pump a core, or raise Config::pump.threads.";
     }
 
     /// What supervisors tell. Which supervisor and which child it was is in the `tracing` event.
