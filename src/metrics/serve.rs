@@ -1,7 +1,7 @@
-//! Serves metrics for Prometheus: one thread, which answers a few at a time and waits for nobody for long.
+//! Serves metrics for Prometheus: one thread, which answers a few at a time, with one page, and waits for nobody for long.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -10,15 +10,17 @@ use std::time::Duration;
 use metrics::set_global_recorder;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::runtime::Builder;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{interval, sleep, timeout};
 
 use super::buckets;
 
 /// Connections at a time; the others wait for one of them to end.
 const AT_ONCE: usize = 64;
+/// Connections that wait for their turn in the system; others try again.
+const WAITING: u32 = 1024;
 /// How long a connection may take in all.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest request that is read.
@@ -62,41 +64,59 @@ pub enum InstallError {
 /// # Ok::<(), resident::metrics::InstallError>(())
 /// ```
 pub fn install(address: SocketAddr) -> Result<SocketAddr, InstallError> {
-    let refused = |error: io::Error| match error.kind() {
-        ErrorKind::AddrInUse => InstallError::InUse(address),
-        _ => InstallError::Address { address, error },
-    };
-    let listener = TcpListener::bind(address).map_err(refused)?;
-    listener.set_nonblocking(true).map_err(refused)?;
-    let address = listener.local_addr().map_err(refused)?;
     let with = |builder: PrometheusBuilder, (name, bounds): (&str, Vec<f64>)| {
         builder.set_buckets_for_metric(Matcher::Full(name.into()), &bounds).expect("each histogram has buckets")
     };
     let recorder = buckets().fold(PrometheusBuilder::new(), with).build_recorder();
     let page = recorder.handle();
-    let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(InstallError::Thread)?;
+    let (tell, told) = sync_channel(1);
     let (begin, begun) = sync_channel(1);
+    // The runtime is the thread's: here may be another, in which none is dropped.
     let serving = move || {
+        let (runtime, listener) = match listen(address) {
+            Ok(listening) => listening,
+            Err(error) => return drop(tell.send(Err(error))),
+        };
+        let _ = tell.send(listener.local_addr().map_err(|error| InstallError::Address { address, error }));
         if begun.recv().is_ok() {
             runtime.block_on(serve(listener, page));
         }
     };
     let thread = thread::Builder::new().name("resident-metrics".into()).spawn(serving).map_err(InstallError::Thread)?;
-    if set_global_recorder(recorder).is_err() {
+    let listening =
+        told.recv().unwrap_or_else(|_| Err(InstallError::Thread(io::Error::other("the thread has panicked, please report it"))));
+    let installed = listening.and_then(|address| set_global_recorder(recorder).map(|()| address).map_err(|_| InstallError::Installed));
+    if installed.is_ok() {
+        let _ = begin.send(());
+    } else {
         drop(begin);
-        // The address is free again once it has ended, and it waits for nothing.
+        // Once it has ended, which takes no time, the address is free again.
         let _ = thread.join();
-        return Err(InstallError::Installed);
     }
-    let _ = begin.send(());
-    Ok(address)
+    installed
+}
+
+fn listen(address: SocketAddr) -> Result<(Runtime, TcpListener), InstallError> {
+    let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(InstallError::Thread)?;
+    let listener = {
+        let _in_it = runtime.enter();
+        listener(address).map_err(|error| match error.kind() {
+            ErrorKind::AddrInUse => InstallError::InUse(address),
+            _ => InstallError::Address { address, error },
+        })?
+    };
+    Ok((runtime, listener))
+}
+
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // What is left of a program that has ended is no other's.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
 }
 
 async fn serve(listener: TcpListener, page: PrometheusHandle) {
-    let listener = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => return tracing::error!(%error, "metrics are not served"),
-    };
     let upkeep = page.clone();
     tokio::spawn(async move {
         let mut turns = interval(UPKEEP);
@@ -105,14 +125,16 @@ async fn serve(listener: TcpListener, page: PrometheusHandle) {
             upkeep.run_upkeep();
         }
     });
+    let (ask, asked) = mpsc::channel(AT_ONCE);
+    tokio::spawn(render(page, asked));
     let seats = Arc::new(Semaphore::new(AT_ONCE));
     while let Ok(seat) = seats.clone().acquire_owned().await {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let page = page.clone();
+                let ask = ask.clone();
                 tokio::spawn(async move {
                     // Whoever hangs up or takes too long gets no answer.
-                    let _ = timeout(PATIENCE, answer(stream, &page)).await;
+                    let _ = timeout(PATIENCE, answer(stream, ask)).await;
                     drop(seat);
                 });
             }
@@ -124,8 +146,23 @@ async fn serve(listener: TcpListener, page: PrometheusHandle) {
     }
 }
 
+/// Who waits for the page.
+type Asker = oneshot::Sender<Arc<str>>;
+
+/// Makes a page for all who have asked for it by then.
+async fn render(page: PrometheusHandle, mut asked: mpsc::Receiver<Asker>) {
+    let mut askers = Vec::new();
+    while asked.recv_many(&mut askers, AT_ONCE).await > 0 {
+        let text: Arc<str> = page.render().into();
+        for asker in askers.drain(..) {
+            // Whoever has hung up does not need it.
+            let _ = asker.send(text.clone());
+        }
+    }
+}
+
 /// Reads a request and answers it.
-async fn answer(mut stream: TcpStream, page: &PrometheusHandle) -> io::Result<()> {
+async fn answer(mut stream: TcpStream, ask: mpsc::Sender<Asker>) -> io::Result<()> {
     let mut request = Vec::new();
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
         if request.len() > REQUEST || stream.read_buf(&mut request).await? == 0 {
@@ -135,11 +172,16 @@ async fn answer(mut stream: TcpStream, page: &PrometheusHandle) -> io::Result<()
     let line = String::from_utf8_lossy(&request);
     let mut words = line.split_ascii_whitespace();
     let (status, body) = match (words.next(), words.next().and_then(|path| path.split('?').next())) {
-        (Some("GET"), Some("/" | "/metrics")) => ("200 OK", page.render()),
+        (Some("GET"), Some("/" | "/metrics")) => {
+            let (asker, page) = oneshot::channel();
+            let _ = ask.send(asker).await;
+            ("200 OK", page.await.map_err(io::Error::other)?)
+        }
         (Some("GET"), _) => ("404 Not Found", "metrics are at /metrics\n".into()),
         _ => ("405 Method Not Allowed", "GET /metrics\n".into()),
     };
     let head = format!("HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\n", body.len());
-    stream.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes()).await?;
+    stream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes()).await?;
+    stream.write_all(body.as_bytes()).await?;
     stream.shutdown().await
 }
