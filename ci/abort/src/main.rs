@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent, call, cast};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent, call, cast};
 use resident::prelude::*;
 use resident_kernels::prelude::*;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -138,7 +138,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             cast!(gate, GateMsg::Leave(Leave { planes: 8 }))?;
         }
         let fault = next(&mut failures).await;
-        assert_eq!((fault.class, fault.actor, fault.handled), (FaultClass::Panic, gate.get_id(), 1), "{fault}");
+        assert_eq!((fault.class, ActorId::from(fault.actor), fault.handled), (FaultClass::Panic, gate.get_id(), 1), "{fault}");
         let text = if turn == 2 { "no room for so many planes" } else { "more planes leave than are there" };
         assert!(fault.text.contains(text) && fault.text.contains("main.rs:"), "{fault}");
         assert_eq!(fault.state::<Gate>().map(|gate| gate.planes), Some(7));
