@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use resident_checkpoint::{ArchiveError, StoreError};
 
+use crate::new::NewError;
 use crate::output::Output;
 
 /// Why the command did not do what it was asked to.
@@ -16,6 +17,9 @@ pub(crate) enum Error {
     /// The directory could not be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The project could not be made.
+    #[error(transparent)]
+    New(#[from] NewError),
     /// There is nothing in the directory.
     #[error("there are no checkpoints in {}: files of one are called like 00000001-full-5f0c6a1e.ckpt", .0.display())]
     Nothing(PathBuf),

@@ -1,4 +1,5 @@
-//! `resident doctor`, `resident devices`, `resident checkpoint list|show|verify|diff|compact DIR`: for people, and with `--json` for programs.
+//! `resident new NAME`, `resident doctor`, `resident devices`, `resident checkpoint list|show|verify|diff|compact DIR`: for people, and with
+//! `--json` for programs.
 //!
 //! Exit status: 0 if all is well, 1 if something is damaged, would stop a program, or could not be done, 2 if the command line makes no sense.
 
@@ -8,6 +9,7 @@ mod diff;
 mod doctor;
 mod error;
 mod list;
+mod new;
 mod output;
 mod show;
 mod verify;
@@ -21,7 +23,7 @@ use resident_checkpoint::{Archive, Directory, Options};
 use error::Error;
 use output::Output;
 
-/// Says whether this machine can run resident actors, and looks after what they leave behind.
+/// Begins a project of resident actors, says whether this machine can run them, and looks after what they leave behind.
 #[derive(Parser)]
 #[command(name = "resident", version, about)]
 struct Command {
@@ -31,6 +33,8 @@ struct Command {
 
 #[derive(Subcommand)]
 enum Room {
+    /// Makes a project that builds and answers a call: an application and its actors.
+    New(new::New),
     /// Looks at all that a program needs, and tries it. Exits with 1 if something would stop one.
     Doctor(Form),
     /// The devices that actors can live on.
@@ -116,6 +120,7 @@ fn main() -> ExitCode {
 
 async fn enter(room: Room) -> Result<Output, Error> {
     match room {
+        Room::New(wanted) => new::new(&wanted),
         Room::Doctor(_) => doctor::doctor().await,
         Room::Devices(_) => Ok(doctor::devices()),
         Room::Checkpoint(act) => run(act).await,
@@ -142,6 +147,7 @@ async fn run(act: Act) -> Result<Output, Error> {
 impl Room {
     fn form(&self) -> &Form {
         match self {
+            Room::New(wanted) => &wanted.form,
             Room::Doctor(form) | Room::Devices(form) => form,
             Room::Checkpoint(act) => &act.place().form,
         }
