@@ -48,7 +48,7 @@ pub trait State: Plain {
 
 /// A message that a resident actor sends to a CPU actor; derived with [`Emit`](derive@crate::Emit).
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can not be emitted",
+    message = "`{Self}` cannot be emitted",
     label = "`ctx.emit` takes a message for a CPU actor",
     note = "put `#[derive(Emit)] #[repr(C)]` on it"
 )]

@@ -37,7 +37,7 @@ use crate::wire;
 /// Every pattern of `size_of::<Self>()` initialised bytes is a value, the alignment is at most 16, and the
 /// type holds no pointer.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can not cross to the GPU",
+    message = "`{Self}` cannot cross to the GPU",
     label = "not a type that is nothing but its bytes",
     note = "use integers of a fixed width (`u32`, `i64`), floats, arrays of them, or a `#[repr(C)]` struct of such with `#[derive(Plain)]`",
     note = "a flag is a `u32`, a text is a `[u8; N]` with its length"

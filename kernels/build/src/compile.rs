@@ -12,6 +12,16 @@ use crate::{INNER, TARGET, copies, ptx, write_changed};
 /// Where cargo puts the inner build, under `OUT_DIR`.
 pub const TARGET_DIR: &str = "nvptx";
 
+/// Makes the folder that cargo is told to build in, whose own words for a failure name no cure.
+pub fn room(out_dir: &Path) -> Result<(), String> {
+    let folder = out_dir.join(TARGET_DIR);
+    let written = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join("room"), ""));
+    written.map_err(|e| {
+        let folder = folder.display();
+        format!("{folder} cannot be written: {e}. Make it writable, or name another folder to build in in CARGO_TARGET_DIR.")
+    })
+}
+
 /// Compiles the crate in `crate_dir` and returns its PTX.
 pub fn compile(toolchain: &Toolchain, crate_dir: &Path, out_dir: &Path) -> Result<PathBuf, String> {
     let assembly = out_dir.join("handlers.s");
@@ -53,7 +63,7 @@ pub fn compile(toolchain: &Toolchain, crate_dir: &Path, out_dir: &Path) -> Resul
         command.arg("-Coverflow-checks=on");
     }
 
-    let status = command.status().map_err(|e| format!("{} can not be run: {e}", Path::new(&toolchain.cargo[0]).display()))?;
+    let status = command.status().map_err(|e| format!("{} cannot be run: {e}", Path::new(&toolchain.cargo[0]).display()))?;
     if !status.success() {
         return Err("The crate does not compile for the GPU; rustc's errors stand above.".into());
     }

@@ -57,9 +57,10 @@ pub fn handlers() {
     let wish = env::var("RESIDENT_NVPTX").unwrap_or_default();
     let toolchain = match toolchain::find(&wish) {
         Ok(toolchain) => toolchain,
-        Err(missing) => return set_missing(&missing),
+        Err(missing) => return set_missing(&missing, &wish),
     };
-    match compile::compile(&toolchain, &crate_dir, &out_dir) {
+    let compiled = compile::room(&out_dir).and_then(|()| compile::compile(&toolchain, &crate_dir, &out_dir));
+    match compiled {
         Ok(ptx) => println!("cargo:rustc-env=RESIDENT_PTX={}", ptx.display()),
         Err(reason) => {
             eprintln!("{reason}");
@@ -70,14 +71,14 @@ pub fn handlers() {
     sources::watch_dependencies(&out_dir);
 }
 
-fn set_missing(missing: &toolchain::Missing) {
+fn set_missing(missing: &toolchain::Missing, wish: &str) {
     let name = env::var("CARGO_PKG_NAME").unwrap_or_default();
     let text = format!("the handlers of `{name}` are not compiled for the GPU: {missing}");
     if missing.warn() {
         println!("cargo:warning={text}");
     }
     println!("cargo:rustc-env=RESIDENT_PTX_MISSING={text}");
-    for file in toolchain::installation() {
+    for file in toolchain::installation(wish) {
         println!("cargo:rerun-if-changed={}", file.display());
     }
 }
@@ -97,5 +98,5 @@ pub(crate) fn write_changed(file: &Path, text: &str) -> Result<(), String> {
     if fs::read_to_string(file).is_ok_and(|old| old == text) {
         return Ok(());
     }
-    fs::write(file, text).map_err(|e| format!("{} can not be written: {e}", file.display()))
+    fs::write(file, text).map_err(|e| format!("{} cannot be written: {e}", file.display()))
 }

@@ -225,7 +225,10 @@ fn handler(item: &ImplItem, actor: &Ident) -> Result<Handler, Error> {
     let name = &sig.ident;
     let helper = format!("{SHAPE}; `{name}` is none. If it is a helper, {elsewhere}");
     if let Some(asyncness) = &sig.asyncness {
-        return Err(Error::new_spanned(asyncness, "a handler runs to its end: it is not `async`"));
+        return Err(Error::new_spanned(
+            asyncness,
+            "a handler runs to its end: write `fn` without `async`. A reply that it waits for comes as a message (`ctx.ask`)",
+        ));
     }
     if !sig.generics.params.is_empty() {
         return Err(Error::new_spanned(&sig.generics, helper));
@@ -251,7 +254,7 @@ fn handler(item: &ImplItem, actor: &Ident) -> Result<Handler, Error> {
             other => return Err(Error::new_spanned(other, "the message is a struct with `#[derive(Message)]`")),
         },
         other => {
-            let given = other.to_token_stream();
+            let given = other.to_token_stream().to_string().replace("& mut", "&mut");
             return Err(Error::new_spanned(other, format!("a handler takes its message by reference: `&SomeMessage`, not `{given}`")));
         }
     };

@@ -16,13 +16,15 @@ pub fn fields(input: &DeriveInput, what: &str) -> Result<Fields, Error> {
                 format!("{what} is a struct: an enum has bytes that are no value. Use a `u32` that says which, and fields for the rest"),
             ));
         }
-        Data::Union(_) => return Err(Error::new_spanned(name, format!("{what} is a struct, not a union"))),
+        Data::Union(_) => {
+            return Err(Error::new_spanned(name, format!("{what} is a struct, not a union: a union has bytes that are no value")));
+        }
     };
     let mut errors = Errors::default();
     if let Some(parameter) = input.generics.params.first() {
         errors.add(Error::new_spanned(
             parameter,
-            format!("{what} has no parameters: it crosses to the GPU by its bytes, with one layout on both sides. Name the types here; a reference can not cross"),
+            format!("{what} has no parameters: it crosses to the GPU by its bytes, with one layout on both sides. Name the types here; a reference cannot cross"),
         ));
     }
     repr(input, &fields, what, &mut errors);
@@ -55,7 +57,10 @@ fn repr(input: &DeriveInput, fields: &Fields, what: &str, errors: &mut Errors) {
         let _ = attribute.parse_nested_meta(|meta| {
             fixed |= meta.path.is_ident("C") || meta.path.is_ident("transparent");
             if meta.path.is_ident("packed") {
-                packed = Some(Error::new_spanned(&meta.path, format!("{what} is not packed: its fields are read in place")));
+                packed = Some(Error::new_spanned(
+                    &meta.path,
+                    format!("{what} is not packed, because its fields are read in place: write `#[repr(C)]` alone"),
+                ));
             }
             if meta.input.peek(syn::token::Paren) {
                 let _: proc_macro2::Group = meta.input.parse()?;
@@ -81,10 +86,10 @@ fn owned(ty: &Type, what: &str, errors: &mut Errors) {
     let error = |text: String| Error::new_spanned(ty, text);
     match ty {
         Type::Reference(_) | Type::Ptr(_) => errors.add(error(format!(
-            "a reference can not cross to the GPU, {what} is nothing but its bytes: put the value itself here, or an array like `[u8; 32]`"
+            "a reference cannot cross to the GPU, {what} is nothing but its bytes: put the value itself here, or an array like `[u8; 32]`"
         ))),
         Type::BareFn(_) | Type::TraitObject(_) => {
-            errors.add(error(format!("a function can not cross to the GPU, {what} is nothing but its bytes: use a `u32` that says which")));
+            errors.add(error(format!("a function cannot cross to the GPU, {what} is nothing but its bytes: use a `u32` that says which")));
         }
         Type::Tuple(tuple) if !tuple.elems.is_empty() => {
             errors.add(error("the layout of a tuple is not fixed: use a `#[repr(C)]` struct with `#[derive(Plain)]`".into()));
@@ -109,7 +114,7 @@ fn owned(ty: &Type, what: &str, errors: &mut Errors) {
                 "usize" | "isize" => "its size is not fixed. Use `u64` or `i64`",
                 _ => return,
             };
-            errors.add(error(format!("`{name}` can not cross to the GPU: {instead}")));
+            errors.add(error(format!("`{name}` cannot cross to the GPU: {instead}")));
         }
         _ => {}
     }

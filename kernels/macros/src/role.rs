@@ -73,7 +73,7 @@ fn roles(input: &DeriveInput, role: Option<Role>) -> Result<Vec<Role>, Error> {
         for name in also.parse_args_with(Punctuated::<Ident, Token![,]>::parse_terminated)? {
             let also = Role::of(&name).ok_or_else(|| Error::new_spanned(&name, "a role is `State`, `Message`, `Reply` or `Emit`"))?;
             if roles.contains(&also) {
-                return Err(Error::new_spanned(&name, "this role is there already"));
+                return Err(Error::new_spanned(&name, "this role is there already: leave it out here"));
             }
             roles.push(also);
         }
@@ -81,7 +81,7 @@ fn roles(input: &DeriveInput, role: Option<Role>) -> Result<Vec<Role>, Error> {
     if let Some(reply) = plain::attribute(&input.attrs, "reply")
         && !roles.contains(&Role::Message)
     {
-        return Err(Error::new_spanned(reply, "`#[reply(..)]` is for a `#[derive(Message)]`"));
+        return Err(Error::new_spanned(reply, "`#[reply(..)]` is for a `#[derive(Message)]`: leave it out here"));
     }
     Ok(roles)
 }
