@@ -68,4 +68,18 @@ for arch in sm_80 sm_90 sm_100; do
     echo "engine and $crate link for $arch"
   done
 done
+
+# What the command says of a handler, by the same assembler.
+if [ -n "$made" ]; then
+  cargo run --quiet -p resident-command -- inspect-ptx wave-actors --ptxas "$(command -v ptxas)" --arch sm_90 --json | python3 -c '
+import json, sys
+told = json.load(sys.stdin)
+assert told["arch"] == "sm_90" and len(told["handlers"]) > 1, told
+for handler in told["handlers"]:
+    assert 16 <= handler["registers"] <= int(sys.argv[1]), handler
+    assert handler["registers"] <= handler["wanted"] <= 255 and 32 <= handler["lanes"] <= 256, handler
+    assert handler["actor"] and handler["message"] and handler["stack"] >= 0 and handler["spill_loads"] >= 0, handler
+print("inspect-ptx:", *("{actor} {message} {registers}".format(**handler) for handler in told["handlers"]), sep="\n  ")
+' "$registers"
+fi
 echo "kernels: ok"

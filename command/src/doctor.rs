@@ -2,7 +2,7 @@
 
 mod checks;
 mod finding;
-mod machine;
+pub(crate) mod machine;
 mod probe;
 
 use resident::Choice;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use resident_checkpoint::{ArchiveError, StoreError};
 
+use crate::inspect::{AssemblerError, PtxError};
 use crate::new::NewError;
 use crate::output::Output;
 
@@ -20,6 +21,12 @@ pub(crate) enum Error {
     /// The project could not be made.
     #[error(transparent)]
     New(#[from] NewError),
+    /// There is no PTX to be looked at.
+    #[error(transparent)]
+    Ptx(#[from] PtxError),
+    /// It was not assembled.
+    #[error(transparent)]
+    Assembler(#[from] AssemblerError),
     /// There is nothing in the directory.
     #[error("there are no checkpoints in {}: files of one are called like 00000001-full-5f0c6a1e.ckpt", .0.display())]
     Nothing(PathBuf),

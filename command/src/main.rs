@@ -1,5 +1,5 @@
-//! `resident new NAME`, `resident doctor`, `resident devices`, `resident checkpoint list|show|verify|diff|compact DIR`: for people, and with
-//! `--json` for programs.
+//! `resident new NAME`, `resident doctor`, `resident devices`, `resident inspect-ptx CRATE`,
+//! `resident checkpoint list|show|verify|diff|compact DIR`: for people, and with `--json` for programs.
 //!
 //! Exit status: 0 if all is well, 1 if something is damaged, would stop a program, or could not be done, 2 if the command line makes no sense.
 
@@ -8,6 +8,7 @@
 mod diff;
 mod doctor;
 mod error;
+mod inspect;
 mod list;
 mod new;
 mod output;
@@ -39,6 +40,8 @@ enum Room {
     Doctor(Form),
     /// The devices that actors can live on.
     Devices(Form),
+    /// What each handler of a crate takes of a GPU: registers, stack, spills, and lanes that it would cost.
+    InspectPtx(inspect::Inspect),
     /// Checkpoints that were saved to a directory.
     #[command(subcommand)]
     Checkpoint(Act),
@@ -123,6 +126,7 @@ async fn enter(room: Room) -> Result<Output, Error> {
         Room::New(wanted) => new::new(&wanted),
         Room::Doctor(_) => doctor::doctor().await,
         Room::Devices(_) => Ok(doctor::devices()),
+        Room::InspectPtx(asked) => inspect::inspect(&asked),
         Room::Checkpoint(act) => run(act).await,
     }
 }
@@ -148,6 +152,7 @@ impl Room {
     fn form(&self) -> &Form {
         match self {
             Room::New(wanted) => &wanted.form,
+            Room::InspectPtx(asked) => &asked.form,
             Room::Doctor(form) | Room::Devices(form) => form,
             Room::Checkpoint(act) => &act.place().form,
         }
