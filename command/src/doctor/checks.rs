@@ -8,7 +8,7 @@ use crate::output::bytes;
 type Check = (&'static str, fn(&dyn Machine) -> Finding);
 
 /// All of them, in the order of their lines.
-pub(crate) const CHECKS: [Check; 13] = [
+pub(crate) const CHECKS: [Check; 14] = [
     ("driver", driver),
     ("GPUs", gpus),
     ("GPU memory", memory),
@@ -17,6 +17,7 @@ pub(crate) const CHECKS: [Check; 13] = [
     ("peer access", peers),
     ("CUDA_MODULE_LOADING", loading),
     ("libcuda.so.1", libcuda),
+    ("Rust", rust),
     ("GPU target", target),
     ("C++ compiler", compiler),
     ("memlock", memlock),
@@ -131,6 +132,21 @@ fn libcuda(machine: &dyn Machine) -> Finding {
             "a container needs the driver's compute libraries: NVIDIA_DRIVER_CAPABILITIES=compute,utility and `--gpus all`",
         ),
         None => Finding::note("not found".into(), "NVIDIA's driver brings it; the CPU device works without it"),
+    }
+}
+
+fn rust(machine: &dyn Machine) -> Finding {
+    let Some(version) = machine.run("rustc", &["--version"]) else {
+        return Finding::note("no rustc".into(), "where programs are built: install Rust, 1.91 or newer (rustup)");
+    };
+    let number = |text: &str| {
+        let mut parts = text.split('.').map(|part| part.parse::<u32>().ok());
+        Some((parts.next()??, parts.next()??))
+    };
+    let found = version.split_whitespace().nth(1).and_then(number);
+    match found.is_some_and(|found| Some(found) < number(env!("CARGO_PKG_RUST_VERSION"))) {
+        true => Finding::stops(version.trim().into(), "resident needs Rust 1.91: `rustup update`"),
+        false => Finding::good(version.trim().into()),
     }
 }
 
@@ -305,11 +321,14 @@ mod tests {
             made.programs.insert("rustup run nightly rustc --print sysroot", "/nightly\n");
             made.files.insert("/nightly/lib/rustlib/src/rust/library/core/Cargo.toml");
         });
+        says(&[("Rust", Stops, "rustup update")], |made| {
+            _ = made.programs.insert("rustc --version", "rustc 1.90.0 (1159e78c4 2025-09-14)\n")
+        });
         let no_compiler = |made: &mut Made| {
             made.programs.remove("c++ -std=c++17 -fsyntax-only -x c++ /dev/null");
         };
         says(&[("C++ compiler", Stops, "apt-get install g++")], no_compiler);
-        says(&[("GPU target", Note, "no rustc"), ("C++ compiler", Note, "apt-get install g++")], |made| {
+        says(&[("Rust", Note, "install Rust"), ("GPU target", Note, "no rustc"), ("C++ compiler", Note, "apt-get install g++")], |made| {
             no_compiler(made);
             made.programs.retain(|command, _| !command.starts_with("rustc"));
         });
