@@ -1,4 +1,11 @@
 //! What a system is started with. Every field has a default that suits a first program.
+//!
+//! A field is a *setting* of files and variables, too ([`Settings`]); `config/knobs.rs` has the table.
+
+mod error;
+mod knobs;
+mod settings;
+mod value;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,6 +13,9 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use resident_gpu::device::{Choice, Isolation, Options};
+
+pub use error::ConfigError;
+pub use settings::{Origin, Setting, Settings};
 
 /// How a system is started.
 ///
@@ -15,6 +25,8 @@ use resident_gpu::device::{Choice, Isolation, Options};
 /// let config = Config { device: Choice::Cpu, capacity: 4096, ..Config::default() };
 /// assert_eq!(config.rows, Config::default().rows);
 /// ```
+///
+/// [`Config::load`] takes it from a file and from variables.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// A name for the system, for people: it is in [`ActorInfo`](crate::ActorInfo), a field `system` in logs, and a label `system` of metrics.
@@ -130,6 +142,20 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Takes what the file that `RESIDENT_CONFIG` names says, and above that what variables say, `RESIDENT_ROWS=4096`. What neither says has its
+    /// default. [`Settings`] begins with other values, or says where each is from.
+    pub fn load() -> Result<Config, ConfigError> {
+        Settings::load().map(Settings::into_config)
+    }
+
+    /// Names a value that no system takes.
+    fn check(&self) -> Result<(), String> {
+        if self.pump.threads == 0 {
+            return Err("`pump.threads` is 0: nobody would fetch replies".into());
+        }
+        self.options().check()
+    }
+
     /// What the device is told.
     pub(crate) fn options(&self) -> Options {
         Options {

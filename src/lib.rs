@@ -107,7 +107,7 @@ pub use actor::ends::{IncarnationEnd, IncarnationEnds};
 pub use actor::info::ActorInfo;
 pub use actor::pipeline::Pipeline;
 pub use checkpoint::{Checkpoint, CheckpointError, RestoreError, Scope};
-pub use config::{Config, Pump, Wait};
+pub use config::{Config, ConfigError, Origin, Pump, Setting, Settings, Wait};
 #[cfg(feature = "ractor")]
 pub use embed::ractor::{
     control::DeviceMsg,

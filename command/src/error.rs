@@ -21,6 +21,9 @@ pub(crate) enum Error {
     /// The project could not be made.
     #[error(transparent)]
     New(#[from] NewError),
+    /// The settings make no configuration.
+    #[error(transparent)]
+    Config(#[from] resident::ConfigError),
     /// There is no PTX to be looked at.
     #[error(transparent)]
     Ptx(#[from] PtxError),

@@ -1,10 +1,11 @@
-//! `resident new NAME`, `resident doctor`, `resident devices`, `resident inspect-ptx CRATE`,
+//! `resident new NAME`, `resident doctor`, `resident devices`, `resident inspect-ptx CRATE`, `resident config`,
 //! `resident checkpoint list|show|verify|diff|compact DIR`: for people, and with `--json` for programs.
 //!
 //! Exit status: 0 if all is well, 1 if something is damaged, would stop a program, or could not be done, 2 if the command line makes no sense.
 
 #![forbid(unsafe_code)]
 
+mod config;
 mod diff;
 mod doctor;
 mod error;
@@ -40,6 +41,8 @@ enum Room {
     Doctor(Form),
     /// The devices that actors can live on.
     Devices(Form),
+    /// The settings that programs find here, and where each is from.
+    Config(config::Asked),
     /// What each handler of a crate takes of a GPU: registers, stack, spills, and lanes that it would cost.
     InspectPtx(inspect::Inspect),
     /// Checkpoints that were saved to a directory.
@@ -126,6 +129,7 @@ async fn enter(room: Room) -> Result<Output, Error> {
         Room::New(wanted) => new::new(&wanted),
         Room::Doctor(_) => doctor::doctor().await,
         Room::Devices(_) => Ok(doctor::devices()),
+        Room::Config(asked) => config::config(&asked),
         Room::InspectPtx(asked) => inspect::inspect(&asked),
         Room::Checkpoint(act) => run(act).await,
     }
@@ -152,6 +156,7 @@ impl Room {
     fn form(&self) -> &Form {
         match self {
             Room::New(wanted) => &wanted.form,
+            Room::Config(asked) => &asked.form,
             Room::InspectPtx(asked) => &asked.form,
             Room::Doctor(form) | Room::Devices(form) => form,
             Room::Checkpoint(act) => &act.place().form,

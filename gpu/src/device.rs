@@ -154,7 +154,7 @@ impl fmt::Debug for Device {
 impl Device {
     /// Opens a device and returns once its shards run. Blocks: some milliseconds on a CPU, up to a second on a GPU.
     pub fn start(options: Options) -> Result<Arc<Device>, StartError> {
-        check(&options)?;
+        options.check().map_err(StartError::Options)?;
         let isolation = options.isolation;
         let (send, hello) = sync_channel(1);
         let keeper = Keeper::start(options, send)?;
@@ -362,32 +362,34 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn check(options: &Options) -> Result<(), StartError> {
-    let wrong = |text: String| Err(StartError::Options(text));
-    if !options.capacity.is_power_of_two() || options.capacity < 64 {
-        return wrong(format!(
-            "`capacity` is {}: a ring takes a power of two, at least 64; try {}",
-            options.capacity,
-            options.capacity.max(64).next_power_of_two()
-        ));
+impl Options {
+    /// Names a size that no device takes, and one that devices do.
+    pub fn check(&self) -> Result<(), String> {
+        if !self.capacity.is_power_of_two() || self.capacity < 64 {
+            return Err(format!(
+                "`capacity` is {}: a ring takes a power of two, at least 64; try {}",
+                self.capacity,
+                self.capacity.checked_next_power_of_two().unwrap_or(1 << 31).max(64)
+            ));
+        }
+        if self.shards == Some(0) {
+            return Err("`shards` is 0: a device needs at least one".into());
+        }
+        if self.rows == 0 {
+            return Err("`rows` is 0: a shard needs at least one row for an actor".into());
+        }
+        if self.nursery_bytes as usize > MAX_STATE {
+            return Err(format!("`nursery_bytes` is {}: a state has {MAX_STATE} at most", self.nursery_bytes));
+        }
+        if self.nursery > MAX_NURSERY {
+            return Err(format!("`nursery` is {}: take at most {MAX_NURSERY}, and more shards", self.nursery));
+        }
+        if self.names > MAX_NAMES {
+            return Err(format!("`names` is {}: take at most {MAX_NAMES}", self.names));
+        }
+        if self.stack_bytes < 8192 {
+            return Err(format!("`stack_bytes` is {}: engine and handler need 8192 at least", self.stack_bytes));
+        }
+        Ok(())
     }
-    if options.shards == Some(0) {
-        return wrong("`shards` is 0: a device needs at least one".into());
-    }
-    if options.rows == 0 {
-        return wrong("`rows` is 0: a shard needs at least one row for an actor".into());
-    }
-    if options.nursery_bytes as usize > MAX_STATE {
-        return wrong(format!("`nursery_bytes` is {}: a state has {MAX_STATE} at most", options.nursery_bytes));
-    }
-    if options.nursery > MAX_NURSERY {
-        return wrong(format!("`nursery` is {}: take at most {MAX_NURSERY}, and more shards", options.nursery));
-    }
-    if options.names > MAX_NAMES {
-        return wrong(format!("`names` is {}: take at most {MAX_NAMES}", options.names));
-    }
-    if options.stack_bytes < 8192 {
-        return wrong(format!("`stack_bytes` is {}: engine and handler need 8192 at least", options.stack_bytes));
-    }
-    Ok(())
 }

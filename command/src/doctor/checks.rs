@@ -60,14 +60,20 @@ fn gpus(machine: &dyn Machine) -> Finding {
 
 /// State, and the stacks of every thread that the device can hold.
 fn needed(cores: u32) -> u64 {
-    let config = resident::Config::default();
+    // What is wrong in the settings `resident config` says.
+    let config = resident::Config::load().unwrap_or_default();
     config.arena_bytes + u64::from(cores / 64) * 2048 * u64::from(config.stack_bytes)
 }
 
 fn memory(machine: &dyn Machine) -> Finding {
     let Some(gpus) = found(machine) else { return Finding::good(NO_GPU.into()) };
     let each = gpus.devices.iter().map(|gpu| {
-        format!("{} of {} free, a default `Config` takes at most about {}", bytes(gpu.free), bytes(gpu.total), bytes(needed(gpu.cores)))
+        format!(
+            "{} of {} free, `Config`, as it is set here, takes at most about {}",
+            bytes(gpu.free),
+            bytes(gpu.total),
+            bytes(needed(gpu.cores))
+        )
     });
     let each = each.collect::<Vec<_>>().join("; ");
     match gpus.devices.iter().all(|gpu| gpu.free >= needed(gpu.cores)) {

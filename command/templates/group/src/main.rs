@@ -8,8 +8,9 @@ const SENSORS: u64 = 10_000;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    // The GPU if there is one, else the CPU device.
-    let system = System::start(Config::default()).await?;
+    // The GPU if there is one, else the CPU device; RESIDENT_DEVICE=cpu chooses, and `resident config` lists
+    // all such settings.
+    let system = System::start(Config::load()?).await?;
     println!("running on {}", system.device());
     let (largest, sum) = measure(&system, SENSORS).await?;
     println!(

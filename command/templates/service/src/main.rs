@@ -14,8 +14,9 @@ use tokio::net::{TcpListener, TcpStream};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:7878".into());
-    // The GPU if there is one, else the CPU device.
-    let system = System::start(Config::default()).await?;
+    // The GPU if there is one, else the CPU device; RESIDENT_DEVICE=cpu chooses, and `resident config` lists
+    // all such settings.
+    let system = System::start(Config::load()?).await?;
     println!("running on {}", system.device());
     // Starts the actor again where it fails, three times in five seconds at most.
     let supervisor = Supervisor::builder("service")
