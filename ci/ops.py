@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Has Prometheus judge metrics and alerts: `ops.py CHAOS` tries ops/ and watches a run, `ops.py CHAOS record` records ops/recorded-test.yml."""
+"""Has Prometheus judge metrics, alerts and dashboard: `ops.py CHAOS` tries ops/ and watches a run, `ops.py CHAOS record` records ops/recorded-test.yml."""
 
 import json
 import re
@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 CONFIG, RULES = "ops/prometheus.yml", "ops/alerts.yml"
+DASHBOARD = "ops/grafana.json"
 TESTS, RECORDED = "ops/alerts-test.yml", "ops/recorded-test.yml"
 # The target of CONFIG, and where Prometheus itself answers.
 TARGET, ASKED = "127.0.0.1:9464", "127.0.0.1:9463"
@@ -30,10 +31,14 @@ def get(url):
         return answer.read().decode()
 
 
+def ask(api, **parameters):
+    """What Prometheus answers."""
+    return json.loads(get(f"http://{ASKED}/api/v1/{api}?{urllib.parse.urlencode(parameters, doseq=True)}"))["data"]
+
+
 def query(expression):
-    """The value of an expression that has one, by Prometheus; None while it has none."""
-    asked = urllib.parse.urlencode({"query": expression})
-    result = json.loads(get(f"http://{ASKED}/api/v1/query?{asked}"))["data"]["result"]
+    """The value of an expression that has one; None while it has none."""
+    result = ask("query", query=expression)["result"]
     return float(result[0]["value"][1]) if result else None
 
 
@@ -54,7 +59,7 @@ def answers(url):
 
 
 def chaos(program, seconds, log):
-    asked = ["--seconds", str(seconds), "--device", "cpu", "--metrics", TARGET, "--hold", str(HOLD), "--json"]
+    asked = ["--seconds", str(seconds), "--device", "cpu", "--metrics", TARGET, "--hold", str(HOLD), "--checkpoint-every", "500", "--json"]
     return subprocess.Popen([program, *asked], stdout=log, stderr=subprocess.STDOUT)
 
 
@@ -72,6 +77,7 @@ def report(running, log):
 def watch(program, folder):
     log = Path(folder) / "chaos.log"
     command = ["prometheus", f"--config.file={CONFIG}", f"--storage.tsdb.path={folder}/data", f"--web.listen-address={ASKED}"]
+    began = time.time()
     with log.open("w") as said, (Path(folder) / "prometheus.log").open("w") as told:
         running = chaos(program, RUN, said)
         prometheus = subprocess.Popen(command, stdout=told, stderr=told)
@@ -89,12 +95,40 @@ def watch(program, folder):
             for expression, value in wanted.items():
                 until(f"{expression} == {value}, it is {query(expression)}", lambda: query(expression) == value, HOLD / 2)
                 print(f"ops: {expression} is {value:g}")
+            dashboard(began)
             page = get(f"http://{TARGET}/metrics")
         finally:
             for process in (running, prometheus):
                 process.kill()
                 process.wait()
     subprocess.run(["promtool", "check", "metrics"], input=page, text=True, check=True)
+
+
+def dashboard(began):
+    """Asks what Grafana would ask for each panel and each variable; all have to have data."""
+    board, empty, count = json.loads(Path(DASHBOARD).read_text()), [], 0
+    filled = {"$__rate_interval": "30s"}
+    for variable in board["templating"]["list"]:
+        if variable["type"] == "query":
+            series, label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]).groups()
+            values = ask(f"label/{label}/values", **{"match[]": fill(series, filled)})
+            empty += [] if values else [f"the variable {variable['name']}"]
+            filled[f"${variable['name']}"] = "|".join(values)
+    for panel in board["panels"]:
+        for target in panel.get("targets", []):
+            count += 1
+            series = ask("query_range", query=fill(target["expr"], filled), start=began, end=time.time(), step=5)["result"]
+            if not any(value != "NaN" for one in series for _, value in one["values"]):
+                empty.append(f"{panel['title']}: {target['expr']}")
+    if empty:
+        sys.exit("ops: no data for\n  " + "\n  ".join(empty))
+    print(f"ops: {count} queries of {DASHBOARD} have data")
+
+
+def fill(expression, values):
+    for name, value in values.items():
+        expression = expression.replace(name, value)
+    return expression
 
 
 def record(program, folder):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What Prometheus says of the metrics and the alerts: the rules are read and tried on recorded series, then Prometheus watches a run of
-# chaos, and has to say the numbers of the program's own report. `ci/ops.sh record` records the series anew, which takes some minutes.
+# chaos, has to say the numbers of the program's own report, and is asked all that the dashboard asks. `ci/ops.sh record` records the series anew, which takes some minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -19,6 +19,7 @@ mod strikes;
 mod tree;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Parser;
 use examples_common::Device;
+use resident::checkpoint::every;
 use resident::prelude::*;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -45,6 +47,8 @@ const BOUND: Duration = Duration::from_secs(420);
 const SETTLE: Duration = Duration::from_secs(150);
 /// Room for the states, little enough that what is not given back is missed.
 const ARENA: u64 = 128 << 10;
+/// Messages that are kept of an actor until the next checkpoint.
+const JOURNAL: usize = 64;
 
 /// Breaks a supervised tree of actors in every way for a while, and checks its books.
 #[derive(Parser)]
@@ -64,6 +68,9 @@ struct Args {
     /// Serve metrics for Prometheus at this address, as 127.0.0.1:9464, while the program runs
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
+    /// Take checkpoints meanwhile, so many milliseconds apart, and have one actor more restart from them
+    #[arg(long, value_name = "MILLIS")]
+    checkpoint_every: Option<NonZeroU64>,
     /// Keep the metrics up for so many seconds after the report
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     hold: u64,
@@ -109,8 +116,13 @@ async fn run(args: &Args) -> anyhow::Result<Report> {
     if let Some(address) = args.metrics {
         resident::metrics::install(address).context("choose another address with --metrics")?;
     }
-    let config =
-        Config { device: args.device.into(), arena_bytes: ARENA, intensity: (u32::MAX, Duration::from_secs(1)), ..Config::default() };
+    let config = Config {
+        device: args.device.into(),
+        arena_bytes: ARENA,
+        intensity: (u32::MAX, Duration::from_secs(1)),
+        journal: if args.checkpoint_every.is_some() { JOURNAL } else { 0 },
+        ..Config::default()
+    };
     // What the driver's library opens once for a process is open after its first system.
     System::start(config.clone()).await?.stop().await;
     let before = Holdings::now();
@@ -118,7 +130,8 @@ async fn run(args: &Args) -> anyhow::Result<Report> {
     eprintln!("{} s of chaos on {}", args.seconds, system.device());
     let room_before = room(&system).await;
     let board = Arc::new(Board::new(CHILDREN_COUNT));
-    let tree = tree::start(&system, &board).await?;
+    let tree = tree::start(&system, &board, args.checkpoint_every.is_some()).await?;
+    let checkpoints = args.checkpoint_every.map(|millis| every(Duration::from_millis(millis.get())).deltas(9).start(&system));
     let scene = Arc::new(Scene { tree, system: system.clone(), stop: AtomicBool::new(false), ways: Default::default() });
 
     let begun = Instant::now();
@@ -148,6 +161,10 @@ async fn run(args: &Args) -> anyhow::Result<Report> {
     let seconds = begun.elapsed().as_secs_f64();
     let _ = over.send(());
     let seen = watch.await?;
+    if let Some(checkpoints) = checkpoints {
+        eprintln!("{} checkpoints were taken, {} were not", checkpoints.taken(), checkpoints.errors());
+        checkpoints.stop().await;
+    }
 
     scene.tree.children.iter().for_each(|child| child.hand.let_go());
     let ended = scene.tree.root.stop().await.map_err(|error| error.to_string());

@@ -3,6 +3,7 @@
 //! ```text
 //!   chaos (one for one)
 //!     archive                   CPU: takes the couriers' slips, never struck
+//!     kept                      where checkpoints are taken: a till that goes back to them, never struck
 //!     desk (one for all)        till, courier, teller
 //!     floor (rest for one)      till, teller, vault
 //!     pool (one for one)        tills, couriers, vaults, tellers
@@ -18,7 +19,7 @@ use std::time::Duration;
 use chaos_actors::{Courier, Slip, Till, Vault};
 use parking_lot::Mutex;
 use ractor::{ActorProcessingErr, ActorRef};
-use resident::guardian::{Builder, DeviceSlot, Directive, On, Restart, Shutdown, Strategy, SupervisorError};
+use resident::guardian::{Builder, DeviceSlot, Directive, InFlight, On, Restart, Restore, Shutdown, Strategy, SupervisorError};
 use resident::prelude::*;
 
 use crate::board::Board;
@@ -96,8 +97,8 @@ const CHILDREN: [(&str, &str, &str); 16] = [
 /// How many children there are.
 pub const CHILDREN_COUNT: usize = CHILDREN.len();
 
-/// Starts the tree on `system`.
-pub async fn start(system: &System, board: &Arc<Board>) -> anyhow::Result<Tree> {
+/// Starts the tree on `system`, with the actor that checkpoints are for if it is `kept`.
+pub async fn start(system: &System, board: &Arc<Board>, kept: bool) -> anyhow::Result<Tree> {
     let branch = DeviceSlot::new("device");
     // Always the CPU's: of a GPU, a process has one system at a time. Its first loss is its last.
     let config = Config { device: Choice::Cpu, shards: Some(1), intensity: (0, Duration::from_secs(1)), ..Config::default() };
@@ -134,11 +135,12 @@ pub async fn start(system: &System, board: &Arc<Board>) -> anyhow::Result<Tree> 
         let board = board.clone();
         ChildSpec::actor("archive", move || Archive(board.clone()), ()).name(ARCHIVE)
     };
-    let root = teams
-        .into_iter()
-        .fold(Supervisor::builder("chaos").intensity(u32::MAX, Duration::from_secs(1)).child(archive), |root: Builder, team| {
-            root.child(supervised(team, board))
-        });
+    let mut root = Supervisor::builder("chaos").intensity(u32::MAX, Duration::from_secs(1)).child(archive);
+    if kept {
+        let till = ChildSpec::gpu("kept", || Till::new(0)).restore(Restore::LatestCheckpoint).in_flight(InFlight::Replay);
+        root = root.child(till.on(system));
+    }
+    let root = teams.into_iter().fold(root, |root: Builder, team| root.child(supervised(team, board)));
     let root = root.start().await?;
     let tree = Tree { root, children, branch };
     for child in &tree.children {
