@@ -80,5 +80,6 @@ CLIENT
 wait "$service" || fail "the service has ended with $?"
 service=""
 cat "$work/service"
-grep -qx "the first call: 1 numbers, 0 in all" "$work/service" && grep -qx "stopped" "$work/service" || fail "the service has said otherwise"
+grep -qx "the first call: 1 numbers, 0 in all" "$work/service" && grep -qx "stopped" "$work/service" ||
+    fail "the service has said otherwise"
 echo "new: passed"

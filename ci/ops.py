@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Has Prometheus judge metrics, alerts and dashboard: `ops.py CHAOS` tries ops/ and watches a run, `ops.py CHAOS record` records ops/recorded-test.yml."""
+"""Has Prometheus judge metrics, alerts and dashboard: `ops.py CHAOS` tries ops/ and watches a run.
+
+`ops.py CHAOS record` records ops/recorded-test.yml, `ops.py CHAOS draw` draws docs/dashboard.png of the run that it watches.
+"""
 
 import json
 import re
@@ -12,12 +15,12 @@ import urllib.request
 from pathlib import Path
 
 CONFIG, RULES = "ops/prometheus.yml", "ops/alerts.yml"
-DASHBOARD = "ops/grafana.json"
+DASHBOARD, PICTURE = "ops/grafana.json", "docs/dashboard.png"
 TESTS, RECORDED = "ops/alerts-test.yml", "ops/recorded-test.yml"
 # The target of CONFIG, and where Prometheus itself answers.
 TARGET, ASKED = "127.0.0.1:9464", "127.0.0.1:9463"
-# Seconds: how long chaos runs, how long it is waited for beyond that, and how long its metrics stay.
-RUN, PATIENCE, HOLD = 30, 300, 60
+# Seconds: how long chaos runs, and for a picture, how long it is waited for beyond that, and how long its metrics stay.
+RUN, DRAWN, PATIENCE, HOLD = 30, 120, 300, 60
 # What a recording has: its interval and length in seconds, what is in it, and the rules that fire on it.
 EVERY, LENGTH = 5, 240
 SERIES = re.compile(
@@ -74,12 +77,12 @@ def report(running, log):
     return json.loads(last() or sys.exit(f"ops: chaos has said nothing:\n{log.read_text()}"))
 
 
-def watch(program, folder):
+def watch(program, folder, draw=None):
     log = Path(folder) / "chaos.log"
     command = ["prometheus", f"--config.file={CONFIG}", f"--storage.tsdb.path={folder}/data", f"--web.listen-address={ASKED}"]
     began = time.time()
     with log.open("w") as said, (Path(folder) / "prometheus.log").open("w") as told:
-        running = chaos(program, RUN, said)
+        running = chaos(program, DRAWN if draw else RUN, said)
         prometheus = subprocess.Popen(command, stdout=told, stderr=told)
         try:
             until("a scrape", lambda: answers(f"http://{ASKED}/-/ready") and query('up{job="resident"}') == 1)
@@ -95,18 +98,20 @@ def watch(program, folder):
             for expression, value in wanted.items():
                 until(f"{expression} == {value}, it is {query(expression)}", lambda: query(expression) == value, HOLD / 2)
                 print(f"ops: {expression} is {value:g}")
-            dashboard(began)
+            panels = dashboard(began)
             page = get(f"http://{TARGET}/metrics")
         finally:
             for process in (running, prometheus):
                 process.kill()
                 process.wait()
     subprocess.run(["promtool", "check", "metrics"], input=page, text=True, check=True)
+    if draw:
+        draw(panels, PICTURE)
 
 
 def dashboard(began):
-    """Asks what Grafana would ask for each panel and each variable; all have to have data."""
-    board, empty, count = json.loads(Path(DASHBOARD).read_text()), [], 0
+    """Asks what Grafana would ask for each panel and each variable, all of which have to have data. Returns the panels with theirs."""
+    board, empty, panels = json.loads(Path(DASHBOARD).read_text()), [], []
     filled = {"$__rate_interval": "30s"}
     for variable in board["templating"]["list"]:
         if variable["type"] == "query":
@@ -115,14 +120,16 @@ def dashboard(began):
             empty += [] if values else [f"the variable {variable['name']}"]
             filled[f"${variable['name']}"] = "|".join(values)
     for panel in board["panels"]:
+        panels.append((panel, []))
         for target in panel.get("targets", []):
-            count += 1
             series = ask("query_range", query=fill(target["expr"], filled), start=began, end=time.time(), step=5)["result"]
             if not any(value != "NaN" for one in series for _, value in one["values"]):
                 empty.append(f"{panel['title']}: {target['expr']}")
+            panels[-1][1].append((target["legendFormat"], series))
     if empty:
         sys.exit("ops: no data for\n  " + "\n  ".join(empty))
-    print(f"ops: {count} queries of {DASHBOARD} have data")
+    print(f"ops: {sum(len(queries) for _, queries in panels)} queries of {DASHBOARD} have data")
+    return panels
 
 
 def fill(expression, values):
@@ -189,6 +196,11 @@ def main():
             return record(program, folder)
         for command in (["check", "rules", RULES], ["check", "config", CONFIG], ["test", "rules", TESTS, RECORDED]):
             subprocess.run(["promtool", *command], check=True)
+        if more == ["draw"]:
+            # Only whoever draws has the library for it.
+            from picture import draw
+
+            return watch(program, folder, draw)
         watch(program, folder)
 
 

@@ -142,8 +142,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Takes what the file that `RESIDENT_CONFIG` names says, and above that what variables say, `RESIDENT_ROWS=4096`. What neither says has its
-    /// default. [`Settings`] begins with other values, or says where each is from.
+    /// Takes what the file that `RESIDENT_CONFIG` names says, and above that what variables say, `RESIDENT_ROWS=4096`. What neither says
+    /// has its default. [`Settings`] begins with other values, or says where each is from.
     pub fn load() -> Result<Config, ConfigError> {
         Settings::load().map(Settings::into_config)
     }

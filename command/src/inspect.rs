@@ -91,8 +91,8 @@ fn text(found: &[Handler], arch: &str) -> String {
     });
     let mut text = table(["ACTOR", "MESSAGE", "REGISTERS", "WANTED", "STACK", "SPILLS", "LANES"], rows);
     text += &format!(
-        "\nAssembled for {arch}. A lane has at most {MAX_REGISTERS} registers, so that a shard's {WORK_LANES} run side by side; LANES are those that\n\
-         could if a handler had all that it wants. STACK is its own frame in bytes, SPILLS are bytes stored to it and loaded again.\n"
+        "\nAssembled for {arch}. A lane has at most {MAX_REGISTERS} registers, so that a shard's {WORK_LANES} run side by side;\n\
+         LANES are those that could if a handler had all that it wants. STACK is its own frame in bytes, SPILLS are bytes stored to it and loaded again.\n"
     );
     text
 }

@@ -254,7 +254,8 @@ mod tests {
     #[test]
     #[cfg(feature = "toml")]
     fn what_is_wrong_in_a_file_is_named() {
-        let good = "device = \"cpu\"\nrows = 4_096\narena_bytes = \"1 GiB\"\nstandby = false\n[pump]\nwait = \"yield\"\n[intensity]\nlosses = 3\nwithin = \"1 min\"\n";
+        let good = "device = \"cpu\"\nrows = 4_096\narena_bytes = \"1 GiB\"\nstandby = false\n[pump]\nwait = \"yield\"\n\
+                    [intensity]\nlosses = 3\nwithin = \"1 min\"\n";
         let settings = file(good).unwrap();
         let set: Vec<_> = settings.iter().filter(|setting| setting.origin != Origin::Program).map(|setting| setting.key).collect();
         assert_eq!(set, ["device", "rows", "arena_bytes", "pump.wait", "standby", "intensity.losses", "intensity.within"]);

@@ -51,8 +51,8 @@ mod tests {
     use super::*;
 
     /// As rustc 1.97 has named it.
-    const HANDLER: &str = "_RINvNtCsbUh063GDnmQ_16resident_kernels8dispatch6handleNtCskVncGPys0PB_14factory_actors5SieveNtBS_5CountyNCNvXNvBS_\
-                           s2_1__BQ_NtNtB4_5actor5Actor8dispatch0EBS_";
+    const HANDLER: &str = "_RINvNtCsbUh063GDnmQ_16resident_kernels8dispatch6handleNtCskVncGPys0PB_14factory_actors5Sieve\
+                           NtBS_5CountyNCNvXNvBS_s2_1__BQ_NtNtB4_5actor5Actor8dispatch0EBS_";
     const ENTRY: &str = "_RINvNtCsbUh063GDnmQ_16resident_kernels8dispatch5entryNtCskVncGPys0PB_14factory_actors5SieveEBR_";
 
     #[test]
