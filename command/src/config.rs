@@ -31,8 +31,11 @@ pub(crate) fn config(asked: &Asked) -> Result<Output, Error> {
         Origin::Program => "default".into(),
         other => other.to_string(),
     };
-    let rows = all.iter().map(|setting| [setting.key.into(), format!("{:?}", setting.value), from(setting), setting.what.into()]);
-    let mut text = table(["SETTING", "VALUE", "FROM", "WHAT"], rows);
+    let rows = all.iter().map(|setting| {
+        let default = if setting.origin == Origin::Program { String::new() } else { format!("{:?}", setting.default) };
+        [setting.key.into(), format!("{:?}", setting.value), from(setting), default, setting.what.into()]
+    });
+    let mut text = table(["SETTING", "VALUE", "FROM", "INSTEAD OF", "WHAT"], rows);
     text += "\nA file has them as `capacity = 512`, the environment as RESIDENT_CAPACITY=512; RESIDENT_CONFIG names the file.\n\
              They hold for programs that call `Config::load()`.\n";
     let told = all.iter().map(|setting| {
