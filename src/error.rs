@@ -161,6 +161,18 @@ impl<M> CastError<M> {
         }
     }
 
+    /// The same for another message.
+    pub(crate) fn map<N>(self, other: impl FnOnce(M) -> N) -> CastError<N> {
+        match self {
+            CastError::Full(msg) => CastError::Full(other(msg)),
+            CastError::Stopped(msg) => CastError::Stopped(other(msg)),
+            CastError::Lost(msg) => CastError::Lost(other(msg)),
+            CastError::Unknown(msg) => CastError::Unknown(other(msg)),
+            CastError::Failed(msg, fault) => CastError::Failed(other(msg), fault),
+            CastError::Forked(msg) => CastError::Forked(other(msg)),
+        }
+    }
+
     /// Whether another try may succeed.
     pub fn is_full(&self) -> bool {
         matches!(self, CastError::Full(_))
@@ -180,7 +192,7 @@ impl<M> fmt::Debug for CastError<M> {
     }
 }
 
-/// Why a call of a message with a reply port got no answer at all.
+/// Why a call got no answer at all.
 ///
 /// Inside ractor's `call!` it becomes a `RactorErr`: a fault as `RactorErr::Actor(ActorErr::Failed(..))`, which holds the [`GpuFault`].
 #[derive(Error)]
@@ -192,6 +204,9 @@ pub enum CallError<M> {
     /// The actor failed before it answered.
     #[error(transparent)]
     Failed(Box<GpuFault>),
+    /// The actor has stopped or was killed before it answered, without a fault. A [`GpuRef`](crate::GpuRef) says so by `SenderError`.
+    #[error("the actor has stopped before it answered: spawn it again, or look it up by its name")]
+    Stopped,
 }
 
 impl<M> fmt::Debug for CallError<M> {
@@ -199,11 +214,12 @@ impl<M> fmt::Debug for CallError<M> {
         match self {
             CallError::Unsent(error) => f.debug_tuple("Unsent").field(error).finish(),
             CallError::Failed(fault) => f.debug_tuple("Failed").field(fault).finish(),
+            CallError::Stopped => f.write_str("Stopped"),
         }
     }
 }
 
-/// Why [`ask`](crate::GpuRef::ask) or a [`Pipeline`](crate::Pipeline) got no reply.
+/// Why [`ask`](crate::Handle::ask) or a [`Pipeline`](crate::Pipeline) got no reply.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AskError {

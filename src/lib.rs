@@ -85,7 +85,7 @@
 //!
 //! The metrics that a system reports are listed in [`metrics`].
 #![forbid(unsafe_code)]
-// Without a framework nobody starts an actor, so much of the core has no caller.
+// Without ractor there are no groups and no supervisors, so much of the core has no caller.
 #![cfg_attr(not(feature = "ractor"), allow(dead_code))]
 
 mod actor;
@@ -103,7 +103,9 @@ mod shard;
 mod system;
 mod who;
 
+pub use actor::destination::Destination;
 pub use actor::ends::{IncarnationEnd, IncarnationEnds};
+pub use actor::handle::Handle;
 pub use actor::info::ActorInfo;
 pub use actor::pipeline::Pipeline;
 pub use checkpoint::{Checkpoint, CheckpointError, RestoreError, Scope};
@@ -118,7 +120,24 @@ pub use embed::ractor::{
     watch::watch,
 };
 pub use error::{AdoptError, AskError, CallError, CastError, FenceError, MemberError, Refusal, RouteError, SpawnError, StartError};
-pub use fault::{FaultClass, GpuFault};
+pub use fault::FaultClass;
+/// A ractor supervisor finds it in `ActorFailed`:
+///
+/// ```
+/// # use ractor::SupervisionEvent;
+/// use resident::{FaultClass, GpuFault};
+///
+/// fn is_panic(event: &SupervisionEvent) -> bool {
+///     match event {
+///         SupervisionEvent::ActorFailed(_, error) => {
+///             error.downcast_ref::<GpuFault>().is_some_and(|fault| fault.class == FaultClass::Panic)
+///         }
+///         _ => false,
+///     }
+/// }
+/// ```
+#[doc(inline)]
+pub use fault::GpuFault;
 pub use group::Folded;
 pub use resident_gpu::Class;
 pub use resident_gpu::arena::ArenaError;
@@ -137,7 +156,7 @@ pub use who::ActorKey;
 pub mod prelude {
     pub use crate::checkpoint::StateOf;
     pub use crate::guardian::{ChildSpec, Supervisor, SupervisorRef};
-    pub use crate::{AskError, CastError, Choice, Config, FaultClass, GpuFault, Pipeline, System};
+    pub use crate::{AskError, CastError, Choice, Config, FaultClass, GpuFault, Handle, Pipeline, System};
     #[cfg(feature = "ractor")]
     pub use crate::{GpuGroup, GpuRef, Spawn};
 }

@@ -8,6 +8,10 @@ use crate::wire::{BIRTH_NONE, CtxRaw, MAX_PAYLOAD, RawAddress, RawJob, ReplyTo};
 
 #[cfg(feature = "host")]
 mod envelope;
+#[cfg(feature = "host")]
+mod fault;
+#[cfg(feature = "host")]
+mod key;
 #[cfg(feature = "ractor")]
 mod message;
 #[cfg(feature = "host")]
@@ -17,6 +21,10 @@ pub(crate) mod panics;
 
 #[cfg(feature = "host")]
 pub use envelope::{Completion, Envelope};
+#[cfg(feature = "host")]
+pub use fault::{FaultClass, GpuFault};
+#[cfg(feature = "host")]
+pub use key::ActorKey;
 #[cfg(feature = "ractor")]
 pub use message::{Cross, Resident, complete, of_bytes, to_bytes};
 #[cfg(feature = "host")]

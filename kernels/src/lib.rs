@@ -98,6 +98,8 @@ pub mod __private {
     #[cfg(all(feature = "host", not(target_arch = "nvptx64")))]
     pub extern crate std;
 
+    #[cfg(all(feature = "actix", not(target_arch = "nvptx64")))]
+    pub use actix;
     #[cfg(all(feature = "host", not(target_arch = "nvptx64")))]
     pub use linkme;
     #[cfg(all(feature = "ractor", not(target_arch = "nvptx64")))]
@@ -138,5 +140,21 @@ macro_rules! __ractor {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __ractor {
+    ($($body:tt)*) => {};
+}
+
+/// Keeps its body where the feature `actix` is on.
+#[cfg(all(feature = "actix", not(target_arch = "nvptx64")))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __actix {
+    ($($body:tt)*) => { $($body)* };
+}
+
+/// Keeps its body where the feature `actix` is on.
+#[cfg(not(all(feature = "actix", not(target_arch = "nvptx64"))))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __actix {
     ($($body:tt)*) => {};
 }

@@ -347,7 +347,7 @@ impl Incarnation {
 
     /// Records why the actor failed, the first time; its supervisor hears it when the proxy stops.
     pub(crate) fn fail(&self, class: FaultClass, at: Option<At>, text: String) {
-        let fault = GpuFault::new(self.core.subject(self.kind, self.who()), class, at, self.before, text);
+        let fault = self.core.subject(self.kind, self.who()).fault(class, at, self.before, text);
         let handled = fault.handled;
         if self.fault.set(fault).is_ok() {
             *self.failure.lock() = at.map(|_| Failure { handled, again: class.is_a_loss() });
@@ -413,7 +413,11 @@ impl Incarnation {
         }
         match self.fault.get() {
             None => Ok(()),
-            Some(fault) => Err(GpuFault { state: self.left.get().cloned(), ..fault.clone() }),
+            Some(fault) => {
+                let mut fault = fault.clone();
+                fault.state = self.left.get().cloned();
+                Err(fault)
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use resident_gpu::rows::RowId;
 use resident_kernels::actor::{Actor, Handles, Message};
 
 use crate::actor::ask;
+use crate::actor::destination::Destination;
 use crate::actor::home::Home;
 use crate::clock;
 use crate::device::core::Core;
@@ -81,10 +82,21 @@ impl<A: Handles<M>, M: Message> Pipeline<A, M> {
         self.count == self.flights.len()
     }
 
-    /// Sends `requests` to the actor that lives in `to`, as many as window and ring take: how many, at least one. `is_taking` says whether its
-    /// framework has it take messages.
+    /// Sends `request` to `to`. After an error nothing was sent.
     #[inline]
-    pub(crate) fn submit_to(&mut self, to: &Home, is_taking: bool, requests: &[M]) -> Result<usize, AskError> {
+    pub fn submit(&mut self, to: &impl Destination<A>, request: &M) -> Result<(), AskError> {
+        self.submit_many(to, std::slice::from_ref(request)).map(drop)
+    }
+
+    /// Sends `requests` to `to` in their order, as many as window and ring take: how many, at least one. Cheaper than one by one:
+    /// the ring is locked once. After an error nothing was sent.
+    #[inline]
+    pub fn submit_many(&mut self, to: &impl Destination<A>, requests: &[M]) -> Result<usize, AskError> {
+        self.submit_to(to.home(), to.is_taking(), requests)
+    }
+
+    #[inline]
+    fn submit_to(&mut self, to: &Home, is_taking: bool, requests: &[M]) -> Result<usize, AskError> {
         let window = self.flights.len();
         if !self.core.is_mine() {
             return Err(AskError::Forked);

@@ -43,6 +43,7 @@ pub(crate) trait Shell: Any + Send + Sync {
     /// Has it hand on what is in its mailbox, and waits for its end; false if that took longer than `limit`, and it was killed.
     fn drained(&self, limit: Duration) -> BoxFuture<'_, bool>;
 
-    /// Tells whoever watches it that an incarnation has ended and another one has begun in its place; why the old one failed, if it did.
-    fn restarted(&self, fault: Option<GpuFault>);
+    /// Tells whoever watches it by the framework's means that an incarnation has ended and another one has begun in its place; why the old one
+    /// failed, if it did.
+    fn restarted(&self, _: Option<GpuFault>) {}
 }

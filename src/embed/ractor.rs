@@ -7,7 +7,6 @@ mod error;
 pub(crate) mod group;
 mod guardian;
 pub(crate) mod handle;
-mod pipeline;
 pub(crate) mod proxy;
 pub(crate) mod restore;
 mod route;

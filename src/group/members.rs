@@ -159,6 +159,6 @@ impl<K: Key> Group<K> {
     }
 
     pub(crate) fn fault_of(&self, class: FaultClass, at: Option<At>, text: String) -> GpuFault {
-        GpuFault::new(self.core.subject(self.kind, self.shell.who()), class, at, 0, text)
+        self.core.subject(self.kind, self.shell.who()).fault(class, at, 0, text)
     }
 }

@@ -150,6 +150,13 @@ fn message(input: &DeriveInput, fields: &Fields, fits: &TokenStream) -> TokenStr
         #[automatically_derived]
         impl ::resident_kernels::__private::ReplyOf<#name> for #reply {}
 
+        ::resident_kernels::__actix! {
+            #[automatically_derived]
+            impl ::resident_kernels::__private::actix::Message for #name {
+                type Result = ::core::result::Result<#reply, ::resident_kernels::host::GpuFault>;
+            }
+        }
+
         // The struct's name as a macro tells `#[actor]`, which only knows that name, whether it has fields.
         #[doc(hidden)]
         #[allow(unused_macros)]

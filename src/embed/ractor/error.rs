@@ -47,6 +47,7 @@ impl<M> From<CallError<M>> for RactorErr<M> {
         match error {
             CallError::Unsent(error) => error.into(),
             CallError::Failed(fault) => RactorErr::Actor(ActorErr::Failed(fault)),
+            CallError::Stopped => RactorErr::Messaging(MessagingErr::ChannelClosed),
         }
     }
 }

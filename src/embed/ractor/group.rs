@@ -18,7 +18,8 @@ use resident_kernels::host::Resident;
 pub use actor::GroupMsg;
 use actor::{GroupActor, Start};
 
-use crate::embed::ractor::handle::{GpuRef, awaited, reply_port};
+use crate::actor::handle::awaited;
+use crate::embed::ractor::handle::{GpuRef, reply_port};
 use crate::embed::ractor::proxy;
 use crate::error::{AskError, CallError, CastError, MemberError, SpawnError};
 use crate::fault::GpuFault;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ractor::concurrency::oneshot;
 use ractor::rpc::CallResult;
@@ -12,10 +12,11 @@ use resident_kernels::actor::{Handles, Message};
 use resident_kernels::address::Address;
 use resident_kernels::host::{Cross, Resident};
 use tokio::sync::oneshot::Receiver;
-use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::actor::ask;
+use crate::actor::destination::{Destination, Sealed};
 use crate::actor::ends::IncarnationEnds;
+use crate::actor::handle::awaited;
 use crate::actor::home::Home;
 use crate::actor::incarnation::Incarnation;
 use crate::actor::info::ActorInfo;
@@ -273,6 +274,20 @@ impl<A: Resident> GpuRef<A> {
     }
 }
 
+impl<A: Resident> Sealed for GpuRef<A> {
+    #[inline]
+    fn home(&self) -> &Home {
+        &self.home
+    }
+
+    #[inline]
+    fn is_taking(&self) -> bool {
+        self.is_taking()
+    }
+}
+
+impl<A: Resident> Destination<A> for GpuRef<A> {}
+
 /// A call's reply port, and where its reply comes.
 pub(crate) fn reply_port<R: Send + 'static>(timeout: Option<Duration>) -> (RpcReplyPort<R>, Receiver<R>) {
     let (reply, answer) = oneshot();
@@ -281,19 +296,6 @@ pub(crate) fn reply_port<R: Send + 'static>(timeout: Option<Duration>) -> (RpcRe
         None => reply.into(),
     };
     (port, answer)
-}
-
-/// Awaits a reply; `None` if its port is closed. For the time `looking` the task only yields.
-pub(crate) async fn awaited<R>(mut answer: Receiver<R>, looking: Duration) -> Option<R> {
-    let begun = Instant::now();
-    while begun.elapsed() < looking {
-        match answer.try_recv() {
-            Ok(reply) => return Some(reply),
-            Err(TryRecvError::Closed) => return None,
-            Err(TryRecvError::Empty) => tokio::task::yield_now().await,
-        }
-    }
-    answer.await.ok()
 }
 
 impl<A: Resident> Deref for GpuRef<A> {

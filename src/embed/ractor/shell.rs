@@ -41,18 +41,6 @@ pub(crate) fn key(id: ActorId) -> Option<ActorKey> {
     }
 }
 
-impl From<ActorKey> for ActorId {
-    fn from(key: ActorKey) -> ActorId {
-        ActorId::Local(key.number())
-    }
-}
-
-impl PartialEq<ActorId> for ActorKey {
-    fn eq(&self, id: &ActorId) -> bool {
-        key(*id) == Some(*self)
-    }
-}
-
 impl Shell for Cell {
     fn who(&self) -> &Who {
         &self.who
@@ -100,10 +88,16 @@ impl Shell for Cell {
     fn restarted(&self, fault: Option<GpuFault>) {
         let who = self.cell.clone();
         self.cell.notify_supervisor(match fault {
-            Some(fault) => SupervisionEvent::ActorFailed(who, Box::new(GpuFault { in_place: true, ..fault })),
+            Some(fault) => SupervisionEvent::ActorFailed(who, Box::new(in_place(fault))),
             None => SupervisionEvent::ActorTerminated(who, None, Some(RESTARTED.into())),
         });
     }
+}
+
+/// The same fault, as one that another incarnation follows.
+fn in_place(mut fault: GpuFault) -> GpuFault {
+    fault.in_place = true;
+    fault
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod emits;
 mod endings;
 mod faults;
 mod groups;
+mod handles;
 mod hosts;
 mod kin;
 mod losses;
