@@ -10,6 +10,7 @@ export RESIDENT_NVPTX=off
 fmt() {
     cargo fmt --all --check
     cargo fmt --check --manifest-path ci/features/Cargo.toml
+    cargo fmt --check --manifest-path ci/features/actix/Cargo.toml
     cargo fmt --check --manifest-path ci/flaky/Cargo.toml
     cargo fmt --check --manifest-path ci/abort/Cargo.toml
 }
@@ -18,8 +19,9 @@ labels() { bash ci/labels.sh; }
 
 clippy() {
     cargo clippy --workspace --all-targets -- -D warnings
-    # The core, without a framework.
+    # The core, without a framework, and with actix alone.
     cargo clippy -p resident --no-default-features --all-targets -- -D warnings
+    cargo clippy -p resident --no-default-features --features actix --all-targets -- -D warnings
 }
 
 docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps; }

@@ -45,6 +45,13 @@ FRAMEWORKS = {
         {"embed"},
     ),
 }
+# By crate: folders of one framework, and names of the others, which nothing there may name.
+APART = {
+    "src": {
+        "embed/ractor": r"\bactix\b",
+        "embed/actix": r"\bractor\b",
+    },
+}
 
 
 def code(text):
@@ -120,7 +127,7 @@ def exports(text):
     return names
 
 
-def arrows(files, floors, frameworks=None):
+def arrows(files, floors, frameworks=None, apart=None):
     """What is wrong in a crate's files, by path from its root folder: a line for each arrow that runs up."""
     level = {module: n for n, floor in enumerate(floors) for module in floor}
     root = exports(without_tests(code(files.get("lib.rs", ""))))
@@ -133,6 +140,10 @@ def arrows(files, floors, frameworks=None):
         if frameworks and module not in frameworks[1]:
             for word in re.finditer(frameworks[0], text):
                 yield f"{name}:{text.count(chr(10), 0, word.start()) + 1}: `{module}` names {word.group()}"
+        for folder, others in (apart or {}).items():
+            if Path(name).with_suffix("").is_relative_to(folder):
+                for word in re.finditer(others, text):
+                    yield f"{name}:{text.count(chr(10), 0, word.start()) + 1}: `{folder}` names {word.group()}"
         if module not in level:
             continue
         for line, steps in paths(text, len(parts)):
@@ -161,6 +172,8 @@ def attempt():
         ("middle.rs", "use crate::*;"),
         ("middle.rs", "use ractor::Actor;"),
         ("high.rs", "#[cfg(test)]\nmod tests { }\nfn f() { ractor::spawn() }"),
+        ("embed/one.rs", "use actix::Addr;"),
+        ("embed/one/deep.rs", "fn f() { crate::embed::actix::go() }"),
     ]
     right = [
         ("high.rs", "use crate::{low, middle::X}; fn f() { crate::low::go(); super::middle::go() }"),
@@ -169,12 +182,14 @@ def attempt():
         ("low.rs", "/// [`crate::high`] of ractor\nconst S: &str = \"crate::high ractor\";"),
         ("low.rs", "#[cfg(test)]\nmod tests { use crate::high::Thing; fn f() { { } } }"),
         ("embed/own.rs", "use ractor::Actor; use crate::high;"),
+        ("embed/one.rs", "use ractor::Actor;"),
+        ("embed/ones.rs", "use actix::Addr;"),
         ("apart.rs", "use crate::high;"),
     ]
     for cases, is_wrong in (wrong, True), (right, False):
         for name, text in cases:
             files = {"lib.rs": lib, "low.rs": "", "low/b.rs": "", "middle.rs": "", "high.rs": "", "apart.rs": "", "embed.rs": "", name: text}
-            seen = list(arrows(files, floors + [["embed"]], (FRAMEWORKS["src"][0], {"embed"})))
+            seen = list(arrows(files, floors + [["embed"]], (FRAMEWORKS["src"][0], {"embed"}), {"embed/one": r"\bactix\b"}))
             if bool(seen) != is_wrong:
                 sys.exit(f"floors: {name} `{text}` should {'not ' * (not is_wrong)}be told; said: {seen}")
     print(f"floors: {len(wrong)} arrows seen, {len(right)} files let pass")
@@ -194,7 +209,10 @@ def main():
         named = {Path(name).parts[0].removesuffix(".rs") for name, text in files.items() if re.search(word, without_tests(code(text)))}
         if not may <= named:
             sys.exit(f"floors: {crate}: {', '.join(sorted(may - named))} names no framework any more; take it out of ci/floors.py")
-        wrong += [f"{crate}/{arrow}" for arrow in arrows(files, floors, FRAMEWORKS.get(crate))]
+        gone = [folder for folder in APART.get(crate, {}) if f"{folder}.rs" not in files]
+        if gone:
+            sys.exit(f"floors: {crate} has no {', '.join(gone)}; take it out of ci/floors.py")
+        wrong += [f"{crate}/{arrow}" for arrow in arrows(files, floors, FRAMEWORKS.get(crate), APART.get(crate))]
         apart = {Path(name).parts[0].removesuffix(".rs") for name in files} - {m for floor in floors for m in floor} - {"lib"}
         left = f"; on none yet: {', '.join(sorted(apart))}" if apart else ""
         print(f"floors: {crate}: {' < '.join(' '.join(floor) for floor in floors)}{left}")

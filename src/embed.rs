@@ -1,5 +1,7 @@
 //! The frameworks whose actors resident actors are: each has a folder, and nobody below names one.
 
+#[cfg(feature = "actix")]
+pub(crate) mod actix;
 #[cfg(feature = "ractor")]
 pub(crate) mod ractor;
 

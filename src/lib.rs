@@ -63,6 +63,11 @@
 //!   the place and the state.
 //! - What reaches nobody is counted: [`System::dead_letters`].
 //!
+//! # Without ractor
+//!
+//! [`Handle`] starts actors that no framework runs, and sends to them by the types of their messages. With the feature `actix` they are
+//! ordinary actors of actix's, `Addr<Gpu<A>>`: `StartActix` starts them.
+//!
 //! # Groups
 //!
 //! An actor costs its host a task, a mailbox and some kilobytes. Where there are to be a million, [`Spawn::spawn_many`] starts them as
@@ -110,6 +115,8 @@ pub use actor::info::ActorInfo;
 pub use actor::pipeline::Pipeline;
 pub use checkpoint::{Checkpoint, CheckpointError, RestoreError, Scope};
 pub use config::{Config, ConfigError, Origin, Pump, Setting, Settings, Wait};
+#[cfg(feature = "actix")]
+pub use embed::actix::{ActixError, Gpu, ResidentAddr, StartActix};
 #[cfg(feature = "ractor")]
 pub use embed::ractor::{
     control::DeviceMsg,
@@ -159,4 +166,6 @@ pub mod prelude {
     pub use crate::{AskError, CastError, Choice, Config, FaultClass, GpuFault, Handle, Pipeline, System};
     #[cfg(feature = "ractor")]
     pub use crate::{GpuGroup, GpuRef, Spawn};
+    #[cfg(feature = "actix")]
+    pub use crate::{ResidentAddr, StartActix};
 }

@@ -39,6 +39,21 @@ struct Inner {
     control: Arc<dyn Control>,
 }
 
+/// A system that may have been dropped since.
+#[cfg(feature = "actix")]
+pub(crate) struct WeakSystem(std::sync::Weak<Inner>);
+
+#[cfg(feature = "actix")]
+impl WeakSystem {
+    pub(crate) fn upgrade(&self) -> Option<System> {
+        self.0.upgrade().map(System)
+    }
+
+    pub(crate) fn is_there(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
+
 impl System {
     /// Starts a device, and by `attend` the control that it is left to.
     pub(crate) async fn start_with<F>(config: Config, attend: impl FnOnce(Arc<Stopper>) -> F) -> Result<System, StartError>
@@ -148,6 +163,11 @@ impl System {
         }
         self.0.control.stopped().await;
         report
+    }
+
+    #[cfg(feature = "actix")]
+    pub(crate) fn downgrade(&self) -> WeakSystem {
+        WeakSystem(Arc::downgrade(&self.0))
     }
 
     /// What it is left to.

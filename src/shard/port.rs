@@ -423,6 +423,11 @@ impl Port {
         (std::mem::take(&mut link.full), link.producer.depth().unwrap_or(0))
     }
 
+    /// Slots that the ring has.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.link.lock().producer.capacity()
+    }
+
     /// Slots in use.
     pub(crate) fn depth(&self) -> u64 {
         self.link.lock().producer.depth().unwrap_or(0)
