@@ -49,7 +49,7 @@ use crate::who::{ActorKey, Who};
 /// let radar = Gpu::new(&system, Radar::default())?.named("radar")?;
 /// let radar = Supervisor::start(|_| radar);
 /// assert_eq!(radar.send(Look).await??, 1);
-/// radar.do_send(Fail);
+/// assert!(radar.send(Fail).await?.is_err()); // the fault: it ends this incarnation
 /// assert_eq!(radar.send(Look).await??, 1); // the same address, the next incarnation
 /// # system.stop().await;
 /// # Ok(())
