@@ -325,6 +325,9 @@ pub enum RouteError {
     /// This process is a child that was forked from the system's.
     #[error("{FORKED}")]
     Forked,
+    /// There is no tokio runtime here that could wait for a receiver that is full.
+    #[error("there is no tokio runtime here to wait for a receiver that is full: make the route within one, as on an arbiter")]
+    Runtime,
 }
 
 /// Why a caller could not change from the mailbox to the ring.

@@ -3,6 +3,7 @@
 #[cfg(any(test, not(feature = "ractor")))]
 pub(crate) mod alone;
 pub(crate) mod control;
+mod routes;
 pub(crate) mod snapshot;
 pub(crate) mod stop;
 

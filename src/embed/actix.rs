@@ -12,6 +12,7 @@ mod error;
 mod free;
 mod gpu;
 mod registry;
+mod route;
 mod shell;
 mod start;
 

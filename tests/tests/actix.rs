@@ -627,6 +627,93 @@ fn a_service_lives_on_the_system_that_was_named() {
     });
 }
 
+/// What an actix actor takes a [`Late`] for.
+struct Alert(u64);
+
+impl actix::Message for Alert {
+    type Result = ();
+}
+
+impl From<Late> for Alert {
+    fn from(late: Late) -> Alert {
+        Alert(late.number)
+    }
+}
+
+/// Expects alerts in their order.
+struct Desk {
+    next: u64,
+    heard: Arc<AtomicU64>,
+}
+
+impl actix::Actor for Desk {
+    type Context = actix::Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(4);
+    }
+}
+
+impl actix::Handler<Alert> for Desk {
+    type Result = ();
+
+    fn handle(&mut self, alert: Alert, _: &mut Self::Context) {
+        assert!(alert.0 >= self.next, "{} behind {}", alert.0, self.next);
+        self.next = alert.0 + 1;
+        self.heard.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// AX-11.
+#[test]
+fn emitted_messages_wait_for_a_receiver_and_do_not_lose_it() {
+    let keeper = tokio::runtime::Runtime::new().unwrap();
+    let system = keeper.block_on(one_shard());
+    let heard = Arc::new(AtomicU64::new(0));
+    in_actix(async {
+        let arbiter = Arbiter::new();
+        let there = heard.clone();
+        let desk = actix::Actor::start_in_arbiter(&arbiter.handle(), |_| Desk { next: 0, heard: there });
+        system.route_to_recipient::<Late, Alert>(desk.clone().recipient()).unwrap();
+        let emitter = Emitter::start_actix(&system, Emitter::default()).unwrap();
+        for _ in 0..10 {
+            emitter.send(EmitLate { count: 50, minutes: 1 }).await.unwrap().unwrap();
+        }
+        until("all are there", || heard.load(Ordering::Relaxed) == 500).await;
+        assert_eq!(system.dead_letters(), 0);
+
+        // Its thread stands still, so its mailbox is full, and then it goes on.
+        let (go, stands) = std::sync::mpsc::channel::<()>();
+        let (says, stood) = tokio::sync::oneshot::channel();
+        arbiter.spawn_fn(move || {
+            says.send(()).unwrap();
+            stands.recv().unwrap();
+        });
+        stood.await.unwrap();
+        emitter.send(EmitLate { count: 50, minutes: 1 }).await.unwrap().unwrap();
+        // The mailbox holds four, and one for each of its senders.
+        until("the others have waited for too long", || system.dead_letters() >= 40).await;
+        go.send(()).unwrap();
+        until("what it had room for", || heard.load(Ordering::Relaxed) + system.dead_letters() == 550).await;
+        emitter.send(EmitLate { count: 1, minutes: 1 }).await.unwrap().unwrap();
+        until("it is still the receiver", || heard.load(Ordering::Relaxed) + system.dead_letters() == 551).await;
+        let lost = system.dead_letters();
+        arbiter.stop();
+        until("it has ended", || !desk.connected()).await;
+        emitter.send(EmitLate { count: 1, minutes: 1 }).await.unwrap().unwrap();
+        until("nobody takes it", || system.dead_letters() == lost + 1).await;
+    });
+    // A closure.
+    let last = heard.clone();
+    system.route_to(move |late: Late| last.fetch_max(late.number, Ordering::Relaxed) < late.number).unwrap();
+    let emitter = keeper.block_on(Handle::spawn(None, Emitter { emitted: 1_000_000 }, &system)).unwrap();
+    keeper.block_on(emitter.call(EmitLate { count: 1, minutes: 1 })).unwrap();
+    keeper.block_on(until("the closure has it", || heard.load(Ordering::Relaxed) == 1_000_000));
+    let desk = in_actix(async { actix::Actor::start(Desk { next: 0, heard: heard.clone() }) });
+    assert_eq!(system.route_to_recipient::<Late, Alert>(desk.recipient()), Err(resident::RouteError::Runtime));
+    keeper.block_on(system.stop());
+}
+
 /// A kind that nobody exports.
 #[derive(State, Default)]
 #[repr(C)]

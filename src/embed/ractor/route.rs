@@ -10,14 +10,10 @@ impl System {
     /// Sends every emitted `E` to the actor called `name`, which takes it as an `M`. The name is looked up at each delivery,
     /// so an actor that was restarted goes on getting them; while there is none, they are counted as dead letters.
     pub fn route<E: Emit, M: Message + From<E>>(&self, name: impl Into<String>) -> Result<(), RouteError> {
-        if !self.core().is_mine() {
-            return Err(RouteError::Forked);
-        }
         let name = name.into();
-        let deliver = move |emitted: E| {
+        self.route_to(move |emitted: E| {
             let to = ActorRef::<M>::where_is(&name);
             to.is_some_and(|actor| actor.send_message(M::from(emitted)).is_ok())
-        };
-        self.core().routes.add(deliver)
+        })
     }
 }

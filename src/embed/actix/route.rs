@@ -1,0 +1,104 @@
+//! Emitted messages for actix's actors.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use actix::Recipient;
+use actix::dev::SendError;
+use parking_lot::Mutex;
+use resident_kernels::actor::Emit;
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::{Instant, sleep};
+
+use crate::device::core::Core;
+use crate::error::RouteError;
+use crate::system::System;
+
+/// How long a message waits for a receiver that is full.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often the receiver is tried meanwhile.
+const AGAIN: Duration = Duration::from_millis(1);
+/// Messages that wait for one receiver.
+const WAITING: usize = 1024;
+
+impl System {
+    /// Sends every emitted `E` to `to`, which takes it as an `M`, in place of where they went before.
+    ///
+    /// A receiver that is full is waited for, one second at most and for 1024 messages at most; what it has no room for by then, or comes when
+    /// it has ended, is a dead letter. It stays the receiver. Messages of one actor come in the order in which it has emitted them.
+    ///
+    /// # Errors
+    ///
+    /// [`RouteError::Runtime`] where no tokio runtime is that could wait for it, as it is on each arbiter, or as
+    /// [`route_to`](System::route_to).
+    pub fn route_to_recipient<E, M>(&self, to: Recipient<M>) -> Result<(), RouteError>
+    where
+        E: Emit,
+        M: actix::Message + From<E> + Send + 'static,
+        M::Result: Send,
+    {
+        let runtime = Runtime::try_current().map_err(|_| RouteError::Runtime)?;
+        let (send, waiting) = channel(WAITING);
+        let count = Arc::new(Mutex::new(0));
+        let line = Line { to: to.clone(), count: count.clone(), send };
+        self.route_to(move |emitted: E| line.take(M::from(emitted)))?;
+        runtime.spawn(wait(waiting, count, to, Arc::downgrade(self.core())));
+        Ok(())
+    }
+}
+
+/// The way to one receiver.
+struct Line<M>
+where
+    M: actix::Message + Send,
+    M::Result: Send,
+{
+    to: Recipient<M>,
+    /// Messages that wait. Locked while one is handed on, so that none overtakes another.
+    count: Arc<Mutex<usize>>,
+    send: Sender<(Instant, M)>,
+}
+
+impl<M> Line<M>
+where
+    M: actix::Message + Send + 'static,
+    M::Result: Send,
+{
+    /// Sends a message, or has it wait; false if it can do neither.
+    fn take(&self, mut msg: M) -> bool {
+        let mut count = self.count.lock();
+        if *count == 0 {
+            msg = match self.to.try_send(msg) {
+                Ok(()) => return true,
+                Err(SendError::Closed(_)) => return false,
+                Err(SendError::Full(msg)) => msg,
+            };
+        }
+        let waits = self.send.try_send((Instant::now() + PATIENCE, msg)).is_ok();
+        *count += usize::from(waits);
+        waits
+    }
+}
+
+/// Sends what waits, as long as there is a route.
+async fn wait<M>(mut waiting: Receiver<(Instant, M)>, count: Arc<Mutex<usize>>, to: Recipient<M>, core: Weak<Core>)
+where
+    M: actix::Message + Send + 'static,
+    M::Result: Send,
+{
+    while let Some((until, mut msg)) = waiting.recv().await {
+        let is_sent = loop {
+            msg = match to.try_send(msg) {
+                Ok(()) => break true,
+                Err(SendError::Full(msg)) if Instant::now() < until => msg,
+                Err(_) => break false,
+            };
+            sleep(AGAIN).await;
+        };
+        *count.lock() -= 1;
+        if !is_sent && let Some(core) = core.upgrade() {
+            core.dead_letter();
+        }
+    }
+}
