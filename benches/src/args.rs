@@ -80,6 +80,24 @@ pub struct RoundTrip {
     pub panics: u32,
 }
 
+/// What does an actix address cost a resident actor?
+#[derive(Clone, Debug, Parser)]
+#[command(name = "actix")]
+pub struct Addresses {
+    /// What all benches take.
+    #[command(flatten)]
+    pub common: Common,
+    /// Calls by each way in each round.
+    #[arg(long, default_value_t = 5000, default_value_if("short", "true", "1000"))]
+    pub calls: u32,
+    /// Casts by each way in each round.
+    #[arg(long, default_value_t = 200_000, default_value_if("short", "true", "50000"))]
+    pub casts: u64,
+    /// Resident shards.
+    #[arg(long, default_value_t = 100)]
+    pub shards: u32,
+}
+
 /// Messages from actor to actor: how long does one take, and how many are handled in a second?
 #[derive(Clone, Debug, Parser)]
 #[command(name = "device_to_device")]
@@ -212,6 +230,10 @@ mod tests {
         let (long, short) = (parse(["round_trip"].to_vec()), parse(["round_trip", "--short"].to_vec()));
         assert!(short.common.rounds >= 2, "there and back");
         assert!(short.common.rounds < long.common.rounds && short.samples < long.samples && short.panics < long.panics);
+
+        let parse = Addresses::parse_from::<_, &str>;
+        let (long, short) = (parse(["actix"].to_vec()), parse(["actix", "--short"].to_vec()));
+        assert!(short.common.rounds >= 2 && short.calls < long.calls && short.casts < long.casts);
 
         let parse = DeviceToDevice::parse_from::<_, &str>;
         let (long, short) = (parse(["device_to_device"].to_vec()), parse(["device_to_device", "--short"].to_vec()));

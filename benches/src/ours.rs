@@ -1,5 +1,6 @@
 //! Ours: what the bare peers are the floor of.
 //!
+//! - [`addresses`]: calls and casts by an actix address
 //! - [`births`]: actors that a handler spawns
 //! - [`crowd`]: a million actors started at once, and messages to all of them
 //! - [`cuts`]: states cut while their actors work, and loaded
@@ -20,6 +21,7 @@
 //!
 //! Each round starts a system of its own and stops it, so that the peers have the device to themselves meanwhile.
 
+pub mod addresses;
 pub mod births;
 pub mod crowd;
 pub mod cuts;

@@ -7,11 +7,13 @@
 //! - [`stencil`]: a wave in one kernel that stays
 //! - [`copies`]: a gigabyte copied and digested
 //! - [`actor`]: a ractor actor on the CPU
+//! - [`addresses`]: actix actors on the CPU
 //!
 //! The kernels are in peers/peers.cu. [`gpu`] loads them before anything is resident, and everything they need is
 //! allocated then: while a kernel stays on the device, loading and freeing may wait for its end.
 
 pub mod actor;
+pub mod addresses;
 pub mod copies;
 pub mod echo;
 pub mod gpu;

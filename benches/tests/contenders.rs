@@ -1,6 +1,7 @@
 //! Every contender of ours runs, is checked and fails nothing, on the CPU device.
 
 use resident::Isolation;
+use resident_benches::ours::addresses::Addresses;
 use resident_benches::ours::births::Births;
 use resident_benches::ours::crowd::{Crowd, Sent};
 use resident_benches::ours::idle::Idle;
@@ -41,6 +42,14 @@ fn ours_takes_part() {
     assert_eq!(record.series().count(), 7 + 1 + 2, "round trips; a cast's enqueue; rows one by one and at once");
     let checked: u64 = record.all_checked().iter().map(|(_, n)| n).sum();
     assert!(checked > 2 * 4 * 5000 - 100, "{names:?} checked {checked}");
+}
+
+#[test]
+fn addresses_take_part() {
+    let mut record = Record::default();
+    rounds::run(vec![Box::new(Addresses::new(Place::CPU, 200, 500))], 2, None, &mut record);
+    assert_eq!(record.failed(), []);
+    assert_eq!((record.series().count(), record.rates().len()), (7, 7));
 }
 
 #[test]
