@@ -1,7 +1,7 @@
 //! Emitted messages for actix's actors.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::Recipient;
 use actix::dev::SendError;
@@ -9,24 +9,27 @@ use parking_lot::Mutex;
 use resident_kernels::actor::Emit;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::time::{Instant, sleep};
+use tokio::task::yield_now;
+use tokio::time::sleep;
 
 use crate::device::core::Core;
 use crate::error::RouteError;
 use crate::system::System;
 
-/// How long a message waits for a receiver that is full.
+/// How long a message waits while its receiver is full and takes nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often the receiver is tried meanwhile.
-const AGAIN: Duration = Duration::from_millis(1);
+/// Tries, one right after another, ahead of those with a pause between them.
+const TRIES: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(1);
 /// Messages that wait for one receiver.
 const WAITING: usize = 1024;
 
 impl System {
     /// Sends every emitted `E` to `to`, which takes it as an `M`, in place of where they went before.
     ///
-    /// A receiver that is full is waited for, one second at most and for 1024 messages at most; what it has no room for by then, or comes when
-    /// it has ended, is a dead letter. It stays the receiver. Messages of one actor come in the order in which it has emitted them.
+    /// While the receiver is full, 1024 messages at most wait for it. One for which it has no room, because it has taken nothing for a second
+    /// or because too many wait, is a dead letter, and so is one that comes when it has ended. It stays the receiver. Messages of one actor
+    /// come in the order in which it has emitted them.
     ///
     /// # Errors
     ///
@@ -57,6 +60,7 @@ where
     to: Recipient<M>,
     /// Messages that wait. Locked while one is handed on, so that none overtakes another.
     count: Arc<Mutex<usize>>,
+    /// Each with the moment at which it came.
     send: Sender<(Instant, M)>,
 }
 
@@ -75,7 +79,7 @@ where
                 Err(SendError::Full(msg)) => msg,
             };
         }
-        let waits = self.send.try_send((Instant::now() + PATIENCE, msg)).is_ok();
+        let waits = self.send.try_send((Instant::now(), msg)).is_ok();
         *count += usize::from(waits);
         waits
     }
@@ -87,17 +91,22 @@ where
     M: actix::Message + Send + 'static,
     M::Result: Send,
 {
-    while let Some((until, mut msg)) = waiting.recv().await {
+    let mut taken = Instant::now();
+    while let Some((come, mut msg)) = waiting.recv().await {
+        let mut tries = 0;
         let is_sent = loop {
             msg = match to.try_send(msg) {
                 Ok(()) => break true,
-                Err(SendError::Full(msg)) if Instant::now() < until => msg,
+                Err(SendError::Full(msg)) if come.max(taken).elapsed() < PATIENCE => msg,
                 Err(_) => break false,
             };
-            sleep(AGAIN).await;
+            tries += 1;
+            if tries < TRIES { yield_now().await } else { sleep(PAUSE).await }
         };
         *count.lock() -= 1;
-        if !is_sent && let Some(core) = core.upgrade() {
+        if is_sent {
+            taken = Instant::now();
+        } else if let Some(core) = core.upgrade() {
             core.dead_letter();
         }
     }
