@@ -14,7 +14,7 @@ use resident::checkpoint::{Archive, ArchiveError, Directory, Options, Periodic, 
 use resident::guardian::{AdminError, SupervisorError};
 use resident::prelude::*;
 use resident::{
-    Address, AdoptError, CallError, Checkpoint, CheckpointError, FenceError, Isolation, MemberError, RestoreError, RouteError, Scope,
+    Address, AdoptError, CallError, Checkpoint, CheckpointError, FenceError, Gpu, Isolation, MemberError, RestoreError, RouteError, Scope,
     SpawnError, StopError,
 };
 use resident_test_actors::*;
@@ -44,6 +44,7 @@ struct Inherited {
     system: System,
     counter: GpuRef<Counter>,
     address: Address<Counter>,
+    unframed: Handle<Counter>,
     group: GpuGroup<Counter>,
     pipeline: Pipeline<Counter, Get>,
     checkpoint: Checkpoint,
@@ -57,6 +58,7 @@ impl Inherited {
     async fn new(place: &std::path::Path) -> Inherited {
         let system = start(Config { shards: Some(2), isolation: Isolation::Process, ..Config::default() }).await;
         let (counter, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
+        let unframed = Handle::spawn(Some(unique("unframed")), Counter::default(), &system).await.unwrap();
         let (group, _) = Counter::spawn_many(None, (0..3).map(|key| (key, Counter::default())), &system).await.unwrap();
         let mut pipeline = Pipeline::new(&system, 4).unwrap();
         pipeline.submit(&counter, &Get).unwrap();
@@ -70,7 +72,7 @@ impl Inherited {
         let periodic = every(LONG).start(&system);
         let child = ChildSpec::gpu("counter", Counter::default).on(&system);
         let supervisor = Supervisor::builder(unique("sup")).child(child).start().await.unwrap();
-        Inherited { system, counter, address, group, pipeline, checkpoint, archive, directory, periodic, supervisor }
+        Inherited { system, counter, address, unframed, group, pipeline, checkpoint, archive, directory, periodic, supervisor }
     }
 }
 
@@ -88,7 +90,7 @@ impl Findings {
     /// Uses all that was inherited.
     async fn of(own: &mut Inherited) -> Findings {
         let mut all = Findings::default();
-        let Inherited { system, counter, address, group, pipeline, checkpoint, archive, directory, periodic, supervisor } = own;
+        let Inherited { system, counter, address, unframed, group, pipeline, checkpoint, archive, directory, periodic, supervisor } = own;
 
         all.hold("cast!", cast!(counter, CounterMsg::Tick), |_| true);
         all.hold("try_cast", counter.try_cast(CounterMsg::Tick), |error| {
@@ -104,6 +106,17 @@ impl Findings {
         all.hold("an actor's checkpoint", counter.checkpoint().await, |error| matches!(error, CheckpointError::Forked));
         // Which has no error.
         counter.ended().await;
+
+        all.hold("a handle's try_cast", unframed.try_cast(Tick), |error| matches!(error, CastError::Forked(Tick)));
+        all.hold("a handle's cast_many", unframed.cast_many(&[Tick, Tick]), |error| matches!(error, CastError::Forked(())));
+        all.hold("a handle's send", unframed.send(Tick).await, |error| matches!(error, CastError::Forked(Tick)));
+        all.hold("a handle's call", unframed.call(Get).await, |error| matches!(error, CallError::Unsent(CastError::Forked(Get))));
+        all.hold("a handle's ask", unframed.ask(&Get, LONG), |error| matches!(error, AskError::Forked));
+        all.hold("submit to a handle", pipeline.submit(unframed, &Get), |error| matches!(error, AskError::Forked));
+        // Which have no error.
+        unframed.ended().await;
+        unframed.stop();
+        unframed.kill();
 
         all.hold("tell", group.tell(&0, CounterMsg::Tick), |error| matches!(error, CastError::Forked(_)));
         let mut messages = vec![(1, CounterMsg::Tick)];
@@ -130,6 +143,8 @@ impl Findings {
 
         let is_spawn: fn(&SpawnError) -> bool = |error| matches!(error, SpawnError::Forked);
         all.hold("spawn", Counter::spawn(None, Counter::default(), system).await, is_spawn);
+        all.hold("a handle's spawn", Handle::spawn(None, Counter::default(), system).await, is_spawn);
+        all.hold("an actix actor", Gpu::new(system, Counter::default()), is_spawn);
         all.hold("spawn_many", Counter::spawn_many(None, [(0, Counter::default())], system).await, is_spawn);
         all.hold("adopt", system.adopt(*address).await, |error| matches!(error, AdoptError::Spawn(SpawnError::Forked)));
         all.hold("checkpoint", system.checkpoint(Scope::Device).await, |error| matches!(error, CheckpointError::Forked));
@@ -138,6 +153,7 @@ impl Findings {
         let restored = system.restore::<Counter>(checkpoint, None).await;
         all.hold("restore", restored, |error| matches!(error, RestoreError::Spawn(SpawnError::Forked)));
         all.hold("route", system.route::<Late, Note>("somebody"), |error| *error == RouteError::Forked);
+        all.hold("route_to", system.route_to(|_: Late| true), |error| *error == RouteError::Forked);
         all.hold("stop", system.stop().await.device, |error| *error == StopError::Forked);
 
         let is_admin: fn(&AdminError) -> bool =
@@ -227,7 +243,7 @@ async fn forks_and_goes_on() {
     }
     drop(told);
     let _child = Child(forked);
-    let Inherited { system, counter, group, mut pipeline, checkpoint, archive, periodic, supervisor, .. } = own;
+    let Inherited { system, counter, unframed, group, mut pipeline, checkpoint, archive, periodic, supervisor, .. } = own;
     let reading = spawn_blocking(move || {
         let mut text = String::new();
         File::from(findings).read_to_string(&mut text).map(|_| text)
@@ -246,14 +262,15 @@ async fn forks_and_goes_on() {
     assert_eq!(group.tell_all(&Tick).await.unwrap(), 3);
     assert_eq!(group.fold(&Get, 0, |sum, _, count| sum + count.total).await.unwrap().value, 3);
     assert_eq!(counter.ask(&Get, LONG).unwrap().total, sent);
+    assert_eq!(unframed.call(Get).await.unwrap().total, 0);
     archive.save_full(&checkpoint).await.unwrap();
     assert!(!periodic.has_ended());
     assert!(matches!(Directory::writer(place.path()), Err(StoreError::Locked { .. })), "the child has not given back the lock");
     assert_eq!(supervisor.count_children().await.active, 1);
-    assert_eq!((system.dead_letters(), system.losses().0, system.running()), (0, 0, 5));
+    assert_eq!((system.dead_letters(), system.losses().0, system.running()), (0, 0, 6));
     supervisor.stop().await.unwrap();
     let report = system.stop().await;
-    assert!(report.device.is_ok() && report.drained == 4, "{report:?}");
+    assert!(report.device.is_ok() && report.drained == 5, "{report:?}");
     say("ended", "in order");
 }
 
