@@ -20,6 +20,7 @@ labels() { bash ci/labels.sh; }
 clippy() {
     cargo clippy --workspace --all-targets -- -D warnings
     # The core, without a framework, and with actix alone.
+    cargo clippy -p resident -- -D warnings
     cargo clippy -p resident --no-default-features --all-targets -- -D warnings
     cargo clippy -p resident --no-default-features --features actix --all-targets -- -D warnings
 }

@@ -424,6 +424,7 @@ impl Port {
     }
 
     /// Slots that the ring has.
+    #[cfg(feature = "actix")]
     pub(crate) fn capacity(&self) -> u64 {
         self.link.lock().producer.capacity()
     }
