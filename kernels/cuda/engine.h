@@ -340,7 +340,7 @@ template <class Wait> ENGINE_FN void work(Block& b, Lane& l, Course& course, Wai
     constexpr u32 BOTH = 1 << INGRESS | 1 << INBOX;
     const Worker& w = b.workers[l.warp];
     u32 state = look_around(b, w), there = BOTH;
-    for (u32 turn = 0; !(state & LEAVING) && (!Wait::MOST || turn < Wait::MOST); ++turn) {
+    for (u32 turn = 0; !(state & LEAVING) && (Wait::MOST == 0 || turn < Wait::MOST); ++turn) {
         // The queues take turns while both have something.
         u32 came = 0;
         for (u32 k = 0; k < 2 && !came; ++k) {
