@@ -105,8 +105,12 @@ impl<A: Resident> GpuRef<A> {
     /// # use resident_kernels::prelude::*;
     /// # #[derive(State, Default)] #[repr(C)] pub struct Radar { pub seen: u64 }
     /// # #[derive(Message)] pub struct Fail;
+    /// # #[derive(Message)] #[reply(u64)] pub struct Look;
     /// # #[actor]
-    /// # impl Radar { fn fail(&mut self, _: &Fail, ctx: &mut Ctx) { ctx.fail("no echo"); } }
+    /// # impl Radar {
+    /// #     fn fail(&mut self, _: &Fail, ctx: &mut Ctx) { ctx.fail("no echo"); }
+    /// #     fn look(&mut self, _: &Look, _ctx: &mut Ctx) -> u64 { self.seen }
+    /// # }
     /// # resident_kernels::export!(Radar);
     /// use ractor::cast;
     /// use resident::prelude::*;
@@ -119,6 +123,7 @@ impl<A: Resident> GpuRef<A> {
     /// cast!(radar, RadarMsg::Fail)?;
     /// let end = ends.next().await.unwrap(); // the state is gone; `radar` goes on with the next incarnation
     /// assert_eq!((end.incarnation, end.fault.unwrap().class), (1, FaultClass::Failed));
+    /// radar.call(RadarMsg::Look, None).await?; // waits until that is there
     /// tower.stop().await?;
     /// let end = ends.next().await.unwrap();
     /// assert!(end.incarnation == 2 && end.fault.is_none() && ends.next().await.is_none());
