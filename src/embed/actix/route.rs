@@ -85,7 +85,8 @@ where
     }
 }
 
-/// Sends what waits, as long as there is a route.
+/// Sends what waits, as long as there is a route. A recipient wakes nobody who has found it full
+/// (`AddressSender::poll_unparked` is asked without a task), so it is asked again.
 async fn wait<M>(mut waiting: Receiver<(Instant, M)>, count: Arc<Mutex<usize>>, to: Recipient<M>, core: Weak<Core>)
 where
     M: actix::Message + Send + 'static,
