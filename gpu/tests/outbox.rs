@@ -135,19 +135,11 @@ impl Shards {
 
     /// The batch was to make this of row 0 of shard 0: a state of 16 bytes, a count.
     fn makes(&mut self, state: u128, count: u64, status: u16) {
-        let record = RowRecord {
-            turn: TURN,
-            row: 0,
-            status: status.into(),
-            count,
-            bytes: 16,
-            spawned: 0,
-            state_offset: 0,
-            generation: 0,
-            kind: 0,
-        };
+        let record =
+            RowRecord { turn: TURN, row: 0, status: status.into(), count, bytes: 16, spawned: 0, state_offset: 0, generation: 0, kind: 0 };
         let at = 5 * LOG_SLOTS;
-        self.logs[at..][..3].copy_from_slice(&record.to_bytes().as_chunks().0.iter().map(|chunk| u128::from_le_bytes(*chunk)).collect::<Vec<_>>());
+        self.logs[at..][..3]
+            .copy_from_slice(&record.to_bytes().as_chunks().0.iter().map(|chunk| u128::from_le_bytes(*chunk)).collect::<Vec<_>>());
         self.logs[at + 32 * size_of::<RowRecord>() / 16] = state;
         self.rows[0].state_offset = 32;
         self.rows[0].state_bytes = 16;

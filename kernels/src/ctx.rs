@@ -113,8 +113,8 @@ impl<'a> Ctx<'a> {
     /// sent there before. Its reply, if it has one, is dropped.
     ///
     /// Does not wait. Whoever has stopped or failed, or never was there, does not get it: it is a dead letter, which the application
-    /// counts. A handler that sends more than its shard's outbox holds, while the receivers' inboxes are full, fails: 2,000 messages of 28 bytes
-    /// are fine in answer to one of the application's; what answers one message of an actor's with many has less room the more do so.
+    /// counts. Nothing goes out before the handler has come to its end, and nothing if it panics or fails. What one message sends and emits
+    /// takes 4,096 slots at most (a message of up to 28 bytes takes one); with more, or if the outbox of its warp stays full, it fails.
     ///
     /// ```
     /// use resident_kernels::prelude::*;
@@ -536,8 +536,8 @@ impl<'a> Ctx<'a> {
 
     /// Fails this actor once the handler returns; its supervisor and a waiting caller hear `reason`.
     ///
-    /// `reason` is a text, or `format_args!(..)`; of several the first counts. The handler's reply is dropped, and what it sends to other
-    /// actors from here on.
+    /// `reason` is a text, or `format_args!(..)`; of several the first counts. The message has done nothing then: its reply is dropped, with
+    /// all that it has sent, emitted and spawned, and the actor's state is that of the message before, if it has at most 256 bytes.
     #[cold]
     #[inline(never)]
     pub fn fail(&mut self, reason: impl fmt::Display) {
@@ -563,8 +563,20 @@ impl<'a> Ctx<'a> {
 
 impl CtxRaw {
     /// Nobody's, and about no message: for who calls a kind's handlers without an engine, to fill in what they need.
-    pub const NONE: CtxRaw =
-        CtxRaw { hlc: 0, sent: 0, now: 0, row: 0, generation: 0, shard: 0, fault: 0, system: 0, ended: 0, text_bytes: 0, place: 0, room: 0 };
+    pub const NONE: CtxRaw = CtxRaw {
+        hlc: 0,
+        sent: 0,
+        now: 0,
+        row: 0,
+        generation: 0,
+        shard: 0,
+        fault: 0,
+        system: 0,
+        ended: 0,
+        text_bytes: 0,
+        place: 0,
+        room: 0,
+    };
 
     /// Where a large reply goes, and behind it the text of a fault.
     #[inline]

@@ -276,7 +276,7 @@ consts! {
 
 /// In [`ShardControl::loss`]: the launch follows a loss.
 pub const LOSS: u32 = 1 << 16;
-/// In [`ShardControl::loss`]: the message is not blamed: its actor's state is put back, and it is handled as if it had not been.
+/// In [`ShardControl::loss`]: the message is not blamed, and is handled as if it had not been begun.
 pub const RETRY: u32 = 1 << 17;
 /// In [`ShardControl::loss`]: wait until this bit is gone.
 pub const HOLD: u32 = 1 << 18;

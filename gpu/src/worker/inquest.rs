@@ -16,7 +16,9 @@
 
 use std::collections::VecDeque;
 
-use resident_kernels::wire::{BEGUN_MESSAGES, BatchState, FAULT_ADDRESS, FAULT_HANG, FAULT_PANIC, FAULT_TRAP, FAULT_WORKER, HOLD, LOSS, RETRY, ShardState, WORK_WARPS};
+use resident_kernels::wire::{
+    BEGUN_MESSAGES, BatchState, FAULT_ADDRESS, FAULT_HANG, FAULT_PANIC, FAULT_TRAP, FAULT_WORKER, HOLD, LOSS, RETRY, ShardState, WORK_WARPS,
+};
 
 use crate::engine::Left;
 use crate::protocol::Loss;

@@ -322,7 +322,11 @@ async fn a_decider_sees_the_typed_fault() {
     for _ in 0..5 {
         fail(1).await;
     }
-    assert_eq!(call!(failer, FailerMsg::FailWith, FailWith { code: 0 }).unwrap(), 1, "it goes on with its state, which a message that fails leaves as it was");
+    assert_eq!(
+        call!(failer, FailerMsg::FailWith, FailWith { code: 0 }).unwrap(),
+        1,
+        "it goes on with its state, which a message that fails leaves as it was"
+    );
     fail(4).await;
     assert_eq!(call!(failer, FailerMsg::FailWith, FailWith { code: 0 }).unwrap(), 1, "started afresh");
     fail(2).await;
