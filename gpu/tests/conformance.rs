@@ -36,7 +36,7 @@ const NONE: u32 = u32::MAX;
 /// Some milliseconds of work, well within the budget.
 fn rounds(options: &Options) -> u64 {
     match options.device {
-        Choice::Cuda(_) => 5_000,
+        Choice::Cuda(_) => 50_000,
         _ if cfg!(debug_assertions) => 500_000,
         _ => 8_000_000,
     }

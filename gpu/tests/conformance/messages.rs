@@ -198,7 +198,7 @@ pub fn killed_with_mail_in_hand(options: Options) {
     if !survives(&options) {
         return;
     }
-    let rounds = 200 * rounds(&options);
+    let rounds = 20 * rounds(&options);
     let mut court = Court::open(options, 2, 2);
     court.meets(0, 1);
     let device = court.hosts[0].device.clone();
