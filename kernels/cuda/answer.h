@@ -26,7 +26,7 @@ ENGINE_FN void answer(Block& b, Lane& l, u32 op, u32 message, u32 bytes) {
     const Head& h = l.head;
     if (h.op != OP_CALL_DIRECT) { say(b, l, op, message, true, reply_of(l, bytes), bytes); return; }
     const bool fits = h.correlation < b.reply_lines && slots_for(bytes) <= b.reply_lines - h.correlation;
-    if (fits) l.line = {(u16)op, (u16)message, (u16)bytes, 1, 0};
+    if (!rare(!fits)) l.line = {(u16)op, (u16)message, (u16)bytes, 1, 0};
     else ++l.refused;
 }
 
@@ -66,14 +66,14 @@ ENGINE_CALL void tell_blamed(Block& b, Lane& l) {
 // Says what has come of the lane's frame.
 ENGINE_FN void conclude(Block& b, Lane& l) {
     const Outcome& o = l.outcome;
-    switch (o.what) {
-        case OUTCOME_HANDLED:
-            if (is_call(l.head.op)) answer(b, l, OP_REPLY, l.head.message, o.value);
-            if (o.ended) say(b, l, OP_ENDED, 0, false, l.reply, 0);
-            break;
-        case OUTCOME_REFUSED: refuse(b, l, o.value); break;
-        case OUTCOME_FAILED: tell_failed(b, l); break;
-        case OUTCOME_BLAMED: tell_blamed(b, l); break;
-        default: break;
+    if (!rare(o.what != OUTCOME_HANDLED)) {
+        if (is_call(l.head.op)) answer(b, l, OP_REPLY, l.head.message, o.value);
+        if (rare(o.ended)) say(b, l, OP_ENDED, 0, false, l.reply, 0);
+    } else if (o.what == OUTCOME_REFUSED) {
+        refuse(b, l, o.value);
+    } else if (o.what == OUTCOME_FAILED) {
+        tell_failed(b, l);
+    } else if (o.what == OUTCOME_BLAMED) {
+        tell_blamed(b, l);
     }
 }

@@ -45,7 +45,7 @@ __device__ __noinline__ void work_until_told_to_leave(u32 warp) {
     Lane& l = shared_lanes[warp * LANES + lane()];
     enter_lane(b, l, warp);
     Spin spin;
-    if (settle(b, l, [&](u32 queue) { return handle_batch(b, l, queue); })) {
+    if (settle(b, l, [&](u32 queue) { return handle_some(b, l, queue); })) {
         work(b, l, spin);
         end_warp(b, l);
     }

@@ -49,14 +49,6 @@ ENGINE_FN bool others_are_at(const Block& b, u64 at) {
     return others;
 }
 
-struct Staged { Chunk c0, c1, c2, c3; bool there; };
-ENGINE_FN Staged staged(const Block& b, const Worker& w, u32 queue, u64 at) {
-    const u32 tag = tag_at(b, queue, at);
-    const Chunk c3 = chunk_at(b, w, queue, at, 3), c0 = chunk_at(b, w, queue, at, 0), c1 = chunk_at(b, w, queue, at, 1), c2 = chunk_at(b, w, queue, at, 2);
-    return {c0, c1, c2, c3, tag_of(c0) == tag && tag_of(c1) == tag && tag_of(c2) == tag && tag_of(c3) == tag};
-}
-ENGINE_FN u32 row_of(const Staged& s) { return low(s.c0.lo); }
-
 // What a warp takes of a queue at once.
 struct Batch {
     u32 end;                            // slots that it comes past; 0 if there is nothing
@@ -74,15 +66,17 @@ ENGINE_FN Batch look_at_inbox(const Block& b, const Worker& w, u32 live, u32 ran
     return {end, at, rank < end, s};
 }
 
-// The next frame of the host's ring, if it is alone, as it is where somebody waits for each.
+// The next frame of the host's ring, if nothing is behind it, as it is where somebody waits for each.
 ENGINE_FN Batch take_one(const Block& b, const Worker& w, u32 warp, u32 live) {
     constexpr u32 queue = INGRESS;
     const u32 leader = first_one(live);
     const u64 at = peek(&w.cursor[queue]);
     const Staged s = staged(b, w, queue, at);
-    const bool more = LANES > 1 && tag_of(chunk_at(b, w, queue, at + 1, 3)) == tag_at(b, queue, at + 1);
-    const bool one = from_lane((u32)(s.there && !more && length_of(s.c1) <= INLINE_BYTES && op_of(s.c3) != OP_FENCE), leader);
-    return {one, at, one && lane() == leader && (row_of(s) & (b.warps - 1)) == warp, s};
+    const auto is_there = [&](u64 slot) { return tag_of(chunk_at(b, w, queue, slot, 3)) == tag_at(b, queue, slot); };
+    const u32 length = length_of(s.c1), slots = slots_for(length);
+    const bool whole = s.there && length <= MAX_PAYLOAD && op_of(s.c3) != OP_FENCE && (slots == 1 || is_there(at + slots - 1));
+    const u32 end = from_lane(whole && (LANES == 1 || !is_there(at + slots)) ? slots : 0, leader);
+    return {end, at, end && lane() == leader && (row_of(s) & (b.warps - 1)) == warp, s};
 }
 
 // Of the host's ring, which all work warps read: each lane looks at several, and those of this warp's rows are dealt out to the lanes.
@@ -170,7 +164,13 @@ ENGINE_FN void take_up(Block& b, Worker& w, Lane& l, u32 queue, const Batch& bat
     l.queue = queue;
     l.at = batch.at;
     l.head = unpack(l, batch.slot.c0, batch.slot.c1, batch.slot.c2, batch.slot.c3);
-    if (l.head.length > INLINE_BYTES && l.head.length <= MAX_PAYLOAD) unpack_rest(b, l, queue, batch.at, slots_for(l.head.length));
+    if (rare(l.head.length > INLINE_BYTES && l.head.length <= MAX_PAYLOAD)) unpack_rest(b, l, queue, batch.at, slots_for(l.head.length));
+}
+
+// A frame that is no message.
+ENGINE_FN void handle_other(Block& b, Lane& l, u32 queue) {
+    if (queue == INGRESS) control_frame(b, l);
+    else if (l.head.op != OP_VOID) l.outcome = {OUTCOME_REFUSED, REFUSED_PROTOCOL, 0, 0, 0, 0};
 }
 
 // Has this lane's frame and those behind it left for the next turn, of all lanes from `first` on. Which are left.
@@ -180,110 +180,50 @@ ENGINE_FN u32 leave_behind(Batch& batch, u64 base, u32 taken, u32 first) {
     return taken & lanes_below(first);
 }
 
-// E-6: the batch is not done, and its frames are taken anew.
-ENGINE_CALL void abandon(Block& b, Lane& l, bool mine, u32 frames) {
+// Handles the frame of one lane, which does all that by itself; the others stand by.
+ENGINE_CALL void handle_one(Block& b, Lane& l, u32 queue, u32 end, bool mine, bool message) {
     known(b), known(l);
     Worker& w = b.workers[l.warp];
-    sync_lanes();
-    if (peek(&w.births)) end_births(b, w, l.warp, false);
-    if (peek(&w.crowded)) {
-        if (frames > 1) note(&w.limit, frames / 2);
-        else if (mine) note_failed(w, l, FAULT_OUTBOX, 0);
-    }
-    if (is_first(live_lanes())) {
-        keep((Chunk*)w.kept, {0, w.turn << TURN_BITS});
-        set_busy(b, w, 0);
-    }
-    sync_lanes();
-}
-
-// What was known of messages that have failed is not any more: they are done.
-ENGINE_CALL void drop_notes(Block& b, Worker& w) {
-    known(b), known(w);
-    u32 left = 0;
-    for (u32 i = 0; i < LANES; ++i) {
-        NotedFault& of = w.rests[i].noted;
-        const bool done = of.frame && (of.frame - 1) >> 1 < peek(&w.cursor[(of.frame - 1) & 1]);
-        left += of.frame && !done;
-        if (done) keep((Chunk*)&of, {0, 0});
-    }
-    note(&w.notes, left);
-}
-
-// E-6: begins a batch, of which this many frames are messages. By one lane.
-ENGINE_FN void begin(Worker& w, u32 queue, u64 batch, u32 messages, bool in_place) {
-    const u64 turn = ++w.turn;
-    note(&w.logged, 0u);
-    note(&w.crowded, 0u);
-    note(&w.noted, 0u);
-    note(&w.births, 0u);
-    keep((Chunk*)w.kept, {batch, messages | (queue == INBOX ? BEGUN_INBOX : 0) | (in_place ? BEGUN_IN_PLACE : 0) | turn << TURN_BITS});
-}
-
-// Says what has come of the frames of a batch, and commits it; or has it begun anew. Of what is logged, what handlers have said ends at `held`.
-ENGINE_CALL void end_batch(Block& b, Lane& l, u32 queue, u32 end, bool mine, u32 frames, u32 held) {
-    known(b), known(l);
-    Worker& w = b.workers[l.warp];
-    bool done = !any_lane(peek(&w.noted) || peek(&w.crowded));
-    if (done) {
-        if (mine) conclude(b, l);
-        sync_lanes();
-        done = !any_lane(peek(&w.crowded)) && commit(b, l, queue, end, frames, held, frames == 1);
-    }
-    if (!done) {
-        abandon(b, l, mine, frames);
-        return;
-    }
-    const u32 refused = sum_of_lanes(l.refused), failed = sum_of_lanes(has_failed(l));
-    if (is_first(live_lanes())) {
-        set_busy(b, w, 0);
-        bump(&b.handled, (u64)frames);
-        if (refused) bump(&b.refused, (u64)refused);
-        if (failed) bump(&b.faults, (u64)failed);
-        const u32 limit = peek(&w.limit);
-        if (limit < LANES) note(&w.limit, 2 * limit);
-        come_past(b, w, l.warp, queue, end);
-        if (peek(&w.notes)) drop_notes(b, w);
-    }
-    // All lanes go on from there.
-    sync_lanes();
-}
-
-// Handles a message that is alone, which is in the lane `leader`. False if it is none for this way.
-ENGINE_FN bool handle_lone(Block& b, Lane& l, Worker& w, u32 queue, const Batch& batch, u32 leader) {
-    enum { NO, RUNS, KNOWN, DONE };
-    u32 how = NO;
-    if (batch.mine) {
-        take_up(b, w, l, queue, batch);
-        if (is_message(b, queue, l.head)) {
-            lead(b, l);
-            if (!is_in_place(l) && l.kind < MAX_KINDS && b.width[l.kind] == WIDTH_LANE) {
-                begin(w, queue, batch.at + 1 + peek(&w.cursor[queue ^ 1]), 1, false);
-                open_state(b, l);
-                l.alone = l.leads = 1;
-                l.places = 1u << lane();
-                how = prepare(b, l, w, lane()) ? RUNS : KNOWN;
-            }
+    bool done = false;
+    if (mine) {
+        begin(w, queue, peek(&w.cursor[queue]) + end + peek(&w.cursor[queue ^ 1]), message, message && is_in_place(l));
+        l.alone = l.leads = 1;
+        l.places = 1u << lane();
+        if (message) open_state(b, l);
+        if (!rare(!message || !prepare(b, l, w, lane()))) {
+            set_busy(b, w, next_round(w, l.warp, l.kind));
+            finish(b, l, w, lane(), run(l, l, l.kind < MAX_KINDS ? b.dispatch[l.kind] : nullptr));
         }
+        const u32 held = peek(&w.logged);
+        if (rare(!message)) handle_other(b, l, queue);
+        // Grants are ended by all.
+        done = !peek(&w.births);
+        if (!rare(!done)) end_alone(b, l, queue, end, held);
     }
-    how = from_lane(how, leader);
-    if (how == NO) return false;
-    u32 bytes = 0;
-    if (batch.mine && how == RUNS) {
-        set_busy(b, w, next_round(w, l.warp, l.kind));
-        bytes = run(l, l, b.dispatch[l.kind]);
-    }
-    stand_by(w, l, batch.mine);
-    if (batch.mine && how == RUNS && finish(b, l, w, lane(), bytes) && is_plain(b, l, w)) {
-        commit_lone(b, l, w, queue);
-        how = DONE;
-    }
+    stand_by(w, l, mine);
+    // Who has panicked is not there any more.
+    if (rare(!any_lane(done))) end_together(b, l, queue, end, mine, 1, peek(&w.logged));
+}
+
+// Handles the frames of several lanes, side by side.
+ENGINE_CALL void handle_several(Block& b, Lane& l, u32 queue, u32 end, bool mine, u32 taken, bool message) {
+    known(b), known(l);
+    Worker& w = b.workers[l.warp];
+    const u32 live = live_lanes(), messages = ones(which_lanes(message));
+    if (is_first(live)) begin(w, queue, peek(&w.cursor[queue]) + end + peek(&w.cursor[queue ^ 1]), messages, false);
     sync_lanes();
-    // Whoever has panicked is not there any more.
-    if (!any_lane(peek(&w.noted)) && from_lane(how, leader) == DONE) return true;
-    if (!batch.mine) clear(w, l);
-    end_batch(b, l, queue, 1, batch.mine, 1, peek(&w.logged));
-    return true;
+    // Of its row, all messages; the first one's lane handles them.
+    const u32 run = same_lanes(message ? l.head.row : ~0u);
+    const bool leads = message && lane() == first_one(run);
+    if (leads) open_state(b, l);
+    l.alone = l.leads = 0;
+    handle(b, l, w, leads ? run : 0);
+    sync_lanes();
+    const u32 held = peek(&w.logged);
+    sync_lanes();
+    if (mine && !message) handle_other(b, l, queue);
+    sync_lanes();
+    end_together(b, l, queue, end, mine, ones(taken), held);
 }
 
 // Hands the next frames of a queue to the lanes of this warp and handles those that are for its rows. False if there is nothing.
@@ -292,54 +232,51 @@ ENGINE_FN bool handle_batch(Block& b, Lane& l, u32 queue) {
     Worker& w = b.workers[l.warp];
     const u32 live = live_lanes(), rank = ones(live & lanes_below());
     Batch batch = queue == INBOX ? look_at_inbox(b, w, live, rank) : take_one(b, w, l.warp, live);
-    if (batch.end == 1) {
-        const u32 whose = which_lanes(batch.mine);
-        if (whose && handle_lone(b, l, w, queue, batch, first_one(whose))) return true;
+    // Of a warp's own inbox it is one slot.
+    const u32 whose = queue == INGRESS || batch.end == 1 ? which_lanes(batch.mine) : 0;
+    if (whose) {
+        const Lone how = batch.mine ? handle_lone(b, l, w, queue, batch.at, batch.end, batch.slot) : LONE_NOT;
+        stand_by(w, l, batch.mine);
+        if (any_lane(how == LONE_DONE)) return true;
+        // Who has panicked is not there any more.
+        if (any_lane(how == LONE_BIRTHS) || !(live_lanes() & whose)) {
+            if (!batch.mine) clear(w, l);
+            end_together(b, l, queue, batch.end, batch.mine, 1, peek(&w.logged));
+            return true;
+        }
     }
-    if (batch.end == 0 && queue == INGRESS) batch = deal(b, w, l.warp, live, rank);
-    if (batch.end == 0) batch = pick(b, w, l.warp, queue, live, rank);
-    if (batch.end == 0) return false;
-    const u64 base = peek(&w.cursor[queue]), other = peek(&w.cursor[queue ^ 1]);
+    if (rare(batch.end == 0 && queue == INGRESS)) batch = deal(b, w, l.warp, live, rank);
+    if (rare(batch.end == 0)) batch = pick(b, w, l.warp, queue, live, rank);
+    if (rare(batch.end == 0)) return false;
     take_up(b, w, l, queue, batch);
     bool message = batch.mine && is_message(b, queue, l.head);
     if (message) lead(b, l);
-    // What has a batch for itself: a frame that is no message, a handler that asks for other lanes, a state that is handled in place.
-    const bool solo = batch.mine && (message ? l.kind < MAX_KINDS && (b.width[l.kind] != WIDTH_LANE || is_in_place(l)) : queue == INGRESS);
     u32 taken = which_lanes(batch.mine);
-    if (taken & (taken - 1)) {
+    if (rare(taken & (taken - 1))) {
+        // What has a batch for itself: a frame that is no message, a handler that asks for other lanes, a state that is handled in place.
+        const bool solo = batch.mine && (message ? l.kind < MAX_KINDS && (b.width[l.kind] != WIDTH_LANE || is_in_place(l)) : queue == INGRESS);
         const u32 first = first_one(taken), solos = which_lanes(solo);
         const u32 over = which_lanes(batch.mine && lane() != first && (ones(taken & lanes_below()) >= peek(&w.limit) || solo || solos >> first & 1));
-        if (over) taken = leave_behind(batch, base, taken, first_one(over));
+        if (over) taken = leave_behind(batch, peek(&w.cursor[queue]), taken, first_one(over));
         message = message && batch.mine;
     }
-    if (!taken) {
+    if (rare(taken & (taken - 1))) {
+        handle_several(b, l, queue, batch.end, batch.mine, taken, message);
+    } else if (!rare(!taken)) {
+        handle_one(b, l, queue, batch.end, batch.mine, message);
+    } else {
+        // It is all for other warps.
         if (is_first(live)) {
-            keep_cursor(b, l.warp, queue, base + batch.end, other);
+            keep_cursor(b, l.warp, queue, peek(&w.cursor[queue]) + batch.end, peek(&w.cursor[queue ^ 1]));
             come_past(b, w, l.warp, queue, batch.end);
         }
         sync_lanes();
-        return true;
     }
-    const u32 messages = ones(which_lanes(message));
-    const bool alone = !(taken & (taken - 1)), in_place = any_lane(message && is_in_place(l));
-    if (is_first(live)) begin(w, queue, base + batch.end + other, messages, in_place);
-    sync_lanes();
-    // Of its row, all messages; the first one's lane handles them.
-    const u32 run = same_lanes(message ? l.head.row : ~0u);
-    const bool leads = message && lane() == first_one(run);
-    if (leads) open_state(b, l);
-    l.alone = l.leads = alone;
-    handle(b, l, w, leads ? run : 0, alone);
-    sync_lanes();
-    const u32 held = peek(&w.logged);
-    sync_lanes();
-    if (batch.mine && !message) {
-        if (queue == INGRESS) control_frame(b, l);
-        else if (l.head.op != OP_VOID) l.outcome = {OUTCOME_REFUSED, REFUSED_PROTOCOL, 0, 0, 0, 0};
-    }
-    sync_lanes();
-    end_batch(b, l, queue, batch.end, batch.mine, ones(taken), held);
     return true;
+}
+ENGINE_CALL bool handle_some(Block& b, Lane& l, u32 queue) {
+    known(b), known(l);
+    return handle_batch(b, l, queue);
 }
 
 // What others may change meanwhile: asked by one lane, for all.

@@ -130,7 +130,7 @@ ENGINE_FN u64 look_at_tail(const u64* tail) { return look_for_room(tail); }
 ENGINE_FN void give_room(u64* head, u64 v) { __nv_atomic_store_n(head, v, __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_DEVICE); }
 
 // Gives out `n` slots of a ring that several warps write; the first of them. Relaxed: whoever has a ticket looks for room itself.
-ENGINE_FN u64 take_ticket(u64* tail, u64 n) { return __nv_atomic_fetch_add(tail, n, __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_DEVICE); }
+ENGINE_FN u64 take_ticket(u64* tail, u64 n) { u64 v; asm volatile("atom.relaxed.gpu.global.add.u64 %0, [%1], %2;" : "=l"(v) : "l"(tail), "l"(n)); return v; }
 
 // Adds across the device; what was there.
 ENGINE_FN u64 add(u64* word, u64 n) { return __nv_atomic_fetch_add(word, n, __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_DEVICE); }

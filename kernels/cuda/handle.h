@@ -12,12 +12,24 @@ ENGINE_FN bool is_message(const Block& b, u32 queue, const Head& h) {
 // What an actor has handled of what its application has sent.
 ENGINE_FN u64 of_application(u64 count) { return count & (FROM_ACTOR - 1); }
 
+// The frame that each lane's room has a note of, plus one; 0 if it has none.
+template <class Each> ENGINE_FN void each_noted(const Worker& w, Each each) {
+    // So many loads on their way at a time.
+    constexpr u32 AHEAD = LANES < 8 ? LANES : 8;
+    ENGINE_ROLLED
+    for (u32 first = 0; first < LANES; first += AHEAD) {
+        u64 frames[AHEAD];
+        for (u32 k = 0; k < AHEAD; ++k) frames[k] = w.rests[first + k].noted.frame;
+        for (u32 k = 0; k < AHEAD; ++k) each(first + k, frames[k]);
+    }
+}
+
 // The lane in whose room it stands why a message fails, if that is known; LANES if it is not.
 ENGINE_FN u32 find_note(const Worker& w, u64 frame) {
-    u32 at = 0;
-    if (!peek(&w.notes)) return LANES;
-    while (at < LANES && w.rests[at].noted.frame != frame + 1) ++at;
-    return at;
+    if (!rare(peek(&w.notes))) return LANES;
+    u32 found = LANES;
+    each_noted(w, [&](u32 at, u64 of) { found = of == frame + 1 ? at : found; });
+    return found;
 }
 // A message fails: the batch is begun anew, and does not run it. Its text stands in the lane's room.
 ENGINE_FN void note_failed(Worker& w, const Lane& of, u32 fault, u32 text_bytes) {
@@ -52,20 +64,20 @@ ENGINE_FN bool prepare(Block& b, Lane& l, Worker& w, u32 k) {
     Outcome& outcome = m.outcome;
     const u32 killed = look(&b.rows[h.row].killed);
     const bool lives = l.generation == h.generation && l.status == ROW_LIVE && killed != l.generation;
-    if (peek(&w.blames)) {
+    if (rare(peek(&w.blames))) {
         note(&w.blames, 0u);
         outcome = {OUTCOME_BLAMED, lives, 0, 0, of_application(l.count), 0};
         if (lives) l.touched = 1, l.status = ROW_FAILED;
         return false;
     }
-    if (!lives) {
+    if (rare(!lives)) {
         const u32 reason = l.generation == h.generation && l.status == ROW_FAILED && killed != l.generation ? REFUSED_FAILED : REFUSED_STALE;
         outcome = {OUTCOME_REFUSED, reason, 0, 0, 0, 0};
         return false;
     }
     l.touched = 1;
     const u32 of = find_note(w, id_of(m.queue, m.at));
-    if (of < LANES) {
+    if (rare(of < LANES)) {
         const NotedFault& fault = w.rests[of].noted;
         l.status = ROW_FAILED;
         outcome = {OUTCOME_FAILED, fault.fault, fault.text_bytes, of, of_application(l.count), 0};
@@ -102,20 +114,20 @@ ENGINE_FN bool finish(Block& b, Lane& l, Worker& w, u32 k, u32 bytes) {
     const CtxRaw& ctx = l.ctx;
     if (ctx.hlc > l.hlc) l.hlc = ctx.hlc;
     accept(b, l);
-    if (bytes == DISPATCH_UNKNOWN) {
+    if (rare(bytes == DISPATCH_UNKNOWN)) {
         m.outcome = {OUTCOME_REFUSED, REFUSED_MESSAGE, 0, 0, 0, 0};
         return true;
     }
-    if (ahead_of(m.head) && !ctx.fault && bytes != DISPATCH_FAILED) reply_to_actor(b, l, m.payload, reply_of(m, bytes), bytes);
+    if (rare(ahead_of(m.head) && !ctx.fault && bytes != DISPATCH_FAILED)) reply_to_actor(b, l, m.payload, reply_of(m, bytes), bytes);
     // Of several frames; of one alone it is the message's fault.
-    if (peek(&w.crowded) && !l.alone) return false;
-    if (ctx.fault || bytes == DISPATCH_FAILED) {
+    if (rare(peek(&w.crowded) && !l.alone)) return false;
+    if (rare(ctx.fault || bytes == DISPATCH_FAILED)) {
         note_failed(w, m, ctx.fault, ctx.text_bytes);
         return false;
     }
     l.count += is_from_inbox(m) ? FROM_ACTOR : 1;
     m.outcome = {OUTCOME_HANDLED, bytes, 0, 0, 0, ctx.ended};
-    if (ctx.ended) l.status = ROW_ENDED;
+    if (rare(ctx.ended)) l.status = ROW_ENDED;
     return true;
 }
 
@@ -127,7 +139,7 @@ ENGINE_FN void stand_by(Worker& w, Lane& l, bool led) {
 
 // The messages of a batch, each actor's in the lane that leads it, in their order: those of the lanes `mine`. Called by all lanes that have not
 // ended. A round is of one kind; its lanes come to each handler together, since only then they run side by side.
-ENGINE_FN void handle(Block& b, Lane& l, Worker& w, u32 mine, bool alone) {
+ENGINE_FN void handle(Block& b, Lane& l, Worker& w, u32 mine) {
     l.places = mine;
     for (u32 rest = which_lanes(mine != 0); rest;) {
         const u32 kind = from_lane(l.kind, first_one(rest));
@@ -138,13 +150,12 @@ ENGINE_FN void handle(Block& b, Lane& l, Worker& w, u32 mine, bool alone) {
             const u32 k = first_one(left ? left : 1);
             const bool runs = left && prepare(b, l, w, k);
             u32 bytes = 0;
-            if (!alone) sync_lanes();
+            sync_lanes();
             if (runs) {
                 set_busy(b, w, next_round(w, l.warp, kind));
                 bytes = run(l, known(w.lanes[k]), dispatch);
             }
-            if (alone) stand_by(w, l, runs);
-            else sync_lanes();
+            sync_lanes();
             left &= left - 1;
             if (runs && !finish(b, l, w, k, bytes)) left = 0;
         }

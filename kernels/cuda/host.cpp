@@ -85,7 +85,7 @@ void work_until_leaving(HostBlock& b, u32 warp) {
     current = &b;
     const auto lane = std::make_unique<Lane>();
     enter_lane(b, *lane, warp);
-    if (settle(b, *lane, [&](u32 queue) { return handle_batch(b, *lane, queue); })) {
+    if (settle(b, *lane, [&](u32 queue) { return handle_some(b, *lane, queue); })) {
         work(b, *lane, until_told);
         end_warp(b, *lane);
     }
@@ -104,7 +104,7 @@ void poll_and_work_until_leaving(Block& b) {
     fused = &beside;
     const auto lane = std::make_unique<Lane>();
     enter_lane(b, *lane, 0);
-    if (settle(b, *lane, [&](u32 queue) { return handle_batch(b, *lane, queue); })) {
+    if (settle(b, *lane, [&](u32 queue) { return handle_some(b, *lane, queue); })) {
         for (u32 turn = 0; !beside.poller.leaving; ++turn) {
             const bool any = poll_and_deliver(b, beside, look || turn % LOOK_EVERY == 0);
             const u64 rounds = b.workers[0].rounds;

@@ -75,7 +75,7 @@ ENGINE_FN void accept(Block& b, Lane& l) {
     if (l.ctx.hlc > l.hlc) l.hlc = l.ctx.hlc;
     Outgoing& f = known(b.workers[l.warp].lanes[first_one(l.places)]).place;
     // No actor of this system has such an address: a dead letter.
-    if (f.system != b.system || f.to >= b.mail.shards || f.generation == 0) {
+    if (rare(f.system != b.system || f.to >= b.mail.shards || f.generation == 0)) {
         f.op = 0;
         ++l.refused;
         return;

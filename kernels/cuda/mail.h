@@ -52,44 +52,44 @@ ENGINE_CALL bool wait_for_outbox(Block& b, Worker& w, u32 slots) {
 // Slots of an inbox, of those lanes that have a frame for one: tickets for all at once, in the order of the lanes. `late` if they are not
 // free yet.
 struct Ticket { u64 first; bool late; };
-ENGINE_FN Ticket take_tickets(const Mail& m, bool mine, u32 to, u32 slots) {
+template <class Group> ENGINE_FN Ticket take_tickets(const Mail& m, bool mine, u32 to, u32 slots) {
     // Those for the same inbox take one.
-    const u32 group = same_lanes(mine ? to : ~0u), leader = first_one(group);
-    const Share share = share_of(group, slots);
+    const u32 group = Group::same(mine ? to : ~0u), leader = first_one(group);
+    const Share share = share_of<Group>(group, slots);
     u64 first = 0, head = 0;
-    if (mine && lane() == leader) {
+    if (mine && Group::lane() == leader) {
         first = take_ticket(&mailbox(m, to).tail, share.all);
         // SYNC inbox-room: pairs with the receiver's store in `tell_inbox_head`.
         head = look_for_room(&mailbox(m, to).head);
     }
-    const u64 ticket = from_lane(first, leader) + share.ahead;
-    head = from_lane(head, leader);
+    const u64 ticket = Group::from(first, leader) + share.ahead;
+    head = Group::from(head, leader);
     return {ticket, mine && ticket + slots - head > 1ull << m.inbox_log2};
 }
 
 // Puts frames that are late into the outbox, of those lanes that have one; there is room for them. `write` writes one to where it is told.
-template <class Write> ENGINE_FN void put_late(Block& b, Worker& w, u32 own, bool mine, u32 to, u64 ticket, u32 slots, Write write) {
+template <class Group, class Write> ENGINE_FN void put_late(Block& b, Worker& w, u32 own, bool mine, u32 to, u64 ticket, u32 slots, Write write) {
     const Mail& m = b.mail;
     const u64 tail = peek(&w.outbox_tail);
-    const u32 all = which_lanes(mine);
-    const Share share = share_of(all, slots);
+    const u32 all = Group::which(mine);
+    const Share share = share_of<Group>(all, slots);
     const u64 at = tail + share.ahead;
     if (mine) {
         for (u32 k = 0; k < slots; ++k) write(k, slot(outbox(m, own), m.outbox_log2, at + k), lap(at + k, m.outbox_log2));
         for (u32 k = 1; k < slots; ++k) keep((Chunk*)&late_of(m, own, at + k), {0, 0});
         keep((Chunk*)&late_of(m, own, at), {ticket, pair(to, slots)});
     }
-    sync_lanes();
-    if (is_first(live_lanes())) {
+    Group::sync();
+    if (Group::is_first(Group::live())) {
         keep_word(&b.saved->outbox_tails[own % m.warps], tail + share.all);
         // SYNC late: pairs with who delivers.
         pass(&w.outbox_tail, tail + share.all);
     }
-    sync_lanes();
+    Group::sync();
 }
 
 // Sends frames that have their tickets, of those lanes that have one. `write` writes slot `k` of it to where it is told, with that tag.
-template <class Write> ENGINE_FN void send_mail(Block& b, Worker& w, u32 warp, bool mine, u32 to, const Ticket& t, u32 slots, Write write) {
+template <class Group, class Write> ENGINE_FN void send_mail(Block& b, Worker& w, u32 warp, bool mine, u32 to, const Ticket& t, u32 slots, Write write) {
     const Mail& m = b.mail;
     if (mine && !t.late)
         for (u32 k = 0; k < slots; ++k) {
@@ -97,7 +97,7 @@ template <class Write> ENGINE_FN void send_mail(Block& b, Worker& w, u32 warp, b
             mail_is_written(at);
             write(k, at, lap(t.first + k, m.inbox_log2));
         }
-    if (any_lane(t.late)) put_late(b, w, mailbox_of_warp(m, b.shard, warp), t.late, to, t.first, slots, write);
+    if (rare(Group::any(t.late))) put_late<Group>(b, w, mailbox_of_warp(m, b.shard, warp), t.late, to, t.first, slots, write);
 }
 
 // A handler's `ctx.send`, and with `reply` its `ctx.ask`.

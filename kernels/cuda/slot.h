@@ -1,6 +1,6 @@
 // Slots: how a frame is written, read and copied. Part of engine.h.
 #pragma once
-#include "block.h"
+#include "group.h"
 
 // Writes slot `k` of a frame of `bytes` bytes. The words of the payload are aligned; what stands behind its end in the last
 // one does not matter.
@@ -28,17 +28,17 @@ ENGINE_FN Chunk* slot(Chunk* ring, u32 log2, u64 index) { return ring + (index &
 ENGINE_FN u32 length_of(Chunk c1) { return high(c1.hi) & 0xffff; }
 ENGINE_FN u32 op_of(Chunk c3) { return high(c3.hi) & 0xffff; }
 
-// Of what `lanes` take, each `n`: what those ahead of this one take, and all. Called by all lanes that have not ended.
+// Of what `lanes` take, each `n`: what those ahead of this one take, and all.
 struct Share { u32 ahead, all; };
-ENGINE_FN Share share_of(u32 lanes, u32 n) {
-    const bool own = lanes >> lane() & 1;
-    if (!any_lane(own && n != 1)) return {ones(lanes & lanes_below()), ones(lanes)};
+template <class Group> ENGINE_FN Share share_of(u32 lanes, u32 n) {
+    const bool own = lanes >> Group::lane() & 1;
+    if (!rare(Group::any(own && n != 1))) return {ones(lanes & Group::below()), ones(lanes)};
     Share share{0, 0};
-    for (u32 rest = live_lanes(); rest; rest &= rest - 1) {
-        const u32 from = first_one(rest), there = from_lane(n, from);
+    for (u32 rest = Group::live(); rest; rest &= rest - 1) {
+        const u32 from = first_one(rest), there = Group::from(n, from);
         if (!(lanes >> from & 1)) continue;
         share.all += there;
-        if (from < lane()) share.ahead += there;
+        if (from < Group::lane()) share.ahead += there;
     }
     return share;
 }
@@ -83,6 +83,15 @@ template <class Store> ENGINE_FN void copy_state(const u8* from, u32 bytes, Stor
 
 // ---- from a queue into a lane ----------------------------------------------------------------------------------------
 
+// The slot of a queue that is next, or will be, if it is there.
+struct Staged { Chunk c0, c1, c2, c3; bool there; };
+ENGINE_FN Staged staged(const Block& b, const Worker& w, u32 queue, u64 at) {
+    const u32 tag = tag_at(b, queue, at);
+    const Chunk c3 = chunk_at(b, w, queue, at, 3), c0 = chunk_at(b, w, queue, at, 0), c1 = chunk_at(b, w, queue, at, 1), c2 = chunk_at(b, w, queue, at, 2);
+    return {c0, c1, c2, c3, tag_of(c0) == tag && tag_of(c1) == tag && tag_of(c2) == tag && tag_of(c3) == tag};
+}
+ENGINE_FN u32 row_of(const Staged& s) { return low(s.c0.lo); }
+
 // A frame's head; the payload that stands beside it goes to `l.payload`.
 ENGINE_FN Head unpack(Lane& l, Chunk c0, Chunk c1, Chunk c2, Chunk c3) {
     l.payload = payload_for(l, length_of(c1));
@@ -113,7 +122,7 @@ ENGINE_CALL void unpack_rest(Block& b, Lane& l, u32 queue, u64 at, u32 slots) {
 // What a warp is at, for who watches how long it takes: messages of one kind, or nothing.
 ENGINE_FN void set_busy(Block& b, Worker& w, u64 busy) {
     note(&w.busy, busy);
-    if (!b.apart) publish(&b.progress->busy, busy);
+    if (LANES == 1 && !b.apart) publish(&b.progress->busy, busy);
 }
 ENGINE_FN u64 next_round(Worker& w, u32 warp, u32 kind) { return (++w.rounds * WORK_WARPS + warp) << BUSY_KIND_BITS | kind; }
 

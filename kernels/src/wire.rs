@@ -304,13 +304,17 @@ pub const TURN_BITS: u32 = 16;
 /// Bits below the inbox in the head of a frame that is logged for one.
 pub const TICKET_BITS: u32 = 48;
 /// The most warps of a shard that handle messages: a GPU's.
-pub const WORK_WARPS: usize = 8;
+pub const WORK_WARPS: usize = 4;
 /// The most lanes of a shard that handle messages.
 pub const WORK_LANES: usize = WORK_WARPS * 32;
 /// Threads of a shard on a GPU: its work warps, a poller and one that delivers.
 pub const BLOCK_THREADS: usize = (2 + WORK_WARPS) * 32;
 /// Registers that each of them has at most, so that they fit a multiprocessor: it has 65,536 in four parts, given out by eights.
-pub const MAX_REGISTERS: usize = 65536 / BLOCK_THREADS.next_multiple_of(128) / 8 * 8;
+pub const MAX_REGISTERS: usize = {
+    let share = 65536 / BLOCK_THREADS.next_multiple_of(128) / 8 * 8;
+    // No thread has more than 255.
+    if share < 248 { share } else { 248 }
+};
 
 /// A handler's dispatch returns this when the kind has no such message or the message another size.
 pub const DISPATCH_UNKNOWN: u32 = u32::MAX;
