@@ -10,9 +10,10 @@
 // What a work warp takes of a queue at once is a batch. Its handlers run, a lane to an actor; what they do is held back, logged, committed
 // with one store, and then done.
 //
-// block.h is what a shard holds, slot.h a frame, poll.h the pollers, lanes.h what several lanes do together. A batch is taken here, handled in
-// handle.h (control.h for what is no message, nursery.h for spawns), said in answer.h, logged in log.h, committed in commit.h; mail.h is the
-// mailboxes, loss.h what follows a loss.
+// block.h is what a shard holds, group.h who takes a step together, slot.h a frame, poll.h the pollers, lanes.h what several lanes do together.
+// A batch is taken here, handled in handle.h (control.h for what is no message, nursery.h for spawns), said in answer.h, logged in log.h,
+// committed in commit.h, begun and ended in batch.h; a message that is alone is handled in lone.h, where it can be; mail.h is the mailboxes,
+// loss.h what follows a loss.
 //
 //   E-1 (order)    Frames for one row are handled one at a time, those of the ring and those of the inbox each in their order. A fence
 //                  comes behind all that is ahead of it in the ring.
