@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use resident_kernels::engine::PANICS_ABORT;
 use resident_kernels::host::modules;
-use resident_kernels::wire::{CutParams, CutTotals, EngineParams, LaneState, ShardState};
+use resident_kernels::wire::{BatchState, CutParams, CutTotals, EngineParams, ShardState};
 
 use crate::cut::buffer::{Buffer, rows};
 use crate::fault::WorkerError;
@@ -28,7 +28,7 @@ use crate::region::{Geometry, Region};
 pub(crate) trait Engine {
     /// The descriptor of rows, shard states and arena, by which a next engine has them.
     fn memory(&self) -> BorrowedFd<'_>;
-    /// What each shard and each of its lanes has left, while none runs.
+    /// What each shard and each of its work warps has left, while none runs.
     fn left(&mut self) -> Result<Left, WorkerError>;
     /// N-1.
     fn launch(&mut self) -> Result<(), WorkerError>;
@@ -47,8 +47,8 @@ pub(crate) trait Engine {
 /// What shards keep for the next launch.
 pub(crate) struct Left {
     pub shards: Vec<ShardState>,
-    /// `WORK_LANES` of each.
-    pub lanes: Vec<LaneState>,
+    /// `WORK_WARPS` of each.
+    pub batches: Vec<BatchState>,
 }
 
 /// What has come of a job.

@@ -1,6 +1,6 @@
-//! Where everything is in a device's memory: rows, what shards and lanes keep, counts, mailboxes, nurseries, the arena.
+//! Where everything is in a device's memory: rows, what shards and warps keep, logs, counts, mailboxes, nurseries, the arena.
 
-use resident_kernels::wire::{EngineParams, LaneState, Mailbox, REST_BYTES, Row, ShardState, WORK_LANES};
+use resident_kernels::wire::{BatchState, EngineParams, LOG_BYTES, Mailbox, REST_BYTES, Row, ShardState, WORK_LANES, WORK_WARPS};
 
 use crate::mailboxes::{Mailboxes, grant_slots, nursery_bytes};
 use crate::region::Geometry;
@@ -9,7 +9,8 @@ use crate::region::Geometry;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tables {
     shards: u64,
-    lanes: u64,
+    batches: u64,
+    logs: u64,
     rests: u64,
     counts: u64,
     mailboxes_at: u64,
@@ -28,15 +29,16 @@ impl Tables {
         let rows = u64::from(geometry.shards) * u64::from(geometry.rows);
         let mailboxes = Mailboxes::of(geometry);
         let shards = (rows * size_of::<Row>() as u64).next_multiple_of(align_of::<ShardState>() as u64);
-        let lanes = shards + u64::from(geometry.shards) * size_of::<ShardState>() as u64;
-        let rests = lanes + u64::from(geometry.shards) * (WORK_LANES * size_of::<LaneState>()) as u64;
+        let batches = shards + u64::from(geometry.shards) * size_of::<ShardState>() as u64;
+        let logs = batches + u64::from(geometry.shards) * (WORK_WARPS * size_of::<BatchState>()) as u64;
+        let rests = logs + u64::from(geometry.shards) * (WORK_WARPS * LOG_BYTES) as u64;
         let counts = rests + u64::from(geometry.shards) * (WORK_LANES * REST_BYTES) as u64;
         let mailboxes_at = (counts + rows * size_of::<u64>() as u64).next_multiple_of(align_of::<Mailbox>() as u64);
         let marks = mailboxes_at + mailboxes.bytes;
         let nurseries = marks + mailboxes.marks;
         let arena = (nurseries + nursery_bytes(geometry)).next_multiple_of(align_of::<Mailbox>() as u64);
         let (grant_slots, bytes) = (grant_slots(geometry), arena + geometry.arena_bytes);
-        Tables { shards, lanes, rests, counts, mailboxes_at, mailboxes, marks, nurseries, grant_slots, arena, bytes }
+        Tables { shards, batches, logs, rests, counts, mailboxes_at, mailboxes, marks, nurseries, grant_slots, arena, bytes }
     }
 
     /// The engine's parameters, over a region at `region` and this memory at `base`, with so many work warps to a shard.
@@ -45,7 +47,8 @@ impl Tables {
             region,
             rows: base,
             shards: base + self.shards,
-            lanes: base + self.lanes,
+            batches: base + self.batches,
+            logs: base + self.logs,
             rests: base + self.rests,
             counts: base + self.counts,
             arena: base + self.arena,

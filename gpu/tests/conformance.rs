@@ -36,7 +36,7 @@ const NONE: u32 = u32::MAX;
 /// Some milliseconds of work, well within the budget.
 fn rounds(options: &Options) -> u64 {
     match options.device {
-        Choice::Cuda(_) => 5_000,
+        Choice::Cuda(_) => 50_000,
         _ if cfg!(debug_assertions) => 500_000,
         _ => 8_000_000,
     }
@@ -474,7 +474,7 @@ fn takeover(options: Options) {
         assert_eq!(blamed.message, class, "{how}");
         assert_eq!(&blamed.payload[..16], [&1u64.to_le_bytes()[..], &back.message.to_le_bytes(), &[0, 0], &1u32.to_le_bytes()].concat());
         let refused = host.hear_of(0);
-        assert_eq!((refused.op, refused.message & !AGAIN, refused.correlation), (OP_REFUSED, REFUSED_FAILED, 21));
+        assert_eq!((refused.op, refused.message, refused.correlation), (OP_REFUSED, REFUSED_FAILED, 21));
         let total = host.hear_of(1);
         assert_eq!((total.op, total.correlation), (OP_REPLY, 22));
         assert_eq!(Count::decode(&total.payload).total, 80 * (round as u64 + 1));

@@ -18,7 +18,8 @@ struct Shard {
     rows: [Row; 8],
     counts: [u64; 8],
     state: Box<ShardState>,
-    lanes: Vec<LaneState>,
+    batches: Vec<BatchState>,
+    logs: Vec<u128>,
     rests: Vec<u128>,
     arena: Vec<u128>,
     mailbox: Vec<Mailbox>,
@@ -28,7 +29,7 @@ struct Shard {
 impl Shard {
     fn new() -> Shard {
         // SAFETY: numbers all through, of which zero is one.
-        let (row, state, lane) = unsafe { (zeroed::<Row>(), zeroed::<ShardState>(), zeroed::<LaneState>()) };
+        let (row, state, batch) = unsafe { (zeroed::<Row>(), zeroed::<ShardState>(), zeroed::<BatchState>()) };
         // SAFETY: as above.
         let (mailbox, grant) = unsafe { (zeroed::<Mailbox>(), zeroed::<Grant>()) };
         Shard {
@@ -36,7 +37,8 @@ impl Shard {
             rows: [row; 8],
             counts: [0; 8],
             state: Box::new(state),
-            lanes: vec![lane; WORK_LANES],
+            batches: vec![batch; WORK_WARPS],
+            logs: vec![0; WORK_WARPS * LOG_BYTES / 16],
             rests: vec![0; WORK_LANES * REST_BYTES / 16],
             arena: vec![0; 4096 / 16],
             // The words, inbox and outbox.
@@ -45,15 +47,32 @@ impl Shard {
         }
     }
 
-    /// A slot with a grant of `row` at generation 7, which somebody has taken, and has written the row or not. `told` says where on the egress
-    /// ring the host was to be told.
-    fn take(&mut self, slot: usize, row: u32, live: bool, told: Option<u64>) {
-        let told = told.map_or(0, |at| at + 1);
-        self.grants[slot] = Grant { row, generation: 7, state_offset: 64 * u64::from(row), bytes: 64, status: GRANT_TAKEN.into(), told };
-        if live {
-            let status = ROW_LIVE.into();
-            self.rows[row as usize] = Row { kind: 0, generation: 7, state_offset: 64 * u64::from(row), state_bytes: 8, status, killed: 0 };
+    /// A slot with a grant of `row` at generation 7, which the batch of this turn has taken, and has written the row or not.
+    fn take(&mut self, slot: usize, row: u32, written: bool, turn: u64) {
+        let (state_offset, taken) = (64 * u64::from(row), turn << TURN_BITS);
+        self.grants[slot] = Grant { row, generation: 7, state_offset, bytes: 64, status: GRANT_TAKEN.into(), taken };
+        if written {
+            self.rows[row as usize] = Row { kind: 0, generation: 7, state_offset, state_bytes: 8, status: ROW_FREE.into(), killed: 0 };
         }
+    }
+
+    /// That batch was to say `born` to the host, in this place of the egress ring.
+    fn says(&mut self, place: u64, born: &[u8; 24]) {
+        let [w0, w1, w2, w3, w4, w5] = std::array::from_fn(|at| u128::from(u32::from_le_bytes(born[4 * at..][..4].try_into().unwrap())));
+        let tag = 5 << 112;
+        self.logs[0] = u128::from(5 << TURN_BITS | u64::from(LOG_HOST) << 8 | 1) | u128::from(place) << 64;
+        self.logs[LOG_SLOTS..][..4].copy_from_slice(&[
+            u128::from(u32::MAX) << 64 | tag,
+            1 | w0 << 64 | 24 << 96 | tag,
+            w1 | w2 << 32 | w3 << 64 | tag,
+            w4 | w5 << 32 | u128::from(OP_BORN) << 96 | tag,
+        ]);
+    }
+
+    /// The shard was lost in the batch of turn 5, of one message, which was committed or not.
+    fn lose(&mut self, committed: bool) {
+        (self.batches[0].batch, self.batches[0].begun) = (1, 1 | 5 << TURN_BITS);
+        self.state.cursors[0] = committed.into();
     }
 
     /// Launches the shard, which leaves at once.
@@ -64,7 +83,8 @@ impl Shard {
             rows: self.rows.as_mut_ptr() as u64,
             counts: self.counts.as_mut_ptr() as u64,
             shards: (&raw mut *self.state) as u64,
-            lanes: self.lanes.as_mut_ptr() as u64,
+            batches: self.batches.as_mut_ptr() as u64,
+            logs: self.logs.as_mut_ptr() as u64,
             rests: self.rests.as_mut_ptr() as u64,
             arena: self.arena.as_mut_ptr() as u64,
             mailboxes: self.mailbox.as_mut_ptr() as u64,
@@ -86,16 +106,16 @@ impl Shard {
     }
 }
 
-/// Nobody was told: the row is free and the grant ready, whether or not the row was written.
+/// The batch was not committed: the row is free and the grant ready, whether or not the row was written.
 #[test]
 #[cfg_attr(miri, ignore = "calls C++")]
-fn a_birth_that_nobody_heard_of_has_not_been() {
+fn a_birth_that_was_not_committed_has_not_been() {
     let mut shard = Shard::new();
-    // It was about to be told, or not yet.
-    shard.take(0, 3, true, Some(0));
-    shard.take(2, 5, false, None);
+    shard.take(0, 3, true, 5);
+    shard.take(2, 5, false, 5);
     // Of the generation before, which has nothing to do with it.
     shard.rows[5] = Row { kind: 0, generation: 6, state_offset: 0, state_bytes: 8, status: ROW_FREE.into(), killed: 0 };
+    shard.lose(false);
     shard.launch();
     assert_eq!(shard.status(0, 3), (GRANT_READY.into(), ROW_FREE.into()));
     assert_eq!(shard.status(2, 5), (GRANT_READY.into(), ROW_FREE.into()));
@@ -103,23 +123,26 @@ fn a_birth_that_nobody_heard_of_has_not_been() {
     assert_eq!(shard.status(1, 0), (GRANT_FREE.into(), ROW_FREE.into()));
 }
 
-/// Of two in the middle of which it was lost, the host was told of one: that one is there, and its slot can be filled.
+/// It was: whoever it has spawned is there, and the host hears of it, behind what it was told before; one that an earlier turn was about to take
+/// is not.
 #[test]
 #[cfg_attr(miri, ignore = "calls C++")]
-fn a_birth_that_was_told_has_been() {
+fn a_birth_that_was_committed_has_been() {
     let mut shard = Shard::new();
-    // One behind the other, which has not come to be written.
-    shard.take(0, 3, true, Some(4));
-    shard.take(1, 4, true, Some(3));
-    let mut born = Vec::new();
-    for word in [4u32, 7, 0, 8, 256, 0] {
-        born.extend(word.to_le_bytes());
-    }
+    shard.take(0, 3, true, 4);
+    shard.take(1, 4, true, 5);
+    shard.lose(true);
     let (mut egress, _) = shard.region.engine_ports(0).unwrap();
-    // Behind something else that its spawner has said.
+    let (_, mut host) = shard.region.host_ports(0).unwrap();
+    // Ahead of it its spawner has emitted something, which has gone out.
     egress.push(&Frame { op: OP_EMIT, payload: &[1; 100], ..Frame::default() }).unwrap();
-    egress.push(&Frame { op: OP_BORN, correlation: u32::MAX, payload: &born, ..Frame::default() }).unwrap();
+    let born = Born { row: 4, generation: 7, kind: 0, bytes: 8, state_offset: 256 }.to_bytes();
+    shard.says(slots_for(100) as u64, &born);
     shard.launch();
+    assert_eq!(host.pop().unwrap().map(|frame| frame.op), Some(OP_EMIT));
+    let told = host.pop().unwrap().expect("the host is told");
+    assert_eq!((told.op, told.correlation, told.payload), (OP_BORN, u32::MAX, &born[..]));
+    assert_eq!(host.pop().unwrap(), None);
     assert_eq!(shard.status(0, 3), (GRANT_READY.into(), ROW_FREE.into()));
     assert_eq!(shard.status(1, 4), (GRANT_FREE.into(), ROW_LIVE.into()));
     assert_eq!(shard.rows[4].generation, 7);
@@ -130,9 +153,10 @@ fn a_birth_that_was_told_has_been() {
 #[cfg_attr(miri, ignore = "calls C++")]
 fn launches_change_nothing_else() {
     let mut shard = Shard::new();
-    shard.take(0, 3, false, None);
+    shard.take(0, 3, false, 5);
     shard.grants[0].status = GRANT_READY.into();
-    shard.take(1, 4, true, None);
+    shard.take(1, 4, true, 5);
+    shard.rows[4].status = ROW_LIVE.into();
     shard.grants[1].status = GRANT_FREE.into();
     for _ in 0..3 {
         shard.launch();

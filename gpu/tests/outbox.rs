@@ -1,5 +1,5 @@
-//! MB-4 (`kernels/cuda/mail.h`): what becomes of frames that were on their way when a launch was lost, also at the second loss in a row. The
-//! engine mends here as on the CPU device, over memory as such a loss leaves it.
+//! MB-4 (`kernels/cuda/mail.h`), E-6: what becomes of frames that were on their way when a launch was lost, and of what a batch was to do, also
+//! at the second loss in a row. The engine mends here as on the CPU device, over memory as such a loss leaves it.
 
 use std::mem::zeroed;
 use std::sync::Arc;
@@ -19,8 +19,11 @@ const HEAD: u64 = 1000;
 const PASSED: u64 = 500;
 /// The first slot of that inbox that is not free.
 const END: u64 = PASSED + SLOTS;
-/// The frame that a lane of shard 0 was handling.
-const AT: u64 = 77 << 1 | 1;
+/// How far shard 0 is in its ring, and where it stands behind the batch that it was at: of these frames.
+const HANDLED: u64 = 76;
+const BATCH: u64 = HANDLED + 3;
+/// The turn in which that was begun.
+const TURN: u64 = 9;
 
 /// In a mailbox, behind its words.
 const INBOX: usize = size_of::<Mailbox>() / 8;
@@ -32,7 +35,14 @@ const EACH: usize = LATE + SLOTS as usize * size_of::<LateFrame>() / 8;
 struct Shards {
     region: Arc<Region>,
     states: Box<[ShardState; 2]>,
-    lanes: Vec<LaneState>,
+    batches: Vec<BatchState>,
+    /// Chunks of each warp's log, of which only that of shard 0 is used.
+    logs: Vec<u128>,
+    /// Slots of it that are taken.
+    logged: usize,
+    rows: [Row; 2],
+    counts: [u64; 2],
+    arena: Vec<u128>,
     /// Words, inbox, outbox and what is late of each. Chunks, since those are aligned.
     mailboxes: Vec<u128>,
     marks: Vec<u32>,
@@ -42,15 +52,20 @@ impl Shards {
     /// The inbox of shard 1 has given out the slots up to `tail`.
     fn new(tail: u64) -> Shards {
         // SAFETY: numbers all through, of which zero is one.
-        let (state, lane) = unsafe { (zeroed::<ShardState>(), zeroed::<LaneState>()) };
+        let (state, batch, row) = unsafe { (zeroed::<ShardState>(), zeroed::<BatchState>(), zeroed::<Row>()) };
         let mut states = Box::new([state; 2]);
         for state in &mut *states {
             (state.outbox_heads[0], state.outbox_tails[0]) = (HEAD, HEAD);
         }
+        states[0].cursors[0] = HANDLED;
         states[1].cursors[1] = PASSED;
-        let lanes = vec![lane; 2 * WORK_LANES];
+        let mut batches = vec![batch; 2 * WORK_WARPS];
+        (batches[0].batch, batches[0].begun) = (BATCH, 3 | TURN << TURN_BITS);
         let marks = vec![!0; 2 * (2 * SLOTS as usize / 32 + 1)];
-        let mut shards = Shards { region: Region::heap(&GEOMETRY).unwrap(), states, lanes, mailboxes: vec![0; EACH], marks };
+        let logs = vec![0; 2 * WORK_WARPS * LOG_BYTES / 16];
+        let region = Region::heap(&GEOMETRY).unwrap();
+        let (rows, counts, arena) = ([row; 2], [0; 2], vec![0; 64]);
+        let mut shards = Shards { region, states, batches, logs, logged: 0, rows, counts, arena, mailboxes: vec![0; EACH], marks };
         shards.words(1)[0] = tail;
         shards
     }
@@ -101,27 +116,56 @@ impl Shards {
         slot.iter().skip(1).step_by(2).all(|word| word >> 48 == tag).then(|| (slot[WORDS - 1] >> 32) as u16)
     }
 
-    /// A lane of shard 0 was about to send to slot `ticket`, when all else of its message was done.
-    fn sending(&mut self, ticket: u64) {
-        let lane = &mut self.lanes[0];
-        (lane.at, lane.sending, lane.ticket) = (AT | HANDLING, AT + 1, ticket | 1 << TICKET_BITS);
+    /// The batch of shard 0 was to send a frame of so many slots to slot `ticket`.
+    fn sends(&mut self, ticket: u64, slots: u64) {
+        let tag = u128::from(TURN) << 112;
+        for k in 0..slots {
+            let (at, turn) = (self.logged, TURN << TURN_BITS);
+            let head = if k == 0 { turn | u64::from(LOG_MAIL) << 8 | slots } else { turn | u64::from(LOG_MORE) << 8 };
+            let place = if k == 0 { ticket | 1 << TICKET_BITS } else { 0 };
+            self.logs[at] = u128::from(head) | u128::from(place) << 64;
+            let op = if k == 0 { u128::from(OP_TELL) << 96 } else { 0 };
+            // As many bytes as so many slots carry.
+            let bytes = if k == 0 { INLINE_BYTES as u128 + (u128::from(slots) - 1) * MORE_BYTES as u128 } else { 0 };
+            let chunks = [u128::from(ticket + k) | tag, bytes << 96 | tag, tag, op | tag];
+            self.logs[LOG_SLOTS + 4 * at..][..4].copy_from_slice(&chunks);
+            self.logged += 1;
+        }
     }
 
-    /// Whether that is said to be sent.
-    fn sent(&self) -> bool {
-        assert_eq!(self.lanes[0].ticket, SENT, "nobody has looked");
-        self.lanes[0].sending == AT + 1
+    /// The batch was to make this of row 0 of shard 0: a state of 16 bytes, a count.
+    fn makes(&mut self, state: u128, count: u64, status: u16) {
+        let record =
+            RowRecord { turn: TURN, row: 0, status: status.into(), count, bytes: 16, spawned: 0, state_offset: 0, generation: 0, kind: 0 };
+        let at = 5 * LOG_SLOTS;
+        self.logs[at..][..3]
+            .copy_from_slice(&record.to_bytes().as_chunks().0.iter().map(|chunk| u128::from_le_bytes(*chunk)).collect::<Vec<_>>());
+        self.logs[at + 32 * size_of::<RowRecord>() / 16] = state;
+        self.rows[0].state_offset = 32;
+        self.rows[0].state_bytes = 16;
+        self.rows[0].status = ROW_LIVE.into();
+    }
+
+    /// It was committed.
+    fn commit(&mut self) {
+        self.states[0].cursors[0] = BATCH;
+    }
+
+    /// The first word of a slot of the inbox of shard 1.
+    fn word(&mut self, at: u64) -> u64 {
+        self.slot(1, INBOX, at)[0]
     }
 
     fn mend(&mut self) {
         let params = EngineParams {
             region: self.region.base().as_ptr() as u64,
-            rows: 0,
-            counts: 0,
+            rows: self.rows.as_mut_ptr() as u64,
+            counts: self.counts.as_mut_ptr() as u64,
             shards: self.states.as_mut_ptr() as u64,
-            lanes: self.lanes.as_mut_ptr() as u64,
+            batches: self.batches.as_mut_ptr() as u64,
+            logs: self.logs.as_mut_ptr() as u64,
             rests: 0,
-            arena: 0,
+            arena: self.arena.as_mut_ptr() as u64,
             mailboxes: self.mailboxes.as_mut_ptr() as u64,
             mailbox_bytes: (EACH * 8) as u64,
             marks: self.marks.as_mut_ptr() as u64,
@@ -138,47 +182,82 @@ impl Shards {
     }
 }
 
-/// It is there, or was handled, or waits with its ticket: its message is done.
+/// What a batch that was committed has sent is there, or was handled, or waits with its ticket: that stays so.
 #[test]
-fn what_was_sent_is_known_to_be() {
+fn what_was_sent_is_not_sent_again() {
     let mut shards = Shards::new(PASSED + 1);
     shards.write(1, INBOX, PASSED, 0);
-    shards.sending(PASSED);
+    shards.sends(PASSED, 1);
+    shards.sends(PASSED - 1, 1);
+    shards.commit();
     shards.mend();
-    assert!(shards.sent());
-    assert_eq!(shards.op(PASSED), Some(OP_TELL), "and stays where it is");
-
-    let mut shards = Shards::new(PASSED);
-    shards.sending(PASSED - 1);
-    shards.mend();
-    assert!(shards.sent());
+    assert_eq!((shards.op(PASSED), shards.word(PASSED)), (Some(OP_TELL), 1 << 32), "it stays where it is");
+    assert_eq!(shards.op(PASSED - 1), None);
+    assert_eq!((shards.waiting(0), shards.waiting(1)), (vec![], vec![]));
 
     let mut shards = Shards::new(END + 1);
     (PASSED..END).for_each(|at| shards.write(1, INBOX, at, 0));
     shards.late(END);
-    shards.sending(END);
+    shards.sends(END, 1);
+    shards.commit();
     shards.mend();
-    assert!(shards.sent());
     assert_eq!(shards.waiting(0), [(1, END)]);
 }
 
-/// It is not whole: its place is made void, once. Its message is not done, and the next launch handles it anew.
+/// What it was to send and has not, or half of it, is sent from the log: where it belongs, or late.
 #[test]
-fn what_was_not_sent_leaves_a_void() {
-    let mut shards = Shards::new(PASSED + 2);
-    // Half of it, and a frame of another behind it.
+fn what_was_committed_is_sent() {
+    let mut shards = Shards::new(END + 2);
+    (PASSED + 4..END).for_each(|at| shards.write(1, INBOX, at, 0));
+    // Half of it, and nothing of one of three slots.
     shards.write(1, INBOX, PASSED, 0);
     shards.slot(1, INBOX, PASSED)[WORDS - 1] = 0;
+    shards.sends(PASSED, 1);
+    shards.sends(PASSED + 1, 3);
+    shards.sends(END, 1);
+    shards.commit();
+    for _ in 0..2 {
+        shards.mend();
+        assert_eq!([0, 1].map(|n| shards.op(PASSED + n)), [OP_TELL; 2].map(Some));
+        assert_eq!([0, 1, 2, 3].map(|n| shards.word(PASSED + n)), [0, 1, 2, 3].map(|n| PASSED + n));
+        assert_eq!(shards.waiting(0), [(1, END)], "once, with its ticket");
+        assert_eq!(shards.waiting(1), [(1 << 31 | 1, END + 1)], "which nobody was to send");
+    }
+}
+
+/// Of a batch that was not committed nothing is seen: what it was to send leaves voids, once, and rows are as they were.
+#[test]
+fn what_was_not_committed_leaves_a_void() {
+    let mut shards = Shards::new(PASSED + 2);
+    // Its ticket was taken; another's frame behind it.
     shards.write(1, INBOX, PASSED + 1, 0);
-    shards.sending(PASSED);
+    shards.sends(PASSED, 1);
+    shards.makes(1, 1, ROW_FAILED);
     shards.mend();
-    assert!(!shards.sent());
     assert_eq!((shards.op(PASSED), shards.op(PASSED + 1)), (Some(OP_VOID), Some(OP_TELL)));
+    assert_eq!((shards.arena[2], shards.counts[0], shards.rows[0].status), (0, 0, ROW_LIVE.into()));
     // The next launch came past the void, and was lost at what stands behind it.
     shards.states[1].cursors[1] = PASSED + 1;
     shards.mend();
     assert_eq!(shards.op(PASSED + 1), Some(OP_TELL));
     assert_eq!((shards.waiting(0), shards.waiting(1)), (vec![], vec![]));
+}
+
+/// What a batch that was committed has made of rows is so.
+#[test]
+fn what_was_committed_is_made_of_rows() {
+    let mut shards = Shards::new(PASSED);
+    shards.makes(77, 5, ROW_ENDED);
+    shards.commit();
+    for _ in 0..2 {
+        shards.mend();
+        assert_eq!((shards.arena[2], shards.counts[0], shards.rows[0].status), (77, 5, ROW_ENDED.into()));
+    }
+    // A batch of an earlier turn says nothing of this one.
+    shards.batches[0].begun = 3 | (TURN + 1) << TURN_BITS;
+    shards.counts[0] = 6;
+    shards.mend();
+    assert_eq!(shards.counts[0], 6);
 }
 
 /// Of a frame of three slots the last is missing: none of them is a frame any more.
@@ -223,9 +302,7 @@ fn what_has_no_place_yet_is_void_later() {
     let mut shards = Shards::new(END + 4);
     (PASSED..END).for_each(|at| shards.write(1, INBOX, at, 0));
     shards.late(END + 2);
-    shards.sending(END + 3);
     shards.mend();
-    assert!(!shards.sent());
     assert_eq!(shards.waiting(0), [(1, END + 2)]);
     let void = 1 << 31;
     assert_eq!(shards.waiting(1), [(void | 2, END), (void | 1, END + 3)]);

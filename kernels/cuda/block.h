@@ -12,8 +12,10 @@ constexpr u64 SLOW_US = 1000;           // a message that takes longer is told t
 constexpr u64 BEAT_US = 1000;           // between two signs of life
 constexpr u64 IDLE_US = 10000;          // when the host has sent nothing for so long, its ring is looked at less often
 constexpr u32 NAP_NS = 8000;            // between two looks then: of 132 shards, less than a gigabyte a second over the bus
-constexpr u32 FAN_OUTS = 256;           // kinds of message told apart by what they send, a power of two
+constexpr u32 HANDLED = 0, REFUSED = 1, FAILED = 2, TOTALS = 3; // what a warp counts
 constexpr u32 INGRESS = 0, INBOX = 1;   // what a work warp takes frames from: its shard's ring of the host, its own inbox
+
+static_assert(__builtin_offsetof(ShardState, cursors) % 16 == 0, "a commit is one access");
 
 // From the handler crate (Rust), see resident-kernels.
 extern "C" {
@@ -57,14 +59,14 @@ struct Job {
     u8 text[MAX_FAULT_TEXT];
 };
 
+struct Lane;
+
 // What a work warp shows of itself.
 struct Worker {
     u64 cursor[2];                      // of each queue, the next slot that it has not come past
     const Chunk* inbox;
     u64 outbox_head;                    // what is ahead of it has gone; of whoever delivers
-    u64 outbox_tail;                    // under the lock, or of all its lanes together
-    u32 outbox_lock;
-    u64 resumed;                        // the ingress slot at which it began in this launch
+    u64 outbox_tail;                    // its own
     u64 busy;                           // what it is handling, as ShardProgress has it
     u64 rounds;                         // its own: numbers those
     u64 hlc;                            // its own: behind every stamp that one of its lanes has received or given out
@@ -73,6 +75,23 @@ struct Worker {
     u32 helps;                          // its own: the warp whose job it is at, plus one; 0 if it is at none but its own
     Job job;
     u8 dealt[LANES];                    // its own: of a batch, where each lane's frame is
+
+    // Its batch (batch.h).
+    BatchState* kept;
+    Lane* lanes;                        // of the warp
+    struct LaneRest* rests;             // of these
+    u8* log;
+    u64 turn;                           // numbers each time that a batch is begun
+    u64 totals[TOTALS];                 // frames handled and refused, actors failed
+    u32 places[TOTALS];                 // which of two places in `kept` has each
+    u32 limit;                          // frames that it takes at once
+    u32 logged;                         // slots of the log that are taken
+    u32 crowded;                        // there was no room for what the batch sends
+    u32 noted;                          // a message has failed, so the batch is begun anew without it
+    u32 notes;                          // messages of which it is known that they fail
+    u32 births;                         // grants taken
+    u32 blames;                         // the next message is blamed for a loss
+    u64 owes;                           // to the host: up to this place of the egress ring, from the batch that the launch before has committed
 };
 
 // Where the mailboxes of all work warps are (mail.h).
@@ -81,6 +100,10 @@ struct Mail {
     u64 bytes;
     u32 shards, warps, inbox_log2, outbox_log2;
 };
+
+// A warp's mailbox among all, and that of a row.
+ENGINE_FN u32 mailbox_of_warp(const Mail& m, u32 shard, u32 warp) { return shard * m.warps + warp; }
+ENGINE_FN u32 mailbox_of(const Mail& m, u32 shard, u32 row) { return mailbox_of_warp(m, shard, row & (m.warps - 1)); }
 
 // The places for actors that its handlers spawn (nursery.h).
 struct Nursery { Grant* slots; u32 count; };
@@ -95,8 +118,6 @@ struct Block {
     Row* rows;
     u64* counts;
     ShardState* saved;
-    LaneState* lanes;
-    struct LaneRest* rests;
     u8* arena;
     u64 arena_bytes;
     i64 clock_offset;
@@ -123,72 +144,89 @@ struct Block {
     u64 handled, refused, faults;       // added to by all
     u64 hlc;                            // the last stamp on the egress ring; under its lock
     u32 loss;                           // what the worker says of the launch that was lost
-    u64 tried;                          // the lane that was alone then, plus one
+    u64 tried;                          // the warp whose messages were handled one at a time then, plus one
     u32 settled;                        // warps that have come past what it has begun
     u32 waits;                          // lanes that wait for the host
     u32 swap;                           // another launch is to follow
     u32 jobs;                           // that are open to other warps
     u32 left;                           // warps and pollers that have left
     u32 egress_lock;
+    u32 unfinished;                     // the lock's holder has left, and the host has not taken all that it has to say
     u64 egress_tail;                    // under the lock
     u64 next_grant;                     // where the next one looks for a grant first
-    u32 fan_out[FAN_OUTS];              // of messages, the most slots that one has sent, plus one; 0 for what is not known
 };
-
-// A frame that a lane holds back: where it goes and what it is.
-struct Sending { u32 op, to, row, generation, message, bytes; };
-struct alignas(16) Held {
-    Sending head;
-    u64 pad;
-    Chunk payload[2];
-};
-static_assert(sizeof(Held) == SLOT_BYTES, "Held");
 
 // What of a lane's does not fit shared memory, in device memory: in local memory a line would hold one word of it.
 struct LaneRest {
+    NotedFault noted;
     alignas(16) u8 room[MAX_PAYLOAD + MAX_FAULT_TEXT];   // CtxRaw's
     alignas(16) u8 payload[MAX_PAYLOAD];
     alignas(16) u8 outgoing[MAX_PAYLOAD];
-    Held held[HELD_FRAMES];
 };
 
 static_assert(sizeof(LaneRest) == REST_BYTES, "LaneRest");
 
-// What a handler has come to: the bytes of its reply or a DISPATCH_*, and what its actor had handled before.
-struct Outcome { u32 bytes, kind; u64 count; };
+// What a lane says to the host about its frame, with the frame's correlation if it `answers` it. What is longer than a slot, or stands somewhere
+// else than where the lane's reply does, is logged at `at`.
+struct Answer { u16 op, message, bytes, answers; u32 at; };
+constexpr u32 NOT_LOGGED = ~0u;
 
-// What a lane needs to handle a message, in shared memory: one lane alone would wait long for each word of local memory, where a line
-// holds one word of each lane. It also survives a handler that panics, which on the GPU does not return.
+// What has come of a frame.
+enum { OUTCOME_NONE, OUTCOME_HANDLED, OUTCOME_REFUSED, OUTCOME_FAILED, OUTCOME_BLAMED };
+struct Outcome {
+    u32 what;
+    u32 value;                          // bytes of its reply, REFUSED_* or FAULT_*
+    u32 text_bytes;                     // why it has failed,
+    u32 text_of;                        // and in which lane's room that stands
+    u64 handled;                        // what its actor had handled before of what the application has sent
+    u32 ended;                          // its actor has asked for its end
+};
+
+// What a lane needs to handle a frame of a batch, in shared memory: one lane alone would wait long for each word of local memory, where a
+// line holds one word of each lane. It also survives a handler that panics, which on the GPU does not return.
+//
+// The first lane of those with frames for one actor *leads* them: it handles all of these, in their order, and what it says of the actor
+// counts.
 struct Lane {
-    LaneState* saved;
     LaneRest* rest;
-    Row* row;
-    u64 at;                             // first slot of the frame being handled
-    u64 id;                             // as LaneState has it in `at`
-    u64 hlc;                            // the last stamp received or given out
     u8* payload;
-    u8* outgoing;
-    u32 warp, index;                    // its warp in the shard, itself among all lanes of those
-    u32 queue;                          // that the frame being handled is from
-    u32 seen;                           // noted that it was seen outside
-    u32 slots;                          // that it has sent to other actors
+    u8* state;                          // what handlers are given
+    u64 at;                             // first slot of the frame
+    u64 hlc;                            // the last stamp received or given out
+    u64 count;                          // messages that the actor has handled
+    u64 state_offset;
+    u32 warp;                           // its warp in the shard
+    u32 queue;                          // that the frame is from
+    u32 kind, generation, state_bytes, status;   // of the actor
+    u32 touched;                        // its row becomes another,
+    u32 spawned;                        // and is a new actor's
+    u32 current;                        // the lane whose frame it handles
+    u32 places;                         // lanes whose place for a frame is free for what it sends
+    u32 offered;                        // the first of them is offered to the handler, which says if it has taken it
+    u32 jobs;                           // that the lanes of its warp have done together
     u32 leads;                          // the other lanes of its warp stand by for its jobs
-    u32 held;                           // frames in `rest->held`; none without a last one
-    Sending last;                       // what it has sent last and is in `outgoing` still, if `op` is not 0
+    u32 alone;                          // its frame is the only one of the batch
+    u32 mail, host;                     // slots that it holds back for inboxes, and for the host
+    u32 refused;
+    u32 answers;                        // how many
+    Answer answer[2];
+    Answer line;                        // of a direct call, if `op` is not 0
     Outcome outcome;
-    u64 pad[2];
     Head head;
-    CtxRaw ctx;
-    alignas(16) u8 short_payload[32];   // where `payload` and `outgoing` are as long as they fit
+    alignas(16) CtxRaw ctx;
+    Outgoing place;                     // a frame that is held back, if `op` is not 0,
+    alignas(16) u8 placed[32];          // and its payload
+    alignas(16) u8 short_payload[32];   // where `payload` is as long as it fits
     alignas(16) u8 short_outgoing[32];
     alignas(16) u8 reply[SHORT_REPLY + 16];  // a slot is written whole, whatever stands behind its end
+    alignas(16) u8 copy[COPY_BYTES];    // of the state, if it fits
+    u64 pad[2];
 };
 // Lanes side by side reach different banks.
 static_assert(sizeof(Lane) == LANE_BYTES && sizeof(Lane) / 16 % 2 == 1, "Lane");
 
 // Where a payload of `bytes` bytes is.
 ENGINE_FN u8* payload_for(Lane& l, u32 bytes) { return bytes <= INLINE_BYTES ? l.short_payload : l.rest->payload; }
-ENGINE_FN u8* outgoing_for(Lane& l, u32 bytes) { return bytes <= INLINE_BYTES ? l.short_outgoing : l.rest->outgoing; }
 
 ENGINE_FN Block& block();               // this shard's
 ENGINE_FN void while_waiting(Block&);   // what a lane does while it waits for a slot or for room
@@ -208,6 +246,11 @@ ENGINE_FN u32 high(u64 v) { return (u32)(v >> 32); }
 ENGINE_FN u64 pair(u32 low, u32 high) { return (u64)high << 32 | low; }
 ENGINE_FN u32 tag_of(Chunk c) { return high(c.hi) >> 16; }
 ENGINE_FN Chunk with_tag(Chunk c, u32 tag) { return {c.lo, (c.hi & 0xffffffffffffull) | (u64)tag << 48}; }
+
+// Whether the last batch that a warp has begun was committed.
+ENGINE_FN bool is_committed(const BatchState& s, const ShardState& of, u32 warp) {
+    return s.batch != 0 && of.cursors[2 * warp + INGRESS] + of.cursors[2 * warp + INBOX] >= s.batch;
+}
 
 // The slot of the host's ring that every work warp has come past. SYNC stage-free: pairs with each warp's `give_back` of its cursor.
 ENGINE_FN u64 passed_by_all(const Block& b) {

@@ -45,9 +45,9 @@ __device__ __noinline__ void work_until_told_to_leave(u32 warp) {
     Lane& l = shared_lanes[warp * LANES + lane()];
     enter_lane(b, l, warp);
     Spin spin;
-    if (settle(b, l)) {
-        Course course = resume(b, l);
-        work(b, l, course, spin);
+    if (settle(b, l, [&](u32 queue) { return handle_some(b, l, queue); })) {
+        work(b, l, spin);
+        end_warp(b, l);
     }
     if (is_first(live_lanes())) part(b);
 }
@@ -80,9 +80,10 @@ extern "C" __device__ __noinline__ void resident_panic(const u8* text, u32 lengt
         end_lane(b, l);
         asm volatile("exit;");
     }
-    if (l.last.op) flush(b, l, false);
-    fail(b, l, FAULT_PANIC, text, length);
-    keep_done(l);
+    Lane& of = known(b.workers[l.warp].lanes[l.current]);
+    const u32 bytes = length < MAX_FAULT_TEXT ? length : MAX_FAULT_TEXT;
+    copy(of.rest->room + MAX_PAYLOAD, text, bytes);
+    note_failed(b.workers[l.warp], of, FAULT_PANIC, bytes);
     end_lane(b, l);
     asm volatile("exit;");
 }

@@ -16,11 +16,11 @@ struct alignas(16) Chunk { u64 lo, hi; };
 // SYNC slot-ready: pairs with `store_chunk` of the other side.
 ENGINE_FN Chunk load_chunk(const Chunk* from) {
     Chunk c;
-    asm volatile("{ .reg .b128 t; ld.relaxed.sys.global.b128 t, [%2]; mov.b128 {%0, %1}, t; }" : "=l"(c.lo), "=l"(c.hi) : "l"(from) : "memory");
+    asm volatile("{ .reg .b128 t; ld.relaxed.sys.global.b128 t, [%2]; mov.b128 {%0, %1}, t; }" : "=l"(c.lo), "=l"(c.hi) : "l"(from));
     return c;
 }
 ENGINE_FN void store_chunk(Chunk* to, Chunk c) {
-    asm volatile("{ .reg .b128 t; mov.b128 t, {%1, %2}; st.relaxed.sys.global.b128 [%0], t; }" ::"l"(to), "l"(c.lo), "l"(c.hi) : "memory");
+    asm volatile("{ .reg .b128 t; mov.b128 t, {%1, %2}; st.relaxed.sys.global.b128 [%0], t; }" ::"l"(to), "l"(c.lo), "l"(c.hi));
 }
 
 // Words in the region. `take` orders what follows after the load. `publish` is relaxed here: what it gives away are slots whose
@@ -33,29 +33,29 @@ template <class T> ENGINE_FN void publish_last(T* word, T value) { __nv_atomic_s
 
 // Words in the block's shared memory. Addressed as shared memory, since an access that could go anywhere costs more.
 ENGINE_FN u32 shared(const void* p) { return (u32)__cvta_generic_to_shared(p); }
-ENGINE_FN u32 peek(const u32* word) { u32 v; asm volatile("ld.relaxed.cta.shared.u32 %0, [%1];" : "=r"(v) : "r"(shared(word)) : "memory"); return v; }
-ENGINE_FN u64 peek(const u64* word) { u64 v; asm volatile("ld.relaxed.cta.shared.u64 %0, [%1];" : "=l"(v) : "r"(shared(word)) : "memory"); return v; }
+ENGINE_FN u32 peek(const u32* word) { u32 v; asm volatile("ld.relaxed.cta.shared.u32 %0, [%1];" : "=r"(v) : "r"(shared(word))); return v; }
+ENGINE_FN u64 peek(const u64* word) { u64 v; asm volatile("ld.relaxed.cta.shared.u64 %0, [%1];" : "=l"(v) : "r"(shared(word))); return v; }
 ENGINE_FN u32 receive(const u32* word) { u32 v; asm volatile("ld.acquire.cta.shared.u32 %0, [%1];" : "=r"(v) : "r"(shared(word)) : "memory"); return v; }
 ENGINE_FN u64 receive(const u64* word) { u64 v; asm volatile("ld.acquire.cta.shared.u64 %0, [%1];" : "=l"(v) : "r"(shared(word)) : "memory"); return v; }
 ENGINE_FN void pass(u32* word, u32 v) { asm volatile("st.release.cta.shared.u32 [%0], %1;" ::"r"(shared(word)), "r"(v) : "memory"); }
 ENGINE_FN void pass(u64* word, u64 v) { asm volatile("st.release.cta.shared.u64 [%0], %1;" ::"r"(shared(word)), "l"(v) : "memory"); }
-ENGINE_FN void note(u32* word, u32 v) { asm volatile("st.relaxed.cta.shared.u32 [%0], %1;" ::"r"(shared(word)), "r"(v) : "memory"); }
-ENGINE_FN void note(u64* word, u64 v) { asm volatile("st.relaxed.cta.shared.u64 [%0], %1;" ::"r"(shared(word)), "l"(v) : "memory"); }
+ENGINE_FN void note(u32* word, u32 v) { asm volatile("st.relaxed.cta.shared.u32 [%0], %1;" ::"r"(shared(word)), "r"(v)); }
+ENGINE_FN void note(u64* word, u64 v) { asm volatile("st.relaxed.cta.shared.u64 [%0], %1;" ::"r"(shared(word)), "l"(v)); }
 
 // A staged chunk: like a chunk in a ring, one access of 16 aligned bytes, and its tag says whether it is there.
 ENGINE_FN Chunk load_staged(const Chunk* from) {
     Chunk c;
-    asm volatile("ld.volatile.shared.v2.u64 {%0, %1}, [%2];" : "=l"(c.lo), "=l"(c.hi) : "r"(shared(from)) : "memory");
+    asm volatile("ld.volatile.shared.v2.u64 {%0, %1}, [%2];" : "=l"(c.lo), "=l"(c.hi) : "r"(shared(from)));
     return c;
 }
 ENGINE_FN void store_staged(Chunk* to, Chunk c) {
-    asm volatile("st.volatile.shared.v2.u64 [%0], {%1, %2};" ::"r"(shared(to)), "l"(c.lo), "l"(c.hi) : "memory");
+    asm volatile("st.volatile.shared.v2.u64 [%0], {%1, %2};" ::"r"(shared(to)), "l"(c.lo), "l"(c.hi));
 }
 
 // Words that several lanes of a shard change. What was there before.
 ENGINE_FN u32 bump_in_order(u32* word, u32 n) { u32 v; asm volatile("atom.acq_rel.cta.shared.add.u32 %0, [%1], %2;" : "=r"(v) : "r"(shared(word)), "r"(n) : "memory"); return v; }
-ENGINE_FN u32 bump(u32* word, u32 n) { u32 v; asm volatile("atom.relaxed.cta.shared.add.u32 %0, [%1], %2;" : "=r"(v) : "r"(shared(word)), "r"(n) : "memory"); return v; }
-ENGINE_FN u64 bump(u64* word, u64 n) { u64 v; asm volatile("atom.relaxed.cta.shared.add.u64 %0, [%1], %2;" : "=l"(v) : "r"(shared(word)), "l"(n) : "memory"); return v; }
+ENGINE_FN u32 bump(u32* word, u32 n) { u32 v; asm volatile("atom.relaxed.cta.shared.add.u32 %0, [%1], %2;" : "=r"(v) : "r"(shared(word)), "r"(n)); return v; }
+ENGINE_FN u64 bump(u64* word, u64 n) { u64 v; asm volatile("atom.relaxed.cta.shared.add.u64 %0, [%1], %2;" : "=l"(v) : "r"(shared(word)), "l"(n)); return v; }
 // Gives away what has been received: its words were used, so nothing written there later can reach those loads.
 ENGINE_FN void give_back(u64* word, u64 v) { note(word, v); }
 // Whether the word was as expected; then it is what it is to become.
@@ -76,11 +76,13 @@ template <class F> ENGINE_FN bool if_free(u32* lock, F what) {
 template <class T> ENGINE_FN T look(const T* word) { return __nv_atomic_load_n(const_cast<T*>(word), __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_BLOCK); }
 template <class T> ENGINE_FN void put(T* word, T value) { __nv_atomic_store_n(word, value, __NV_ATOMIC_RELEASE, __NV_THREAD_SCOPE_BLOCK); }
 
-// What a next launch resumes from, in device memory.
-ENGINE_FN void keep_word(u64* to, u64 v) { asm volatile("st.volatile.global.u64 [%0], %1;" ::"l"(to), "l"(v) : "memory"); }
-ENGINE_FN void count_up(u64* to, u64 n) { asm volatile("red.relaxed.gpu.global.add.u64 [%0], %1;" ::"l"(to), "l"(n) : "memory"); }
-ENGINE_FN void raise_kept(u64* to, u64 v) { asm volatile("red.relaxed.gpu.global.max.u64 [%0], %1;" ::"l"(to), "l"(v) : "memory"); }
-ENGINE_FN void keep(Chunk* to, Chunk c) { asm volatile("st.volatile.global.v2.u64 [%0], {%1, %2};" ::"l"(to), "l"(c.lo), "l"(c.hi) : "memory"); }
+// What a next launch resumes from, in device memory. The compiler keeps the order of these among each other; `commit_by` is behind all that is
+// written ahead of it, and ahead of all behind it.
+ENGINE_FN void keep_word(u64* to, u64 v) { asm volatile("st.volatile.global.u64 [%0], %1;" ::"l"(to), "l"(v)); }
+ENGINE_FN void commit_by(u64* to, u64 first, u64 second) { asm volatile("st.volatile.global.v2.u64 [%0], {%1, %2};" ::"l"(to), "l"(first), "l"(second) : "memory"); }
+ENGINE_FN void count_up(u64* to, u64 n) { asm volatile("red.relaxed.gpu.global.add.u64 [%0], %1;" ::"l"(to), "l"(n)); }
+ENGINE_FN void raise_kept(u64* to, u64 v) { asm volatile("red.relaxed.gpu.global.max.u64 [%0], %1;" ::"l"(to), "l"(v)); }
+ENGINE_FN void keep(Chunk* to, Chunk c) { asm volatile("st.volatile.global.v2.u64 [%0], {%1, %2};" ::"l"(to), "l"(c.lo), "l"(c.hi)); }
 
 // Has memory fetched without waiting for it.
 ENGINE_FN void touch(const u8* memory) { asm volatile("prefetch.global.L1 [%0];" ::"l"(memory)); }
@@ -103,25 +105,7 @@ template <class T> ENGINE_FN T from_lane(T value, u32 lane) { return __shfl_sync
 ENGINE_FN u32 live_lanes() { return which_lanes(true); }
 ENGINE_FN bool any_lane(bool yes) { return which_lanes(yes) != 0; }
 ENGINE_FN u32 most_of_lanes(u32 value) { return __reduce_max_sync(~0u, value); }
-ENGINE_FN u32 any_bits(u32 bits) { return __reduce_or_sync(~0u, bits); }
-// Of these lanes: all that have not ended, or this one alone, which asks nobody.
-ENGINE_FN bool are_many(u32 lanes) { return lanes & (lanes - 1); }
-ENGINE_FN u32 which_of(u32 lanes, bool yes) { return are_many(lanes) ? __ballot_sync(lanes, yes) : yes ? lanes : 0; }
-ENGINE_FN u32 same_of(u32 lanes, u32 value) { return are_many(lanes) ? __match_any_sync(lanes, value) : lanes; }
-ENGINE_FN u32 sum_of(u32 lanes, u32 value) { return are_many(lanes) ? __reduce_add_sync(lanes, value) : value; }
-ENGINE_FN u32 sum_ahead_of(u32 lanes, u32 value) {
-    u32 ahead = 0;
-    for (u32 rest = lanes & ((1u << (threadIdx.x % LANES)) - 1); are_many(lanes) && __any_sync(lanes, rest != 0);) {
-        // A step for each lane, of which there are few with anything.
-        const u32 from = rest ? 31 - __clz((int)rest) : threadIdx.x % LANES;
-        const u32 there = __shfl_sync(lanes, value, (int)from);
-        if (rest) ahead += there;
-        rest &= ~(rest ? 1u << from : 0u);
-    }
-    return ahead;
-}
-ENGINE_FN void sync_of(u32 lanes) { if (are_many(lanes)) __syncwarp(lanes); }
-template <class T> ENGINE_FN T from_lane_of(u32 lanes, T value, u32 lane) { return are_many(lanes) ? __shfl_sync(lanes, value, (int)lane) : value; }
+ENGINE_FN u32 sum_of_lanes(u32 value) { return __reduce_add_sync(~0u, value); }
 // The largest, of all lanes.
 ENGINE_FN u64 latest_of_lanes(u64 value) {
     const u32 above = __reduce_max_sync(~0u, (u32)(value >> 32));
@@ -146,7 +130,7 @@ ENGINE_FN u64 look_at_tail(const u64* tail) { return look_for_room(tail); }
 ENGINE_FN void give_room(u64* head, u64 v) { __nv_atomic_store_n(head, v, __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_DEVICE); }
 
 // Gives out `n` slots of a ring that several warps write; the first of them. Relaxed: whoever has a ticket looks for room itself.
-ENGINE_FN u64 take_ticket(u64* tail, u64 n) { return __nv_atomic_fetch_add(tail, n, __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_DEVICE); }
+ENGINE_FN u64 take_ticket(u64* tail, u64 n) { u64 v; asm volatile("atom.relaxed.gpu.global.add.u64 %0, [%1], %2;" : "=l"(v) : "l"(tail), "l"(n)); return v; }
 
 // Adds across the device; what was there.
 ENGINE_FN u64 add(u64* word, u64 n) { return __nv_atomic_fetch_add(word, n, __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_DEVICE); }

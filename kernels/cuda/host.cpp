@@ -85,9 +85,9 @@ void work_until_leaving(HostBlock& b, u32 warp) {
     current = &b;
     const auto lane = std::make_unique<Lane>();
     enter_lane(b, *lane, warp);
-    if (settle(b, *lane)) {
-        Course course = resume(b, *lane);
-        work(b, *lane, course, until_told);
+    if (settle(b, *lane, [&](u32 queue) { return handle_some(b, *lane, queue); })) {
+        work(b, *lane, until_told);
+        end_warp(b, *lane);
     }
     part(b);
 }
@@ -104,16 +104,16 @@ void poll_and_work_until_leaving(Block& b) {
     fused = &beside;
     const auto lane = std::make_unique<Lane>();
     enter_lane(b, *lane, 0);
-    if (settle(b, *lane)) {
-        Course course = resume(b, *lane);
+    if (settle(b, *lane, [&](u32 queue) { return handle_some(b, *lane, queue); })) {
         for (u32 turn = 0; !beside.poller.leaving; ++turn) {
             const bool any = poll_and_deliver(b, beside, look || turn % LOOK_EVERY == 0);
             const u64 rounds = b.workers[0].rounds;
-            work(b, *lane, course, not_at_all);
+            work(b, *lane, not_at_all);
             look = !any && rounds == b.workers[0].rounds;
             if (look) idle.wait();
             else idle.reset();
         }
+        end_warp(b, *lane);
     }
     part(b);
     fused = nullptr;

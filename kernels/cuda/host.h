@@ -82,6 +82,7 @@ inline void keep_word(u64* to, u64 v) {
     note(to, v);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
+inline void commit_by(u64* to, u64 first, u64 second) { keep((Chunk*)to, {first, second}); }
 inline void count_up(u64* to, u64 n) { bump(to, n); }
 
 inline void count_from(u64* count, u64 value) { *count = value; }
@@ -96,16 +97,10 @@ template <class T> T from_lane(T value, u32) { return value; }
 inline u32 live_lanes() { return 1; }
 inline bool any_lane(bool yes) { return yes; }
 inline u32 most_of_lanes(u32 value) { return value; }
-inline u32 any_bits(u32 bits) { return bits; }
+inline u32 sum_of_lanes(u32 value) { return value; }
 inline u32 same_lanes(u32) { return 1; }
-inline u32 which_of(u32, bool yes) { return yes; }
-inline u32 same_of(u32, u32) { return 1; }
-inline u32 sum_of(u32, u32 value) { return value; }
-inline u32 sum_ahead_of(u32, u32) { return 0; }
 inline void set_bit(u32* bits, u64 at) { bits[at / 32] |= 1u << at % 32; }
 inline bool get_bit(const u32* bits, u64 at) { return bits[at / 32] >> at % 32 & 1; }
-inline void sync_of(u32) {}
-template <class T> T from_lane_of(u32, T value, u32) { return value; }
 inline u64 latest_of_lanes(u64 value) { return value; }
 inline void sync_lanes() {}
 inline u32 lanes_below(u32 = 0) { return 0; }

@@ -16,7 +16,8 @@ constexpr u32 OPEN = 1u << 31;
 // J-4: whether a part of memory is of the state or of the message.
 ENGINE_FN bool is_seen(const Block& b, const Lane& l, u64 at, u64 bytes) {
     const auto is_within = [&](const u8* whole, u64 size) { return at - (u64)whole <= size && bytes <= size - (at - (u64)whole); };
-    return bytes == 0 || is_within(b.arena + l.row->state_offset, l.row->state_bytes) || is_within(l.payload, l.head.length);
+    const Lane& of = b.workers[l.warp].lanes[l.current];
+    return bytes == 0 || is_within(l.state, l.state_bytes) || is_within(of.payload, of.head.length);
 }
 
 // J-3: the first one's text is kept.
@@ -72,7 +73,7 @@ ENGINE_FN u32 run_job(Block& b, Lane& l, Work work, const RawJob& job) {
     if (!is_seen(b, l, job.items, job.item_bytes) || !is_seen(b, l, job.shared, job.shared_bytes)) return JOB_OUTSIDE;
     if (!l.leads) return work(l.rest->room, 0, count, 0, 1, text);
     Job& j = b.workers[l.warp].job;
-    const bool open = b.warps > 1 && b.width[l.row->kind] == WIDTH_BLOCK;
+    const bool open = b.warps > 1 && b.width[l.kind] == WIDTH_BLOCK;
     // As many turns for each warp as level out that one comes late.
     const u64 share = open ? (count / (2 * b.warps) + LANES - 1) / LANES * LANES : count;
     j.work = work;

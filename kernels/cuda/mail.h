@@ -7,26 +7,20 @@
 //   MB-2 (room)    No slot is written before the frame that was in it is handled.
 //   MB-3 (no wait) Nobody waits with a ticket in hand, and a handler does not wait for another one. A frame whose slot is not free yet goes to
 //                  its warp's outbox with its ticket, and is written later, by somebody who runs no handler: so two warps that fill each
-//                  other's inboxes both go on. Room in the outbox is made sure of ahead of the ticket. A warp whose outbox is half full takes
-//                  nothing from the host, and lets no more messages send side by side than it has room for, by what their like have sent.
-//   MB-4 (loss)    After a loss each mailbox is mended, before any shard runs: what stands in an outbox is written, where it can be, and what
-//                  was given out and is nowhere is made void. It is known of what a message sends at its end, if that is all that was seen
-//                  of it, whether it was sent.
+//                  other's inboxes both go on. Room in the outbox for all that a batch sends is made sure of ahead of its tickets; a batch
+//                  that finds too little is begun anew with fewer frames. A warp whose outbox is half full takes nothing from the host.
+//   MB-4 (loss)    After a loss each mailbox is mended, before any shard runs: what a batch that was committed has sent is there or is
+//                  written, from the warp's log; what stands in an outbox is written, where it can be; and what was given out and is nowhere
+//                  is made void.
 #pragma once
-#include "answer.h"
+#include "log.h"
 
 ENGINE_FN Mailbox& mailbox(const Mail& m, u32 at) { return *(Mailbox*)(m.base + at * m.bytes); }
 ENGINE_FN Chunk* inbox(const Mail& m, u32 at) { return (Chunk*)(&mailbox(m, at) + 1); }
 ENGINE_FN Chunk* outbox(const Mail& m, u32 at) { return inbox(m, at) + (CHUNKS << m.inbox_log2); }
 ENGINE_FN LateFrame& late_of(const Mail& m, u32 at, u64 index) { return ((LateFrame*)(outbox(m, at) + (CHUNKS << m.outbox_log2)))[index & ((1ull << m.outbox_log2) - 1)]; }
-ENGINE_FN Chunk* slot(Chunk* ring, u32 log2, u64 index) { return ring + (index & ((1ull << log2) - 1)) * CHUNKS; }
 ENGINE_FN Mail mail_of(const EngineParams& p, u32 shards) { return {(u8*)p.mailboxes, p.mailbox_bytes, shards, p.warps, p.inbox_log2, p.outbox_log2}; }
-// A warp's mailbox among all, and that of a row.
-ENGINE_FN u32 mailbox_of_warp(const Mail& m, u32 shard, u32 warp) { return shard * m.warps + warp; }
-ENGINE_FN u32 mailbox_of(const Mail& m, u32 shard, u32 row) { return mailbox_of_warp(m, shard, row & (m.warps - 1)); }
 
-ENGINE_FN u32 length_of(Chunk c1) { return high(c1.hi) & 0xffff; }
-ENGINE_FN u32 op_of(Chunk c3) { return high(c3.hi) & 0xffff; }
 ENGINE_FN Chunk as_void(Chunk c3) { return {c3.lo, (c3.hi & ~(0xffffull << 32)) | (u64)OP_VOID << 32}; }
 
 // ---- sending ---------------------------------------------------------------------------------------------------------
@@ -55,131 +49,55 @@ ENGINE_CALL bool wait_for_outbox(Block& b, Worker& w, u32 slots) {
     return true;
 }
 
-// Writes a frame to `ring` at `at`; `message` is an index and a tag above it. Whose shard it is for is asked in an outbox, by cuts.
-ENGINE_FN void write_frame(Chunk* ring, u32 log2, u64 at, u32 op, u32 message, u32 row, u32 generation, u64 hlc, const u32* words, u32 bytes, u32 shard) {
-    write_first(slot(ring, log2, at), lap(at, log2), op, message & 0xffff, row, generation, message >> 16, hlc, words, bytes, shard);
-    for (u32 k = 1; k < slots_for(bytes); ++k) write_more(slot(ring, log2, at + k), lap(at + k, log2), k, words);
-}
-
-// Lanes of a warp that send, or one alone, which asks nobody.
-struct Together {
-    u32 lanes;
-    ENGINE_FN bool any(bool yes) const { return which(yes) != 0; }
-    ENGINE_FN u32 which(bool yes) const { return which_of(lanes, yes); }
-    ENGINE_FN u32 same(u32 value) const { return same_of(lanes, value); }
-    template <class T> ENGINE_FN T from(T value, u32 lane) const { return from_lane_of(lanes, value, lane); }
-    ENGINE_FN u32 sum(u32 value) const { return sum_of(lanes, value); }
-    ENGINE_FN u32 sum_ahead(u32 value) const { return sum_ahead_of(lanes, value); }
-    ENGINE_FN bool is_first() const { return lane() == first_one(lanes); }
-    ENGINE_FN void sync() const { sync_of(lanes); }
-};
-struct Alone {
-    ENGINE_FN bool any(bool yes) const { return yes; }
-    ENGINE_FN u32 which(bool yes) const { return yes; }
-    ENGINE_FN u32 same(u32) const { return 1u << lane(); }
-    template <class T> ENGINE_FN T from(T value, u32) const { return value; }
-    ENGINE_FN u32 sum(u32 value) const { return value; }
-    ENGINE_FN u32 sum_ahead(u32) const { return 0; }
-    ENGINE_FN bool is_first() const { return true; }
-    ENGINE_FN void sync() const {}
-};
-
-// Puts a frame of each of these lanes that has one into the outbox, for which there is room.
-template <class Lanes> ENGINE_CALL void put_late(Block& b, Lane& l, const Lanes& lanes, bool mine, const Sending& f, const u32* words, u64 stamp, u32 to, u64 ticket) {
-    known(b), known(l);
-    const Mail& m = b.mail;
-    Worker& w = b.workers[l.warp];
-    const u32 own = mailbox_of_warp(m, b.shard, l.warp), slots = mine ? slots_for(f.bytes) : 0;
-    const u64 tail = peek(&w.outbox_tail), at = tail + lanes.sum_ahead(slots);
-    const u32 all = lanes.sum(slots);
-    if (mine) {
-        write_frame(outbox(m, own), m.outbox_log2, at, f.op, f.message, f.row, f.generation, stamp, words, f.bytes, f.to);
-        for (u32 k = 1; k < slots; ++k) keep((Chunk*)&late_of(m, own, at + k), {0, 0});
-        keep((Chunk*)&late_of(m, own, at), {ticket, pair(to, slots)});
-    }
-    lanes.sync();
-    if (lanes.is_first()) {
-        keep_word(&b.saved->outbox_tails[l.warp], tail + all);
-        // SYNC late: pairs with who delivers.
-        pass(&w.outbox_tail, tail + all);
-    }
-    lanes.sync();
-}
-
-// Sends a frame of each of these lanes that has one. One that `commits` is the last of a message that is done otherwise: a launch that is
-// lost then finds out whether it was sent. Under the outbox's lock, or by all lanes of a warp.
-template <class Lanes> ENGINE_FN void send_frames(Block& b, Lane& l, const Lanes& lanes, bool mine, const Sending& f, const u32* words, bool commits) {
-    const Mail& m = b.mail;
-    const u32 to = mailbox_of(m, f.to, f.row), slots = slots_for(f.bytes);
-    if (!outbox_has_room(b, b.workers[l.warp], lanes.sum(mine ? slots : 0)) && !lanes.any(wait_for_outbox(b, b.workers[l.warp], lanes.sum(mine ? slots : 0)))) {
-        if (mine) l.ctx.fault = FAULT_OUTBOX;
-        return;
-    }
-    u64 stamp = 0;
-    if (mine) {
-        commits = commits && !l.seen;
-        if (!commits) mark_seen(l);
-        l.slots += slots;
-        stamp = next_stamp(l);
-    }
-    // Those of one slot for the same inbox take one ticket.
-    const u32 group = lanes.same(!mine ? ~0u : slots == 1 ? to : ~1u - lane()), leader = first_one(group);
+// Slots of an inbox, of those lanes that have a frame for one: tickets for all at once, in the order of the lanes. `late` if they are not
+// free yet.
+struct Ticket { u64 first; bool late; };
+template <class Group> ENGINE_FN Ticket take_tickets(const Mail& m, bool mine, u32 to, u32 slots) {
+    // Those for the same inbox take one.
+    const u32 group = Group::same(mine ? to : ~0u), leader = first_one(group);
+    const Share share = share_of<Group>(group, slots);
     u64 first = 0, head = 0;
-    if (mine && lane() == leader) {
-        first = take_ticket(&mailbox(m, to).tail, ones(group) * slots);
+    if (mine && Group::lane() == leader) {
+        first = take_ticket(&mailbox(m, to).tail, share.all);
         // SYNC inbox-room: pairs with the receiver's store in `tell_inbox_head`.
         head = look_for_room(&mailbox(m, to).head);
     }
-    const u64 ticket = lanes.from(first, leader) + ones(group & lanes_below());
-    head = lanes.from(head, leader);
-    const bool late = mine && ticket + slots - head > 1ull << m.inbox_log2;
-    if (mine && commits) keep((Chunk*)l.saved + 3, {l.id + 1, ticket | (u64)to << TICKET_BITS});
-    if (mine && !late) {
-        for (u32 k = 0; k < slots; ++k) mail_is_written(slot(inbox(m, to), m.inbox_log2, ticket + k));
-        write_frame(inbox(m, to), m.inbox_log2, ticket, f.op, f.message, f.row, f.generation, stamp, words, f.bytes, f.to);
+    const u64 ticket = Group::from(first, leader) + share.ahead;
+    head = Group::from(head, leader);
+    return {ticket, mine && ticket + slots - head > 1ull << m.inbox_log2};
+}
+
+// Puts frames that are late into the outbox, of those lanes that have one; there is room for them. `write` writes one to where it is told.
+template <class Group, class Write> ENGINE_FN void put_late(Block& b, Worker& w, u32 own, bool mine, u32 to, u64 ticket, u32 slots, Write write) {
+    const Mail& m = b.mail;
+    const u64 tail = peek(&w.outbox_tail);
+    const u32 all = Group::which(mine);
+    const Share share = share_of<Group>(all, slots);
+    const u64 at = tail + share.ahead;
+    if (mine) {
+        for (u32 k = 0; k < slots; ++k) write(k, slot(outbox(m, own), m.outbox_log2, at + k), lap(at + k, m.outbox_log2));
+        for (u32 k = 1; k < slots; ++k) keep((Chunk*)&late_of(m, own, at + k), {0, 0});
+        keep((Chunk*)&late_of(m, own, at), {ticket, pair(to, slots)});
     }
-    if (lanes.any(late)) put_late(b, l, lanes, late, f, words, stamp, to, ticket);
+    Group::sync();
+    if (Group::is_first(Group::live())) {
+        keep_word(&b.saved->outbox_tails[own % m.warps], tail + share.all);
+        // SYNC late: pairs with who delivers.
+        pass(&w.outbox_tail, tail + share.all);
+    }
+    Group::sync();
 }
 
-// Sends what lanes hold back, each in the order in which it has sent it; behind one that has found no room, nothing. With `done` their messages
-// are done otherwise.
-template <class Lanes> ENGINE_FN void send_held(Block& b, Lane& l, const Lanes& lanes, bool done) {
-    const Held* const held = l.rest->held;
-    const auto goes_on = [&] { return l.ctx.fault != FAULT_OUTBOX; };
-    for (u32 i = 0; lanes.any(i < l.held); ++i) send_frames(b, l, lanes, i < l.held && goes_on(), held[i].head, (const u32*)held[i].payload, false);
-    l.held = 0;
-    send_frames(b, l, lanes, l.last.op != 0 && goes_on(), l.last, (const u32*)l.outgoing, done && !l.ctx.fault && !l.ctx.ended);
-    l.last.op = 0;
-}
-// One lane by itself, in the middle of its handler or behind it. Others of its warp may be about to do the same.
-ENGINE_CALL void flush(Block& b, Lane& l, bool done) {
-    known(b), known(l);
-    for (bool sent = false; !sent;) sent = if_free(&b.workers[l.warp].outbox_lock, [&] { send_held(b, l, Alone{}, done); });
-}
-// All lanes of a warp that have not ended call this together: what a lane holds back goes beside what the others do, and nobody waits for the
-// tickets of each one after another.
-ENGINE_CALL void flush_together(Block& b, Lane& l) {
-    known(b), known(l);
-    send_held(b, l, Together{live_lanes()}, true);
-}
-
-// What was sent last is not any more.
-ENGINE_FN void put_aside(Block& b, Lane& l) {
-    if (l.last.bytes > INLINE_BYTES || l.held == HELD_FRAMES) { flush(b, l, false); return; }
-    Held& held = l.rest->held[l.held++];
-    held.head = l.last;
-    for (u32 i = 0; i < 2; ++i) held.payload[i] = ((const Chunk*)l.short_outgoing)[i];
-}
-
-// Room for `bytes` bytes in `l.outgoing` for the actor in `row` of the shard `to`: it is sent when its message is done, or has sent more
-// than can be held. Nothing but one thing at the end is seen of most messages, then, so they can be handled anew by a next launch. And what the
-// lanes of a warp send goes together. False if no actor of this system has such an address: a dead letter.
-ENGINE_FN bool hold_back(Block& b, Lane& l, u32 op, u32 to, u32 row, u32 generation, u32 message, u32 bytes) {
-    if (to >= b.mail.shards || generation == 0) { count_refused(b); return false; }
-    if (l.last.op) put_aside(b, l);
-    l.last = {op, to, row, generation, message, bytes};
-    l.outgoing = outgoing_for(l, bytes);
-    return true;
+// Sends frames that have their tickets, of those lanes that have one. `write` writes slot `k` of it to where it is told, with that tag.
+template <class Group, class Write> ENGINE_FN void send_mail(Block& b, Worker& w, u32 warp, bool mine, u32 to, const Ticket& t, u32 slots, Write write) {
+    const Mail& m = b.mail;
+    if (mine && !t.late)
+        for (u32 k = 0; k < slots; ++k) {
+            Chunk* const at = slot(inbox(m, to), m.inbox_log2, t.first + k);
+            mail_is_written(at);
+            write(k, at, lap(t.first + k, m.inbox_log2));
+        }
+    if (rare(Group::any(t.late))) put_late<Group>(b, w, mailbox_of_warp(m, b.shard, warp), t.late, to, t.first, slots, write);
 }
 
 // A handler's `ctx.send`, and with `reply` its `ctx.ask`.
@@ -188,29 +106,18 @@ ENGINE_FN void send_message(Block& b, Lane& l, const RawAddress& to, u32 message
     // An actor that has failed sends nothing more.
     if (l.ctx.fault) return;
     if (bytes > MAX_PAYLOAD - ahead) { l.ctx.fault = FAULT_EMIT; return; }
-    // What is stamped comes behind what this handler has received.
-    if (l.ctx.hlc > l.hlc) l.hlc = l.ctx.hlc;
-    if (to.system != b.system) { count_refused(b); return; }
-    if (!hold_back(b, l, reply ? OP_ASK : OP_TELL, to.shard, to.row, to.generation, message, ahead + bytes)) return;
-    if (reply) *(ReplyTo*)l.outgoing = *reply;
-    copy(l.outgoing + ahead, payload, bytes);
+    // No actor of this system has such an address: a dead letter.
+    if (to.system != b.system || to.shard >= b.mail.shards || to.generation == 0) { ++l.refused; return; }
+    const u32 inbox = mailbox_of(b.mail, to.shard, to.row);
+    hold(b, l, reply ? OP_ASK : OP_TELL, inbox, to.row, to.generation, message >> 16, message & 0xffff, ahead + bytes, reply, payload);
 }
 
-// Which entry of `fan_out` a message has.
-ENGINE_FN u32& fan_out(Block& b, u32 kind, u32 message) { return b.fan_out[(kind * 37 + message) % FAN_OUTS]; }
-
-// What `l` has sent is what others of its kind may.
-ENGINE_FN void learn(Block& b, const Lane& l, u32 kind) {
-    u32& known = fan_out(b, kind, l.head.message);
-    if (peek(&known) < l.slots + 1) note(&known, l.slots + 1);
-}
-
-// How many messages may be handled side by side, of which one sends `slots` slots at most, so that the outbox holds what all do, if no
-// inbox has room.
-ENGINE_FN u32 side_by_side(const Block& b, const Worker& w, u32 slots) {
-    const u64 room = outbox_room(b), taken = peek(&w.outbox_tail) - peek(&w.outbox_head);
-    // 32 bits: a division of 64 is a call of seventy instructions, for every batch.
-    return taken < room ? (u32)(room - taken) / slots : 0;
+// The reply of a message that another actor has asked.
+ENGINE_FN void reply_to_actor(Block& b, Lane& l, const u8* request, const u8* reply, u32 bytes) {
+    const ReplyTo to = *(const ReplyTo*)request;
+    if (to.shard >= b.mail.shards || to.generation == 0) { ++l.refused; return; }
+    const u32 inbox = mailbox_of(b.mail, to.shard, to.row);
+    hold(b, l, OP_TELL, inbox, to.row, to.generation, to.message >> 16, to.message & 0xffff, bytes, nullptr, reply);
 }
 
 // The outbox is as full as it may be before the host has to wait.
@@ -244,7 +151,7 @@ ENGINE_FN bool deliver(const Mail& m, u32 own, u64 at, const LateFrame& late) {
         Chunk* const from = slot(outbox(m, own), m.outbox_log2, at + k);
         Chunk* const to = slot(inbox(m, late.inbox), m.inbox_log2, late.ticket + k);
         mail_is_written(to);
-        for (u32 i = 0; i < CHUNKS; ++i) store_chunk(to + i, with_tag(load_chunk(from + i), lap(late.ticket + k, m.inbox_log2)));
+        copy_slot(to, lap(late.ticket + k, m.inbox_log2), from);
     }
     return true;
 }
@@ -292,11 +199,9 @@ ENGINE_FN bool deliver_some(Block& b, u32 warp, u64& scan) {
 
 ENGINE_FN void enter_mail(Block& b, const EngineParams& p, u32 shards) {
     b.mail = mail_of(p, shards);
-    for (u32 i = 0; i < FAN_OUTS; ++i) b.fan_out[i] = 0;
     for (u32 w = 0; w < b.warps; ++w) {
         b.workers[w].outbox_head = b.saved->outbox_heads[w];
         b.workers[w].outbox_tail = b.saved->outbox_tails[w];
-        b.workers[w].outbox_lock = 0;
     }
 }
 
@@ -332,26 +237,7 @@ ENGINE_FN u64 head_of(const EngineParams& p, u32 at) { return shards_of(p)[at / 
 // Who does a step of mending, and of how many.
 struct Hand { u32 index, count; };
 
-// MB-4, first: what a message was about to send when all else was done, was it sent? It is whole in the inbox, or handled, or in the outbox;
-// then its message is done.
-ENGINE_FN void mend_lane(const EngineParams& p, u32 shard, u32 lane) {
-    const Mail m = mail_of(p, ((const RegionHeader*)p.region)->shards);
-    LaneState& s = ((LaneState*)p.lanes)[(u64)shard * WORK_LANES + lane];
-    if (!(s.at & HANDLING) || s.sending != (s.at & ~HANDLING) + 1 || s.ticket == SENT) return;
-    const u64 ticket = s.ticket & ((1ull << TICKET_BITS) - 1);
-    const u32 to = (u32)(s.ticket >> TICKET_BITS), warp = lane / LANES, own = mailbox_of_warp(m, shard, warp);
-    const ShardState& of = shards_of(p)[shard];
-    bool sent = head_of(p, to) > ticket || frame_at(inbox(m, to), m.inbox_log2, ticket, ticket + MAX_FRAME_SLOTS) != 0;
-    for (u64 at = of.outbox_heads[warp]; !sent && at != of.outbox_tails[warp]; ++at) {
-        const LateFrame& late = late_of(m, own, at);
-        sent = late.slots && late.inbox == to && late.ticket == ticket;
-    }
-    // In this order: whoever mends once more has the same answer.
-    if (!sent) keep_word(&s.sending, 0);
-    keep_word(&s.ticket, SENT);
-}
-
-// MB-4, then: what is late is written, as far as there is room.
+// MB-4: what is late is written, as far as there is room.
 ENGINE_FN void mend_outbox(const EngineParams& p, u32 own) {
     const Mail m = mail_of(p, ((const RegionHeader*)p.region)->shards);
     const ShardState& s = shards_of(p)[own / p.warps];
@@ -411,25 +297,4 @@ ENGINE_FN void mend_inbox(const EngineParams& p, u32 own) {
         }
         at += slots ? slots : 1;
     }
-}
-
-// All of it, by threads of one block; `sync` has them wait for each other.
-template <class Sync> ENGINE_FN void mend(const EngineParams& p, Hand hand, Sync sync) {
-    const u32 shards = ((const RegionHeader*)p.region)->shards, boxes = shards * p.warps;
-    const Mail m = mail_of(p, shards);
-    for (u32 i = hand.index; i < shards * WORK_LANES; i += hand.count) mend_lane(p, i / WORK_LANES, i % WORK_LANES);
-    for (u32 i = hand.index; i < boxes; i += hand.count) {
-        publish(&mailbox(m, i).head, head_of(p, i));
-        mailbox(m, i).mark = marks_for(p, i);
-    }
-    sync();
-    if (hand.index == 0) place_marks(m, boxes);
-    for (u32 i = hand.index; i < boxes; i += hand.count) mend_outbox(p, i);
-    sync();
-    for (u32 i = hand.index; i < boxes; i += hand.count)
-        for (u64 word = 0; word < marks_for(p, i) / 32; ++word) ((u32*)p.marks)[mailbox(m, i).mark / 32 + word] = 0;
-    sync();
-    for (u32 i = hand.index; i < boxes; i += hand.count) mark_late(p, i);
-    sync();
-    for (u32 i = hand.index; i < boxes; i += hand.count) mend_inbox(p, i);
 }

@@ -5,13 +5,12 @@
 //
 //   NU-1 (once)    A grant is taken once: its slot goes from GRANT_READY to GRANT_TAKEN by a compare-and-swap, and only who has done
 //                  that touches the row and the state, until the row is live. Any number of lanes may spawn at once.
-//   NU-2 (told)    The host hears of an actor before anybody else does: the handler has its address once OP_BORN stands whole on the
-//                  egress ring, ahead of whatever is said of the actor.
+//   NU-2 (told)    The host hears of an actor before anybody else does: nothing that a batch sends goes out before its OP_BORN stand whole
+//                  on the egress ring, and its actors are live then.
 //   NU-3 (bounds)  A state is never longer than its grant's room. What finds no grant, or none of its size, is an error of the spawner's.
-//   NU-4 (loss)    A launch may end anywhere in between. The next one looks at each slot that is GRANT_TAKEN: if OP_BORN is on the
-//                  egress ring the actor is there; if it is not, the row is freed and the grant is ready once more. So an actor is
-//                  there with its host knowing, or is not, and no grant is lost. A message that has been told of a birth counts as seen
-//                  outside (E-6); one that was undone with its births is handled anew.
+//   NU-4 (loss)    A launch may end anywhere in between. The next one looks at each slot that is GRANT_TAKEN: if the batch that has taken it
+//                  was committed, the actor is there, and its OP_BORN is among what the log brings to the egress ring; if it was not, the
+//                  grant is ready once more. So an actor is there with its host knowing, or is not, and no grant is lost.
 #pragma once
 #include "answer.h"
 
@@ -47,8 +46,8 @@ ENGINE_CALL void grant(Block& b, Lane& l) {
         if (!free && swap_status(&slot.status, GRANT_FREE, GRANT_FILLED)) free = &slot;
     }
     const Row* const row = b.rows + h.row;
-    // The same, and somebody lives there by now, or has.
-    const bool lived = fits && again(b, l) && row->generation == h.generation;
+    // E-6: the same, and somebody lives there by now, or has.
+    const bool lived = fits && row->generation == h.generation;
     if (lived || !fits || !free || look(&row->status) != ROW_FREE) {
         if (free) put(&free->status, (u32)GRANT_FREE);
         if (!lived) refuse(b, l, REFUSED_PROTOCOL);
@@ -58,14 +57,17 @@ ENGINE_CALL void grant(Block& b, Lane& l) {
     put(&free->generation, h.generation);
     free->state_offset = g.state_offset;
     free->bytes = g.bytes;
-    free->told = 0;
+    free->taken = 0;
     put(&free->status, (u32)GRANT_READY);
 }
 
 // ---- a handler's side ------------------------------------------------------------------------------------------------
 
+// What a slot says of the batch that has taken it.
+ENGINE_FN u64 taken_by(const Worker& w, u32 warp) { return w.turn << TURN_BITS | warp; }
+
 // NU-1. Whoever comes next begins one further on.
-ENGINE_FN Grant* take_grant(Block& b) {
+ENGINE_FN Grant* take_grant(Block& b, Worker& w, u32 warp) {
     const Nursery& n = b.nursery;
     u32 at = (u32)peek(&b.next_grant);
     for (u32 i = 0; i < n.count; ++i) {
@@ -73,6 +75,8 @@ ENGINE_FN Grant* take_grant(Block& b) {
         if (++at == n.count) at = 0;
         if (look(&slot->status) != GRANT_READY || !swap_status(&slot->status, GRANT_READY, GRANT_TAKEN)) continue;
         note(&b.next_grant, (u64)at);
+        keep_word(&slot->taken, taken_by(w, warp));
+        note(&w.births, 1u);
         return slot;
     }
     return nullptr;
@@ -85,7 +89,8 @@ ENGINE_FN u32 bear(Block& b, Lane& l, u64 fingerprint, const u8* state, u32 byte
     if (ctx.fault) return BIRTH_FAILED;
     const u32 kind = resident_kind_of(fingerprint);
     if (kind >= MAX_KINDS || !b.dispatch[kind]) return BIRTH_KIND;
-    Grant* const slot = take_grant(b);
+    Worker& w = b.workers[l.warp];
+    Grant* const slot = take_grant(b, w, l.warp);
     if (!slot) return BIRTH_NONE;
     if (bytes > slot->bytes) {
         put(&slot->status, (u32)GRANT_READY);
@@ -98,34 +103,38 @@ ENGINE_FN u32 bear(Block& b, Lane& l, u64 fingerprint, const u8* state, u32 byte
     row.state_bytes = bytes;
     count_from(b.counts + slot->row, 0);
     put(&row.generation, slot->generation);
-    put(&row.status, (u32)ROW_LIVE);
     child = {ctx.system, slot->row, slot->generation, b.shard};
-    // What is stamped comes behind what this handler has received.
-    if (ctx.hlc > l.hlc) l.hlc = ctx.hlc;
     // As much as a slot carries, whatever stands behind its end.
     struct alignas(16) { Born born; u64 rest; } const frame{{slot->row, slot->generation, kind, bytes, slot->state_offset}, 0};
-    const bool told = to_host(b, l, OP_BORN, 0, NO_CORRELATION, (const u8*)&frame, sizeof(Born), [&](u64 tail) {
-        mark_seen(l, tail + 1);
-        keep_word(&slot->told, tail + 1);
-    });
-    // The shard is to leave and nobody listens.
-    if (!told) put(&row.status, (u32)ROW_FREE);
-    put(&slot->status, (u32)(told ? GRANT_FREE : GRANT_READY));
-    return told ? 0 : BIRTH_NONE;
+    return hold(b, l, OP_BORN, TO_HOST, ctx.row, ctx.generation, NO_CORRELATION, 0, sizeof(Born), nullptr, (const u8*)&frame) ? 0 : BIRTH_NONE;
+}
+
+// NU-2: the batch is committed, and the host told: who was spawned by it is there. Or it is begun anew, and its grants are ready once more.
+// Called by all lanes that have not ended.
+ENGINE_CALL void end_births(Block& b, Worker& w, u32 warp, bool committed) {
+    known(b), known(w);
+    const u32 live = live_lanes();
+    for (u32 i = ones(live & lanes_below()); i < b.nursery.count; i += ones(live)) {
+        Grant& slot = b.nursery.slots[i];
+        if (look(&slot.status) != GRANT_TAKEN || slot.taken != taken_by(w, warp)) continue;
+        if (committed) put(&b.rows[slot.row].status, (u32)ROW_LIVE);
+        put(&slot.status, (u32)(committed ? GRANT_FREE : GRANT_READY));
+    }
+    sync_lanes();
 }
 
 // ---- begin of a launch -----------------------------------------------------------------------------------------------
 
-// NU-4: what was written whole of the egress ring before a loss ends at its tail.
+// NU-4: those of a batch that was committed have been told, or stand on the egress ring by now.
 ENGINE_FN void mend_nursery(const Block& b) {
     for (u32 i = 0; i < b.nursery.count; ++i) {
         Grant& slot = b.nursery.slots[i];
         if (slot.status == GRANT_FILLED) slot.status = GRANT_FREE;
         if (slot.status != GRANT_TAKEN) continue;
-        const bool told = slot.told && slot.told <= b.egress_tail;
-        Row& row = b.rows[slot.row];
-        if (!told && row.generation == slot.generation) row.status = ROW_FREE;
-        slot.told = 0;
-        slot.status = told ? GRANT_FREE : GRANT_READY;
+        const u32 warp = slot.taken & (WORK_WARPS - 1);
+        const BatchState& s = *b.workers[warp].kept;
+        const bool committed = is_committed(s, *b.saved, warp) && s.begun >> TURN_BITS == slot.taken >> TURN_BITS;
+        if (committed) b.rows[slot.row].status = ROW_LIVE;
+        slot.status = committed ? GRANT_FREE : GRANT_READY;
     }
 }

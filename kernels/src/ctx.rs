@@ -12,8 +12,8 @@ use crate::lanes::Lanes;
 use crate::text::Text;
 use crate::timer::Timer;
 use crate::wire::{
-    self, BIRTH_KIND, BIRTH_LARGE, BIRTH_NONE, CANCEL, CtxRaw, FAULT_FAILED, FAULT_NURSERY, LATER, LINK, LinkTo, MAX_FAULT_TEXT,
-    MAX_PAYLOAD, RawAddress, ReplyTo, SendLater,
+    self, BIRTH_KIND, BIRTH_LARGE, BIRTH_NONE, CANCEL, CtxRaw, FAULT_FAILED, FAULT_NURSERY, INLINE_BYTES, LATER, LINK, LinkTo,
+    MAX_FAULT_TEXT, MAX_PAYLOAD, OP_TELL, Outgoing, RawAddress, ReplyTo, SendLater,
 };
 
 /// What stands ahead of a message that is sent later: to whom and when, and its timer.
@@ -113,8 +113,8 @@ impl<'a> Ctx<'a> {
     /// sent there before. Its reply, if it has one, is dropped.
     ///
     /// Does not wait. Whoever has stopped or failed, or never was there, does not get it: it is a dead letter, which the application
-    /// counts. A handler that sends more than its shard's outbox holds, while the receivers' inboxes are full, fails: 2,000 messages of 28 bytes
-    /// are fine in answer to one of the application's; what answers one message of an actor's with many has less room the more do so.
+    /// counts. Nothing goes out before the handler has come to its end, and nothing if it panics or fails. What one message sends and emits
+    /// takes 4,096 slots at most (a message of up to 28 bytes takes one); with more, or if the outbox of its warp stays full, it fails.
     ///
     /// ```
     /// use resident_kernels::prelude::*;
@@ -146,10 +146,31 @@ impl<'a> Ctx<'a> {
     /// ```
     #[inline]
     pub fn send<A: Handles<M>, M: Message>(&mut self, to: &Address<A>, msg: M) {
+        let message = const { tagged::<A>(A::INDEX) };
+        if const { size_of::<M>() <= INLINE_BYTES } && self.raw.place != 0 && self.raw.fault == 0 {
+            return self.place(to.raw(), message, msg);
+        }
         let payload = (&raw const msg).cast::<u8>();
         // SAFETY: `payload` points to `size_of::<M>()` bytes that live until the call returns, and `raw` is the context that the
         // engine has handed out.
-        unsafe { send(self.raw, to.raw(), const { tagged::<A>(A::INDEX) }, payload, size_of::<M>() as u32, ptr::null()) }
+        unsafe { send(self.raw, to.raw(), message, payload, size_of::<M>() as u32, ptr::null()) }
+    }
+
+    /// Leaves a message in the place that the engine offers, which is a matter of some stores: the first one of a handler's goes there.
+    #[inline]
+    fn place<M: Message>(&mut self, to: &RawAddress, message: u32, msg: M) {
+        let from = (&raw mut *self.raw).expose_provenance();
+        let place = ptr::with_exposed_provenance_mut::<Outgoing>(from.wrapping_add_signed(self.raw.place.cast_signed() as isize));
+        let RawAddress { system, row, generation, shard } = *to;
+        let (correlation, message) = (message >> 16, message & 0xffff);
+        let bytes = size_of::<M>() as u32;
+        // SAFETY: the engine has said that there is room for an `Outgoing`, aligned, and for `INLINE_BYTES` bytes behind it, which are this
+        // handler's until `place` is zero.
+        unsafe {
+            place.write(Outgoing { op: u32::from(OP_TELL), to: shard, row, generation, correlation, message, bytes, system });
+            place.add(1).cast::<M>().write(msg);
+        }
+        self.raw.place = 0;
     }
 
     /// Sends `msg` to another actor, whose reply comes as a message to the one at `reply_to`: most often this one,
@@ -515,8 +536,8 @@ impl<'a> Ctx<'a> {
 
     /// Fails this actor once the handler returns; its supervisor and a waiting caller hear `reason`.
     ///
-    /// `reason` is a text, or `format_args!(..)`; of several the first counts. The handler's reply is dropped, and what it sends to other
-    /// actors from here on.
+    /// `reason` is a text, or `format_args!(..)`; of several the first counts. The message has done nothing then: its reply is dropped, with
+    /// all that it has sent, emitted and spawned, and the actor's state is that of the message before, if it has at most 256 bytes.
     #[cold]
     #[inline(never)]
     pub fn fail(&mut self, reason: impl fmt::Display) {
@@ -542,8 +563,20 @@ impl<'a> Ctx<'a> {
 
 impl CtxRaw {
     /// Nobody's, and about no message: for who calls a kind's handlers without an engine, to fill in what they need.
-    pub const NONE: CtxRaw =
-        CtxRaw { hlc: 0, sent: 0, now: 0, row: 0, generation: 0, shard: 0, fault: 0, system: 0, ended: 0, text_bytes: 0, pad: 0, room: 0 };
+    pub const NONE: CtxRaw = CtxRaw {
+        hlc: 0,
+        sent: 0,
+        now: 0,
+        row: 0,
+        generation: 0,
+        shard: 0,
+        fault: 0,
+        system: 0,
+        ended: 0,
+        text_bytes: 0,
+        place: 0,
+        room: 0,
+    };
 
     /// Where a large reply goes, and behind it the text of a fault.
     #[inline]

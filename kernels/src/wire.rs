@@ -51,18 +51,23 @@ pub const SHORT_REPLY: usize = 64;
 /// Bytes at [`CtxRaw::room`].
 pub const ROOM_BYTES: usize = MAX_PAYLOAD + MAX_FAULT_TEXT;
 /// Bytes of a block's shared memory that each of its lanes takes.
-pub const LANE_BYTES: usize = 400;
-/// Frames of one slot that a lane holds back until its message is done, beside the last one.
-pub const HELD_FRAMES: usize = 16;
-/// Bytes of device memory that each lane takes, for what is too long for shared memory.
-pub const REST_BYTES: usize = 2 * MAX_PAYLOAD + ROOM_BYTES + HELD_FRAMES * SLOT_BYTES;
+pub const LANE_BYTES: usize = 784;
+/// Bytes of device memory that each lane takes, for what is too long for shared memory, and for a [`NotedFault`].
+pub const REST_BYTES: usize = size_of::<NotedFault>() + 2 * MAX_PAYLOAD + ROOM_BYTES;
+/// Slots that the frames of one batch take at most, and so those of one message.
+pub const LOG_SLOTS: usize = 4096;
+/// Bytes of device memory that the log of a work warp takes: a head of 16 bytes for each slot, the slots, and for each lane a [`RowRecord`]
+/// and a state.
+pub const LOG_BYTES: usize = LOG_SLOTS * (16 + SLOT_BYTES) + LOG_LANES * (size_of::<RowRecord>() + COPY_BYTES);
+/// Actors in one batch at most: lanes of a warp.
+const LOG_LANES: usize = 32;
 /// Bytes from one shard's control or progress line to the next, and between rings beyond their own: lines of many shards that
 /// lie close together, or a large power of two apart, are served one after another when a GPU reads them.
 pub const LINE_STRIDE: usize = 4096;
 /// The most kinds of actor in one program.
 pub const MAX_KINDS: usize = 64;
-/// The largest state that is kept as it was before a message, in bytes.
-pub const UNDO_BYTES: usize = 256;
+/// The largest state of which a batch handles a copy, in bytes; a larger one is handled in place.
+pub const COPY_BYTES: usize = 256;
 /// States are compared and copied in pages of so many bytes, counted from their own beginning.
 pub const STATE_PAGE: usize = 4096;
 /// In [`CutPage::flags`]: the page is one of several of its state, which are compared by their digests.
@@ -246,6 +251,20 @@ consts! {
 }
 
 consts! {
+    /// What a slot of a warp's log is, by name, for the C header.
+    LOGGED {
+        /// A frame for an inbox: where it goes is the ticket, and above [`TICKET_BITS`] the inbox.
+        LOG_MAIL = 1,
+        /// A frame for the host: where it goes is its place on the egress ring.
+        LOG_HOST = 2,
+        /// The reply of a direct call: where it goes is the line, and above 32 bits its tag.
+        LOG_LINE = 3,
+        /// It goes on with a frame.
+        LOG_MORE = 4,
+    }
+}
+
+consts! {
     /// Every command to the shards by name, for the C header.
     COMMANDS {
         /// Handle messages.
@@ -255,12 +274,9 @@ consts! {
     }
 }
 
-/// In the `message` of an acknowledgement, a refusal or a read's reply: the frame is answered once more, since the device was lost
-/// at its first time. The first answer may have come.
-pub const AGAIN: u16 = 0x8000;
 /// In [`ShardControl::loss`]: the launch follows a loss.
 pub const LOSS: u32 = 1 << 16;
-/// In [`ShardControl::loss`]: the message is not blamed: its actor's state is put back, and it is handled as if it had not been.
+/// In [`ShardControl::loss`]: the message is not blamed, and is handled as if it had not been begun.
 pub const RETRY: u32 = 1 << 17;
 /// In [`ShardControl::loss`]: wait until this bit is gone.
 pub const HOLD: u32 = 1 << 18;
@@ -277,22 +293,28 @@ pub const LINK: u32 = digest(b"resident: a link") as u32;
 pub const NAME_WINDOW: usize = 32;
 /// In [`NameEntry::shard`] of an entry that is nobody's: no name that could be here is in one further on.
 pub const NAME_END: u16 = 1;
-/// In [`LaneState::at`]: the message is being handled.
-pub const HANDLING: u64 = 1 << 63;
-/// In [`LaneState::at`]: the frame is handled.
-pub const DONE: u64 = 1 << 62;
-/// Bits of [`LaneState::ticket`] below the inbox.
+/// In [`BatchState::begun`]: a mask of how many messages the batch has.
+pub const BEGUN_MESSAGES: u64 = 0xff;
+/// In [`BatchState::begun`]: the batch is of the warp's inbox, else of the host's ring.
+pub const BEGUN_INBOX: u64 = 1 << 8;
+/// In [`BatchState::begun`]: its only message's state is handled in place.
+pub const BEGUN_IN_PLACE: u64 = 1 << 9;
+/// Bits of [`BatchState::begun`] below the warp's turn.
+pub const TURN_BITS: u32 = 16;
+/// Bits below the inbox in the head of a frame that is logged for one.
 pub const TICKET_BITS: u32 = 48;
-/// In [`LaneState::ticket`]: the frame was sent.
-pub const SENT: u64 = u64::MAX;
 /// The most warps of a shard that handle messages: a GPU's.
-pub const WORK_WARPS: usize = 8;
+pub const WORK_WARPS: usize = 4;
 /// The most lanes of a shard that handle messages.
 pub const WORK_LANES: usize = WORK_WARPS * 32;
 /// Threads of a shard on a GPU: its work warps, a poller and one that delivers.
 pub const BLOCK_THREADS: usize = (2 + WORK_WARPS) * 32;
 /// Registers that each of them has at most, so that they fit a multiprocessor: it has 65,536 in four parts, given out by eights.
-pub const MAX_REGISTERS: usize = 65536 / BLOCK_THREADS.next_multiple_of(128) / 8 * 8;
+pub const MAX_REGISTERS: usize = {
+    let share = 65536 / BLOCK_THREADS.next_multiple_of(128) / 8 * 8;
+    // No thread has more than 255.
+    if share < 248 { share } else { 248 }
+};
 
 /// A handler's dispatch returns this when the kind has no such message or the message another size.
 pub const DISPATCH_UNKNOWN: u32 = u32::MAX;
@@ -460,8 +482,8 @@ layouts! {
         bytes: u32,
         /// `GRANT_*`.
         status: u32,
-        /// Of one that is taken, where on the egress ring the host is told of the actor, plus one.
-        told: u64,
+        /// Of one that is taken, the turn that has taken it, and below [`TURN_BITS`] its warp.
+        taken: u64,
     }
 
     /// Payload of a grant frame.
@@ -583,14 +605,10 @@ layouts! {
         egress: u64,
         /// The shard's hybrid logical clock.
         hlc: u64,
-        /// Frames handled.
-        handled: u64,
-        /// Frames refused.
-        refused: u64,
-        /// Actors failed.
-        faults: u64,
-        /// The lane whose message is handled once more, alone, plus one; 0 for none.
+        /// The warp whose messages are handled once more, one at a time, plus one; 0 for none.
         trying: u64,
+        /// Zero: the cursors of a warp are written in one access.
+        pad: u64,
         /// Of each work warp, the first slot of its outbox that may not have been sent.
         outbox_heads: u64[WORK_WARPS],
         /// Of each, the next slot of its outbox to write.
@@ -601,26 +619,51 @@ layouts! {
         kill: u32,
     }
 
-    /// What a lane of a shard's work warps is at, in device memory, written ahead of each message and behind it.
-    struct LaneState : 64 {
-        /// The message's frame: twice its first slot, one more if that is of the inbox; with [`HANDLING`] or [`DONE`].
-        at: u64,
-        /// Messages that its actor had handled before.
+    /// What a work warp keeps of the batch that it is at, in device memory. A batch is done once the warp's cursors say so: then its log
+    /// holds all that it was to do, and before that nothing of it was done.
+    struct BatchState : 64 {
+        /// Where both cursors stand behind the batch, in sum; 0 when none is begun.
+        batch: u64,
+        /// `BEGUN_*`, and from [`TURN_BITS`] on the warp's turn, a number of its own for each time that a batch is begun.
+        begun: u64,
+        /// Frames handled so far: twice a batch and the number behind it.
+        handled: u64[4],
+        /// Frames refused, in the same way.
+        refused: u64[4],
+        /// Actors failed, in the same way.
+        faults: u64[4],
+    }
+
+    /// What becomes of a row by a batch, in the warp's log.
+    struct RowRecord : 16 {
+        /// The turn.
+        turn: u64,
+        /// The row.
+        row: u32,
+        /// What its status becomes.
+        status: u32,
+        /// Messages handled then.
         count: u64,
-        /// The frame of the last message that was seen outside, in the same way but plus one.
-        seen: u64,
-        /// Where on the egress ring, plus one; 0 in another actor's inbox.
-        seen_at: u64,
-        /// The frame of the last message that was answered on the egress ring, plus one.
-        answered: u64,
-        /// Where.
-        answered_at: u64,
-        /// The frame of the last message that was done but for what it sends at its end, to another actor, plus one.
-        sending: u64,
-        /// That one's ticket, and above [`TICKET_BITS`] the inbox; or [`SENT`].
-        ticket: u64,
-        /// The actor's state as it was before the message, if it is not longer.
-        undo: u8[UNDO_BYTES],
+        /// Bytes of its state that stand in the log.
+        bytes: u32,
+        /// 1 if what follows is new, too.
+        spawned: u32,
+        /// Where its state begins in the arena.
+        state_offset: u64,
+        /// Its generation.
+        generation: u32,
+        /// Its kind, and above 8 bits the bytes of its state.
+        kind: u32,
+    }
+
+    /// What is known of a message that has failed or panicked, until its batch is done: it is not run again.
+    struct NotedFault : 16 {
+        /// The message's frame: twice its first slot, one more if that is of the inbox, plus one; 0 for none.
+        frame: u64,
+        /// Its `FAULT_*`.
+        fault: u32,
+        /// Bytes of the text, in the lane's room.
+        text_bytes: u32,
     }
 
     /// The words of a work warp's inbox, in device memory, on lines of their own. Behind them come the inbox's slots, those of the warp's
@@ -886,11 +929,32 @@ layouts! {
         ended: u32,
         /// Bytes of the text of its fault.
         text_bytes: u32,
-        /// Zero.
-        pad: u32,
+        /// How many bytes from here on there is room for an [`Outgoing`], as a signed number; 0 if there is none, or it is taken.
+        place: u32,
         /// Address of [`ROOM_BYTES`] bytes of the engine's: for a reply of more than [`SHORT_REPLY`] bytes, and behind [`MAX_PAYLOAD`] of
         /// them why the actor failed, UTF-8.
         room: u64,
+    }
+
+    /// A frame that is held back until its batch is committed: to whom it goes and what it is. Its payload, if that is not longer than
+    /// [`INLINE_BYTES`], stands behind it.
+    struct Outgoing : 16 {
+        /// The operation; 0 for none.
+        op: u32,
+        /// As a handler leaves it the receiver's shard, then the inbox; `u32::MAX` for the host.
+        to: u32,
+        /// The row.
+        row: u32,
+        /// Which of the row's actors.
+        generation: u32,
+        /// The tag of the kind that the sender takes the receiver for, or what stands for the correlation.
+        correlation: u32,
+        /// Index of the message.
+        message: u32,
+        /// Bytes of the payload.
+        bytes: u32,
+        /// The receiver's system, as a handler leaves it.
+        system: u32,
     }
 
     /// What several lanes are to do together: items, and the parts of state and message that these are about.
@@ -917,9 +981,11 @@ layouts! {
         counts: u64,
         /// `shards` of [`ShardState`].
         shards: u64,
-        /// `shards * WORK_LANES` of [`LaneState`].
-        lanes: u64,
-        /// As many times [`REST_BYTES`].
+        /// `shards * WORK_WARPS` of [`BatchState`].
+        batches: u64,
+        /// As many times [`LOG_BYTES`].
+        logs: u64,
+        /// `shards * WORK_LANES` times [`REST_BYTES`].
         rests: u64,
         /// The state arena.
         arena: u64,
@@ -969,11 +1035,11 @@ pub const fn name_place(hash: u64, log2: u32) -> u64 {
 }
 
 /// Every list of constants.
-const LISTS: [&[(&str, u16)]; 8] = [OPS, FAULTS, REFUSALS, ROWS, GRANTS, BIRTHS, WIDTHS, COMMANDS];
+const LISTS: [&[(&str, u16)]; 9] = [OPS, FAULTS, REFUSALS, ROWS, GRANTS, BIRTHS, WIDTHS, LOGGED, COMMANDS];
 
 /// Digest of every layout and constant above: equal on both sides, or they do not speak.
 pub const FINGERPRINT: u64 = {
-    let mut hash = digest(b"resident wire 3");
+    let mut hash = digest(b"resident wire 4");
     let mut i = 0;
     while i < STRUCTS.len() {
         let s = &STRUCTS[i];
@@ -1015,22 +1081,23 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         ("MAX_FAULT_TEXT", MAX_FAULT_TEXT),
         ("SHORT_REPLY", SHORT_REPLY),
         ("LANE_BYTES", LANE_BYTES),
-        ("HELD_FRAMES", HELD_FRAMES),
         ("REST_BYTES", REST_BYTES),
+        ("LOG_SLOTS", LOG_SLOTS),
+        ("LOG_BYTES", LOG_BYTES),
         ("MAX_KINDS", MAX_KINDS),
         ("LINE_STRIDE", LINE_STRIDE),
-        ("UNDO_BYTES", UNDO_BYTES),
+        ("COPY_BYTES", COPY_BYTES),
         ("STATE_PAGE", STATE_PAGE),
         ("DIGEST_STRIDE", DIGEST_STRIDE),
         ("PAGE_OF_SEVERAL", PAGE_OF_SEVERAL as usize),
         ("PAGE_KNOWN", PAGE_KNOWN as usize),
-        ("AGAIN", AGAIN as usize),
         ("LOSS", LOSS as usize),
         ("RETRY", RETRY as usize),
         ("HOLD", HOLD as usize),
         ("NAME_WINDOW", NAME_WINDOW),
         ("NAME_END", NAME_END as usize),
         ("BUSY_KIND_BITS", BUSY_KIND_BITS as usize),
+        ("TURN_BITS", TURN_BITS as usize),
         ("TICKET_BITS", TICKET_BITS as usize),
         ("WORK_WARPS", WORK_WARPS),
         ("WORK_LANES", WORK_LANES),
@@ -1042,9 +1109,9 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
     writeln!(out, "constexpr u32 DISPATCH_UNKNOWN = {DISPATCH_UNKNOWN}u;")?;
     writeln!(out, "constexpr u32 DISPATCH_FAILED = {DISPATCH_FAILED}u;")?;
     writeln!(out, "constexpr u32 JOB_OUTSIDE = {JOB_OUTSIDE}u;")?;
-    writeln!(out, "constexpr u64 HANDLING = 0x{HANDLING:016x}ull;")?;
-    writeln!(out, "constexpr u64 SENT = 0x{SENT:016x}ull;")?;
-    writeln!(out, "constexpr u64 DONE = 0x{DONE:016x}ull;")?;
+    writeln!(out, "constexpr u64 BEGUN_MESSAGES = 0x{BEGUN_MESSAGES:016x}ull;")?;
+    writeln!(out, "constexpr u64 BEGUN_INBOX = 0x{BEGUN_INBOX:016x}ull;")?;
+    writeln!(out, "constexpr u64 BEGUN_IN_PLACE = 0x{BEGUN_IN_PLACE:016x}ull;")?;
     writeln!(out, "constexpr u64 FROM_ACTOR = 0x{FROM_ACTOR:016x}ull;")?;
     writeln!(out, "constexpr u64 REGION_MAGIC = 0x{REGION_MAGIC:016x}ull;")?;
     writeln!(out, "constexpr u64 WIRE_FINGERPRINT = 0x{FINGERPRINT:016x}ull;")?;

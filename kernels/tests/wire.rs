@@ -2,7 +2,7 @@
 
 use std::mem::offset_of;
 
-use resident_kernels::wire::{FaultInfo, LaneState, NameEntry, SendLater, ShardProgress, UNDO_BYTES, WORK_WARPS};
+use resident_kernels::wire::{BatchState, FaultInfo, NameEntry, SendLater, ShardProgress, WORK_WARPS};
 
 #[test]
 fn each_field_stands_at_its_offset_with_the_lowest_byte_first() {
@@ -29,12 +29,11 @@ fn each_field_stands_at_its_offset_with_the_lowest_byte_first() {
 
 #[test]
 fn what_is_read_is_what_was_written_and_padding_is_zero() {
-    let undo = std::array::from_fn(|at| at as u8);
-    let lane = LaneState { at: 1, count: 2, seen: 3, seen_at: 4, answered: 5, answered_at: 6, sending: 7, ticket: 8, undo };
-    let bytes = lane.to_bytes();
-    assert_eq!(bytes[offset_of!(LaneState, undo)..][..UNDO_BYTES], undo);
-    let read = LaneState::from_bytes(&bytes);
-    assert_eq!((read.at, read.ticket, read.undo), (1, 8, undo));
+    let batch = BatchState { batch: 1, begun: 2, handled: [3, 4, 5, 6], refused: [7; 4], faults: [8, 9, 10, 11] };
+    let bytes = batch.to_bytes();
+    assert_eq!(bytes[offset_of!(BatchState, handled) + 8..][..8], 4u64.to_le_bytes());
+    let read = BatchState::from_bytes(&bytes);
+    assert_eq!((read.begun, read.handled, read.faults), (2, batch.handled, batch.faults));
 
     let ones = ShardProgress::from_bytes(&[0xff; size_of::<ShardProgress>()]);
     assert_eq!(ones.passed, [u64::MAX; WORK_WARPS]);

@@ -14,7 +14,7 @@ use resident_gpu::device::{DeviceFault, Health};
 use resident_gpu::ring::{Consumer, Frame};
 use resident_gpu::rows::RowId;
 use resident_kernels::wire::{
-    AGAIN, BlameInfo, FaultInfo, OP_ACK, OP_BLAMED, OP_BORN, OP_EMIT, OP_ENDED, OP_FAULT, OP_REFUSED, OP_REPLY, OP_RETURN, slots_for,
+    BlameInfo, FaultInfo, OP_ACK, OP_BLAMED, OP_BORN, OP_EMIT, OP_ENDED, OP_FAULT, OP_REFUSED, OP_REPLY, OP_RETURN, slots_for,
 };
 
 use crate::clock;
@@ -237,8 +237,6 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
             }
             Ok(())
         }
-        // Said once more after a takeover; it was heard.
-        OP_REPLY | OP_ACK | OP_REFUSED if frame.message & AGAIN != 0 && !port.awaits(frame.correlation) => Ok(()),
         OP_RETURN => {
             if let Some(tenant) = port.tenant(id) {
                 tenant.who.give_back(Returned { message: frame.message, payload: frame.payload.to_vec() });

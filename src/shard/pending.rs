@@ -54,12 +54,6 @@ impl<T> Table<T> {
         slot.content = Content::Waiting(waiting);
     }
 
-    /// Whether something waits for `correlation`.
-    pub(crate) fn has(&self, correlation: u32) -> bool {
-        let slot = self.slots.get((correlation & INDEX_MASK) as usize);
-        slot.is_some_and(|slot| slot.generation == correlation >> INDEX_BITS && matches!(slot.content, Content::Waiting(_)))
-    }
-
     /// What waits for `correlation`, which no longer waits.
     #[inline]
     pub(crate) fn take(&mut self, correlation: u32) -> Option<T> {

@@ -381,11 +381,6 @@ impl Port {
         self.waiting.lock().take(correlation)
     }
 
-    /// Whether something waits for `correlation`.
-    pub(crate) fn awaits(&self, correlation: u32) -> bool {
-        self.waiting.lock().has(correlation)
-    }
-
     /// Has the pump look now.
     pub(crate) fn wake_pump(&self) {
         self.bell.waiting();

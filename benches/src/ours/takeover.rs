@@ -119,8 +119,9 @@ impl Contender for Faults<'_> {
         self.ours.system(|system| {
             let mut counters = Counters::new(self.ours.on_every_shard(system, Counter::default)?);
             let (supervisor, heard) = self.ours.runtime.block_on(supervisor())?;
-            for turn in 0..u64::from(self.repeats) {
+            for _ in 0..self.repeats {
                 ready(system)?;
+                let before = system.losses().0;
                 let (breaker, _) =
                     self.ours.runtime.block_on(Breaker::spawn_linked(None, Breaker::default(), system, supervisor.clone()))?;
                 let shard = breaker.info().address.shard() as usize;
@@ -129,7 +130,7 @@ impl Contender for Faults<'_> {
                 breaker.cast(BreakerMsg::Break(Break { how: self.way.how() }))?;
                 counters.ask(shard)?;
                 let reply = Instant::now();
-                let loss = resumed(system, turn)?;
+                let loss = resumed(system, before)?;
                 let event = heard.fault_of(breaker.get_id(), self.way.class(), "Break")?;
                 record.times(&names.reply, &[nanos(reply - start)]);
                 record.times(&names.noticed_to_reply, &[nanos(reply - loss.noticed)]);

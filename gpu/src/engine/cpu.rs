@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use memmap2::{MmapOptions, MmapRaw};
 use resident_host::explain;
 use resident_kernels::engine::{mend_host, run_host_shard};
-use resident_kernels::wire::{EngineParams, LaneState, ShardState, WORK_LANES};
+use resident_kernels::wire::{BatchState, EngineParams, ShardState, WORK_WARPS};
 use rustix::fs::fstat;
 
 use self::cut::Cuts;
@@ -57,10 +57,10 @@ impl Engine for Cpu {
 
     fn left(&mut self) -> Result<Left, WorkerError> {
         let shards = self.memory.region.geometry().shards as usize;
-        let (states, lanes) = (self.memory.params.shards as *const ShardState, self.memory.params.lanes as *const LaneState);
+        let (states, batches) = (self.memory.params.shards as *const ShardState, self.memory.params.batches as *const BatchState);
         // SAFETY: so many of each are there, plain words, and no shard runs that would write one.
-        let (states, lanes) = unsafe { (slice::from_raw_parts(states, shards), slice::from_raw_parts(lanes, shards * WORK_LANES)) };
-        Ok(Left { shards: states.to_vec(), lanes: lanes.to_vec() })
+        let (states, batches) = unsafe { (slice::from_raw_parts(states, shards), slice::from_raw_parts(batches, shards * WORK_WARPS)) };
+        Ok(Left { shards: states.to_vec(), batches: batches.to_vec() })
     }
 
     fn launch(&mut self) -> Result<(), WorkerError> {

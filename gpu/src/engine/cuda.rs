@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use cudarc::driver::sys::{self, CUdeviceptr, CUfunction, CUresult, CUstream};
 use resident_kernels::engine::{BLOCK_THREADS, CLOCK_KERNEL, KERNEL, MEND_KERNEL, PTX, kinds, shared_bytes};
 use resident_kernels::host::{Gpu, Module};
-use resident_kernels::wire::{EngineParams, FINGERPRINT, LaneState, REGION_MAGIC, ShardState, WORK_LANES, WORK_WARPS};
+use resident_kernels::wire::{BatchState, EngineParams, FINGERPRINT, REGION_MAGIC, ShardState, WORK_WARPS};
 
 use self::cut::Cuts;
 use self::driver::check;
@@ -253,8 +253,8 @@ impl Engine for Cuda {
         let shards = self.region.geometry().shards as usize;
         // SAFETY: so many of each are there, and both are plain words.
         unsafe {
-            let lanes = self.read::<LaneState>(self.params.lanes, shards * WORK_LANES)?;
-            Ok(Left { shards: self.read::<ShardState>(self.params.shards, shards)?, lanes })
+            let batches = self.read::<BatchState>(self.params.batches, shards * WORK_WARPS)?;
+            Ok(Left { shards: self.read::<ShardState>(self.params.shards, shards)?, batches })
         }
     }
 

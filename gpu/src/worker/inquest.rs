@@ -16,7 +16,9 @@
 
 use std::collections::VecDeque;
 
-use resident_kernels::wire::{FAULT_ADDRESS, FAULT_HANG, FAULT_PANIC, FAULT_TRAP, FAULT_WORKER, HANDLING, HOLD, LOSS, RETRY, WORK_LANES};
+use resident_kernels::wire::{
+    BEGUN_MESSAGES, BatchState, FAULT_ADDRESS, FAULT_HANG, FAULT_PANIC, FAULT_TRAP, FAULT_WORKER, HOLD, LOSS, RETRY, ShardState, WORK_WARPS,
+};
 
 use crate::engine::Left;
 use crate::protocol::Loss;
@@ -88,15 +90,22 @@ struct Begun {
 
 impl Begun {
     fn of(left: &Left) -> impl Iterator<Item = Begun> {
-        left.shards.iter().zip(left.lanes.chunks(WORK_LANES)).map(|(shard, lanes)| {
-            let is_begun = |lane: usize| lanes[lane].at & HANDLING != 0;
+        left.shards.iter().zip(left.batches.chunks(WORK_WARPS)).map(|(shard, batches)| {
+            let messages = |warp: usize| begun(shard, batches, warp);
             let tried = (shard.trying as usize).checked_sub(1);
             Begun {
-                messages: (0..lanes.len()).filter(|lane| is_begun(*lane)).count(),
-                alone: tried.is_some_and(|lane| lane < lanes.len() && is_begun(lane)),
+                messages: (0..batches.len()).map(messages).sum(),
+                alone: tried.is_some_and(|warp| warp < batches.len() && messages(warp) == 1),
             }
         })
     }
+}
+
+/// Messages of the batch that a warp has begun and not committed.
+fn begun(shard: &ShardState, batches: &[BatchState], warp: usize) -> usize {
+    let BatchState { batch, begun, .. } = batches[warp];
+    let committed = shard.cursors[2 * warp] + shard.cursors[2 * warp + 1];
+    if batch > committed { (begun & BEGUN_MESSAGES) as usize } else { 0 }
 }
 
 /// What a shard was at, and what its word was in the launch that was lost.

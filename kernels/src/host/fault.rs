@@ -32,7 +32,8 @@ pub struct GpuFault {
     pub device: Arc<str>,
     /// How many times that device's kernel had been launched: the device's incarnation, not the actor's.
     pub incarnation: u64,
-    /// The actor's state as it was when it failed, where it could still be read; see [`state`](Self::state).
+    /// The actor's state, where it could still be read: that of the message before, or, if it has more than 256 bytes, what the one that
+    /// failed has left. See [`state`](Self::state).
     pub state: Option<Arc<[u8]>>,
     /// Digest of the kind, so that `state` is read as nothing else.
     #[doc(hidden)]

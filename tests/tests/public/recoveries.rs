@@ -242,8 +242,7 @@ async fn nothing_is_lost_with_a_sibling_or_a_state_that_goes_on() {
     spoil(&ledger, SPOIL_BY_WORD).await;
     append(&ledger, 6..9).await;
     runs(&sup, "ledger", 2).await;
-    let scribbled = Ledger::of((0..6).chain([u64::MAX]).chain(6..9));
-    assert_eq!(look(&ledger).await, scribbled, "it goes on with the state that it failed with");
+    assert_eq!(look(&ledger).await, Ledger::of(0..9), "it goes on with the state of the message before");
     spoil(&ledger, SPOIL_BY_PANIC).await;
     runs(&sup, "ledger", 3).await;
     assert_eq!(look(&ledger).await, Ledger::of(0..9), "a restart goes back to the checkpoint, and to what was handled since");
