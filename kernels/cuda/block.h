@@ -198,6 +198,7 @@ struct Lane {
     u32 warp;                           // its warp in the shard
     u32 queue;                          // that the frame is from
     u32 kind, generation, state_bytes, status;   // of the actor
+    u32 killed, kills;                  // its row's word, as it was after so many kills
     u32 touched;                        // its row becomes another,
     u32 spawned;                        // and is a new actor's
     u32 current;                        // the lane whose frame it handles
@@ -220,7 +221,6 @@ struct Lane {
     alignas(16) u8 short_outgoing[32];
     alignas(16) u8 reply[SHORT_REPLY + 16];  // a slot is written whole, whatever stands behind its end
     alignas(16) u8 copy[COPY_BYTES];    // of the state, if it fits
-    u64 pad[2];
 };
 // Lanes side by side reach different banks.
 static_assert(sizeof(Lane) == LANE_BYTES && sizeof(Lane) / 16 % 2 == 1, "Lane");

@@ -12,8 +12,8 @@
 //
 // block.h is what a shard holds, group.h who takes a step together, slot.h a frame, poll.h the pollers, lanes.h what several lanes do together.
 // A batch is taken here, handled in handle.h (control.h for what is no message, nursery.h for spawns), said in answer.h, logged in log.h,
-// committed in commit.h, begun and ended in batch.h; a message that is alone is handled in lone.h, where it can be; mail.h is the mailboxes,
-// loss.h what follows a loss.
+// committed in commit.h, or in plain.h where that can be, begun and ended in batch.h; a message that is alone is handled in lone.h; mail.h is the
+// mailboxes, loss.h what follows a loss.
 //
 //   E-1 (order)    Frames for one row are handled one at a time, those of the ring and those of the inbox each in their order. A fence
 //                  comes behind all that is ahead of it in the ring.
@@ -191,7 +191,7 @@ ENGINE_CALL void handle_one(Block& b, Lane& l, u32 queue, u32 end, bool mine, bo
         l.alone = l.leads = 1;
         l.places = 1u << lane();
         if (message) open_state(b, l);
-        if (!rare(!message || !prepare(b, l, w, lane()))) {
+        if (!rare(!message || !prepare(b, l, w, lane(), has_notes(w)))) {
             set_busy(b, w, next_round(w, l.warp, l.kind));
             finish(b, l, w, lane(), run(l, l, l.kind < MAX_KINDS ? b.dispatch[l.kind] : nullptr));
         }
@@ -220,6 +220,7 @@ ENGINE_CALL void handle_several(Block& b, Lane& l, u32 queue, u32 end, bool mine
     l.alone = l.leads = 0;
     handle(b, l, w, leads ? run : 0);
     sync_lanes();
+    if (end_plainly(b, l, queue, end, mine, leads, ones(taken))) return;
     const u32 held = peek(&w.logged);
     sync_lanes();
     if (mine && !message) handle_other(b, l, queue);
@@ -246,9 +247,13 @@ ENGINE_FN bool handle_batch(Block& b, Lane& l, u32 queue) {
             return true;
         }
     }
-    if (rare(batch.end == 0 && queue == INGRESS)) batch = deal(b, w, l.warp, live, rank);
-    if (rare(batch.end == 0)) batch = pick(b, w, l.warp, queue, live, rank);
-    if (rare(batch.end == 0)) return false;
+    if (rare(batch.end == 0)) {
+        // Nothing has come.
+        if (!any_lane(is_first(live) && batch.slot.there)) return false;
+        if (queue == INGRESS) batch = deal(b, w, l.warp, live, rank);
+        if (batch.end == 0) batch = pick(b, w, l.warp, queue, live, rank);
+        if (batch.end == 0) return false;
+    }
     take_up(b, w, l, queue, batch);
     bool message = batch.mine && is_message(b, queue, l.head);
     if (message) lead(b, l);

@@ -8,6 +8,7 @@
 ENGINE_FN bool rare(bool is) { return __builtin_expect(is, false); }
 
 struct AllLanes {
+    static constexpr u32 COUNT = LANES;
     ENGINE_FN static u32 lane() { return ::lane(); }
     ENGINE_FN static u32 live() { return live_lanes(); }
     ENGINE_FN static u32 below() { return lanes_below(); }
@@ -23,6 +24,7 @@ struct AllLanes {
 
 // It is its own lane 0.
 struct OneLane {
+    static constexpr u32 COUNT = 1;
     ENGINE_FN static u32 lane() { return 0; }
     ENGINE_FN static u32 live() { return 1; }
     ENGINE_FN static u32 below() { return 0; }

@@ -39,9 +39,17 @@ ENGINE_FN void note_failed(Worker& w, const Lane& of, u32 fault, u32 text_bytes)
     note(&w.noted, 1u);
 }
 
+// Whether the row was revoked is asked anew once there was another kill.
+ENGINE_FN void look_for_kill(Block& b, Lane& l) {
+    // SYNC kill: pairs with `revoke`.
+    l.kills = receive(&b.kill);
+    l.killed = look(&b.rows[l.head.row].killed);
+}
+
 // Begins to lead: the row is what it is for this batch, and handlers work on a copy of the state, if it is small.
 ENGINE_FN void lead(Block& b, Lane& l) {
     Row& row = b.rows[l.head.row];
+    look_for_kill(b, l);
     l.status = look(&row.status);
     l.generation = row.generation;
     l.kind = row.kind;
@@ -55,47 +63,57 @@ ENGINE_FN void open_state(Block& b, Lane& l) {
     u8* const whole = b.arena + l.state_offset;
     l.state = is_in_place(l) ? whole : l.copy;
     if (!is_in_place(l) && l.status == ROW_LIVE) copy_state(whole, l.state_bytes, [&](u32 i, Chunk c) { ((Chunk*)l.copy)[i] = c; });
+    CtxRaw& ctx = l.ctx;
+    ctx.row = l.head.row;
+    ctx.generation = l.generation;
+    ctx.fault = ctx.ended = ctx.text_bytes = 0;
 }
 
-// Makes ready what the handler of the message in lane `k` is given; false if there is nothing to run: then it is known what comes of it.
-ENGINE_FN bool prepare(Block& b, Lane& l, Worker& w, u32 k) {
+// Whether there is something to be known of a message that is not of its actor: it is blamed for a loss, or has failed before.
+ENGINE_FN bool has_notes(const Worker& w) { return peek(&w.notes) | peek(&w.blames); }
+
+// Whether the message in lane `k` is to be run, if its actor `lives` or not; if it is not, what comes of it is known.
+ENGINE_CALL bool is_to_run(Block& b, Lane& l, u32 k, bool lives) {
+    known(b), known(l);
+    Worker& w = b.workers[l.warp];
     Lane& m = known(w.lanes[k]);
-    const Head& h = m.head;
     Outcome& outcome = m.outcome;
-    const u32 killed = look(&b.rows[h.row].killed);
-    const bool lives = l.generation == h.generation && l.status == ROW_LIVE && killed != l.generation;
-    if (rare(peek(&w.blames))) {
+    if (peek(&w.blames)) {
         note(&w.blames, 0u);
         outcome = {OUTCOME_BLAMED, lives, 0, 0, of_application(l.count), 0};
         if (lives) l.touched = 1, l.status = ROW_FAILED;
         return false;
     }
-    if (rare(!lives)) {
-        const u32 reason = l.generation == h.generation && l.status == ROW_FAILED && killed != l.generation ? REFUSED_FAILED : REFUSED_STALE;
+    if (!lives) {
+        const u32 reason = l.generation == m.head.generation && l.status == ROW_FAILED && l.killed != l.generation ? REFUSED_FAILED : REFUSED_STALE;
         outcome = {OUTCOME_REFUSED, reason, 0, 0, 0, 0};
         return false;
     }
-    l.touched = 1;
     const u32 of = find_note(w, id_of(m.queue, m.at));
-    if (rare(of < LANES)) {
-        const NotedFault& fault = w.rests[of].noted;
-        l.status = ROW_FAILED;
-        outcome = {OUTCOME_FAILED, fault.fault, fault.text_bytes, of, of_application(l.count), 0};
-        return false;
-    }
+    if (of >= LANES) return true;
+    const NotedFault& fault = w.rests[of].noted;
+    l.touched = 1;
+    l.status = ROW_FAILED;
+    outcome = {OUTCOME_FAILED, fault.fault, fault.text_bytes, of, of_application(l.count), 0};
+    return false;
+}
+
+// Makes ready what the handler of the message in lane `k` is given; false if there is nothing to run: then it is known what comes of it.
+ENGINE_FN bool prepare(Block& b, Lane& l, Worker& w, u32 k, bool noted) {
+    Lane& m = known(w.lanes[k]);
+    if (rare(receive(&b.kill) != l.kills)) look_for_kill(b, l);
+    const bool lives = l.generation == m.head.generation && l.status == ROW_LIVE && l.killed != l.generation;
+    if (rare(!lives || noted) && !is_to_run(b, l, k, lives)) return false;
+    l.touched = 1;
     CtxRaw& ctx = l.ctx;
     l.current = k;
     ctx.hlc = l.hlc;
-    ctx.sent = h.hlc;
+    ctx.sent = m.head.hlc;
     ctx.now = peek(&b.now);
-    ctx.row = h.row;
-    ctx.generation = h.generation;
-    ctx.fault = 0;
-    ctx.ended = 0;
-    ctx.text_bytes = 0;
     ctx.room = (u64)m.rest->room;
-    l.offered = l.places != 0;
-    ctx.place = l.places ? (u32)((u8*)&known(w.lanes[first_one(l.places)]).place - (u8*)&ctx) : 0;
+    const u32 places = l.places;
+    l.offered = places != 0;
+    ctx.place = places ? (u32)((u8*)&known(w.lanes[first_one(places)]).place - (u8*)&ctx) : 0;
     return true;
 }
 
@@ -108,26 +126,40 @@ ENGINE_FN u32 run(Lane& l, const Lane& m, Dispatch dispatch) {
     return dispatch(m.head.message | meant, l.state, m.payload + ahead, m.head.length - ahead, &l.ctx, (void*)m.reply);
 }
 
+// What has come of it, if that is more than that it was handled. False if the batch is to be begun anew.
+ENGINE_CALL bool finish_otherwise(Block& b, Lane& l, u32 k, u32 bytes) {
+    known(b), known(l);
+    Worker& w = b.workers[l.warp];
+    Lane& m = known(w.lanes[k]);
+    const CtxRaw& ctx = l.ctx;
+    if (bytes == DISPATCH_UNKNOWN) {
+        m.outcome = {OUTCOME_REFUSED, REFUSED_MESSAGE, 0, 0, 0, 0};
+        return true;
+    }
+    if (ahead_of(m.head) && !ctx.fault && bytes != DISPATCH_FAILED) reply_to_actor(b, l, m.payload, reply_of(m, bytes), bytes);
+    // Of several frames; of one alone it is the message's fault.
+    if (peek(&w.crowded) && !l.alone) return false;
+    if (ctx.fault || bytes == DISPATCH_FAILED) {
+        note_failed(w, m, ctx.fault, ctx.text_bytes);
+        return false;
+    }
+    l.count += is_from_inbox(m) ? FROM_ACTOR : 1;
+    m.outcome = {OUTCOME_HANDLED, bytes, 0, 0, 0, ctx.ended};
+    if (ctx.ended) l.status = ROW_ENDED;
+    return true;
+}
+
 // What has come of it. False if the batch is to be begun anew.
 ENGINE_FN bool finish(Block& b, Lane& l, Worker& w, u32 k, u32 bytes) {
     Lane& m = known(w.lanes[k]);
     const CtxRaw& ctx = l.ctx;
     if (ctx.hlc > l.hlc) l.hlc = ctx.hlc;
     accept(b, l);
-    if (rare(bytes == DISPATCH_UNKNOWN)) {
-        m.outcome = {OUTCOME_REFUSED, REFUSED_MESSAGE, 0, 0, 0, 0};
-        return true;
-    }
-    if (rare(ahead_of(m.head) && !ctx.fault && bytes != DISPATCH_FAILED)) reply_to_actor(b, l, m.payload, reply_of(m, bytes), bytes);
-    // Of several frames; of one alone it is the message's fault.
-    if (rare(peek(&w.crowded) && !l.alone)) return false;
-    if (rare(ctx.fault || bytes == DISPATCH_FAILED)) {
-        note_failed(w, m, ctx.fault, ctx.text_bytes);
-        return false;
-    }
+    if (rare((bytes > MAX_PAYLOAD) | (ctx.fault | ctx.ended) | ahead_of(m.head) | peek(&w.crowded))) return finish_otherwise(b, l, k, bytes);
     l.count += is_from_inbox(m) ? FROM_ACTOR : 1;
-    m.outcome = {OUTCOME_HANDLED, bytes, 0, 0, 0, ctx.ended};
-    if (rare(ctx.ended)) l.status = ROW_ENDED;
+    m.outcome.what = OUTCOME_HANDLED;
+    m.outcome.value = bytes;
+    m.outcome.ended = 0;
     return true;
 }
 
@@ -141,6 +173,7 @@ ENGINE_FN void stand_by(Worker& w, Lane& l, bool led) {
 // ended. A round is of one kind; its lanes come to each handler together, since only then they run side by side.
 ENGINE_FN void handle(Block& b, Lane& l, Worker& w, u32 mine) {
     l.places = mine;
+    const bool noted = any_lane(has_notes(w));
     for (u32 rest = which_lanes(mine != 0); rest;) {
         const u32 kind = from_lane(l.kind, first_one(rest));
         const bool now = (rest >> lane() & 1) && l.kind == kind;
@@ -148,7 +181,7 @@ ENGINE_FN void handle(Block& b, Lane& l, Worker& w, u32 mine) {
         const Dispatch dispatch = kind < MAX_KINDS ? b.dispatch[kind] : nullptr;
         for (u32 left = now ? mine : 0; any_lane(left != 0);) {
             const u32 k = first_one(left ? left : 1);
-            const bool runs = left && prepare(b, l, w, k);
+            const bool runs = left && prepare(b, l, w, k, noted);
             u32 bytes = 0;
             sync_lanes();
             if (runs) {
