@@ -2,8 +2,10 @@
 
 mod device;
 mod end;
+#[cfg(feature = "members")]
 mod members;
 
 pub use device::Device;
 pub use end::exit_code;
+#[cfg(feature = "members")]
 pub use members::{by_key, check};

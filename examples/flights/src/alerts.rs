@@ -1,15 +1,14 @@
 //! The CPU actor that hears of late flights. The aircraft emit to it; the system finds it by its name.
 
 use flights_actors::Late;
-use indicatif::{HumanCount, ProgressBar};
+use flights_common::Heard;
+use indicatif::ProgressBar;
 use ractor::{ActorProcessingErr, ActorRef, RpcReplyPort};
-
-use crate::rows::Tail;
 
 /// The actor's name, which is no tail number.
 pub const NAME: &str = "flights/alerts";
 
-/// The alert actor.
+/// The alert actor; it begins with what it had heard before.
 pub struct Alerts {
     pub bar: ProgressBar,
 }
@@ -20,15 +19,6 @@ pub enum AlertMsg {
     Late(Late),
     /// Asks what there was.
     Heard(RpcReplyPort<Heard>),
-}
-
-/// What the alert actor has heard; it begins with what it had heard before.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Heard {
-    /// Late flights.
-    pub alerts: u64,
-    /// The latest of them, and its delay in minutes.
-    pub latest: Option<(Tail, i32)>,
 }
 
 impl From<Late> for AlertMsg {
@@ -45,15 +35,7 @@ impl Alerts {
 
     async fn handle(&self, _: ActorRef<AlertMsg>, msg: AlertMsg, heard: &mut Heard) -> Result<(), ActorProcessingErr> {
         match msg {
-            AlertMsg::Late(Late { tail, minutes }) => {
-                heard.alerts += 1;
-                if heard.latest.is_none_or(|(_, most)| minutes > most) {
-                    heard.latest = Some((Tail(tail), minutes));
-                }
-                if !self.bar.is_hidden() {
-                    self.bar.set_message(format!("alerts: {} (now {}, {minutes} min)", HumanCount(heard.alerts), Tail(tail)));
-                }
-            }
+            AlertMsg::Late(late) => heard.hear(late, &self.bar),
             // Who asked may have gone.
             AlertMsg::Heard(reply) => drop(reply.send(*heard)),
         }

@@ -1,22 +1,20 @@
 //! Faults on demand, in the middle of the run: `--inject trap@5000`. The aircraft are a guardian's then, which has each go on with
 //! the state that it failed with, so that the totals still equal the fold.
 
-use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flights_actors::{Aircraft, AircraftMsg, Break, Flight, HANG, PANIC, TRAP};
+use flights_common::{Injected, Tail, What};
 use parking_lot::Mutex;
 use ractor::{ActorCell, ActorProcessingErr};
 use resident::CallError;
 use resident::guardian::Directive;
 use resident::prelude::*;
 use rustix::process::{Pid, Signal, kill_process};
-use serde::Serialize;
 
 use crate::reader::Fleet;
-use crate::rows::Tail;
 
 /// How long a takeover may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,31 +24,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Injection {
     what: What,
     after: u64,
-}
-
-/// What breaks.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum What {
-    /// An aircraft panics.
-    Panic,
-    /// An aircraft traps: the device is lost.
-    Trap,
-    /// An aircraft does not come to its end: the device is lost.
-    Hang,
-    /// The worker process is killed.
-    Kill,
-}
-
-/// What was injected and what it came to.
-#[derive(Debug, Serialize)]
-pub struct Injected {
-    what: What,
-    after: u64,
-    /// From the loss of the worker being noticed until another had taken over, in milliseconds.
-    takeover_ms: Option<f64>,
-    /// What the supervisor heard of the aircraft.
-    fault: Option<String>,
 }
 
 /// Injects faults.
@@ -181,20 +154,6 @@ impl FromStr for Injection {
             _ => return Err(wrong()),
         };
         Ok(Injection { what, after: after.parse().map_err(|_| wrong())? })
-    }
-}
-
-impl fmt::Display for Injected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "after {} flights: ", self.after)?;
-        match &self.fault {
-            Some(fault) => write!(f, "{fault}"),
-            None => f.write_str("the worker process was killed"),
-        }?;
-        match self.takeover_ms {
-            Some(ms) => write!(f, "; another worker took over within {ms:.1} ms"),
-            None => Ok(()),
-        }
     }
 }
 

@@ -9,12 +9,8 @@
 //! With `--checkpoint DIR` a run that was killed goes on with `--resume DIR`, and comes to the same totals.
 
 mod alerts;
-mod fold;
 mod inject;
-mod input;
 mod reader;
-mod report;
-mod rows;
 mod save;
 mod supervisor;
 
@@ -27,16 +23,14 @@ use anyhow::{Context, anyhow};
 use clap::Parser;
 use examples_common::{Device, exit_code};
 use flights_actors::Late;
-use indicatif::{ProgressBar, ProgressStyle};
+use flights_common::{Heard, Input, Report, Run, fold, progress_bar};
 use ractor::{Actor, ActorProcessingErr, ActorRef, call};
 use resident::prelude::*;
 use tokio::sync::oneshot;
 
-use crate::alerts::{AlertMsg, Alerts, Heard};
+use crate::alerts::{AlertMsg, Alerts};
 use crate::inject::{Inject, Injection};
-use crate::input::Input;
 use crate::reader::{Fleet, Reader, ReaderMsg, Work};
-use crate::report::{Report, Run};
 use crate::save::{Resumed, Saver};
 use crate::supervisor::Supervisor;
 
@@ -105,7 +99,7 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
     }
     let run = count(&system, &input, &args.inject, saver, resumed).await;
     let report = match run {
-        Ok(run) => Report::new(system.device(), run, &fold::fold(&input)?),
+        Ok(run) => Report::new(system.device(), run, &fold(&input)?),
         Err(error) => {
             system.stop().await;
             return Err(error);
@@ -193,11 +187,4 @@ async fn work(reader: &ActorRef<ReaderMsg>, alerts: &ActorRef<AlertMsg>, before:
         all: begun.elapsed(),
         injected: fleet.injected,
     })
-}
-
-/// A bar over the bytes of `input`; hidden where standard error is no terminal.
-fn progress_bar(input: &Input) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{bar:20} {percent:>3}%  {prefix}  {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(input.bytes()).with_style(style)
 }

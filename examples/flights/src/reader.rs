@@ -6,19 +6,14 @@ use std::io;
 use std::sync::Arc;
 
 use flights_actors::{Aircraft, AircraftMsg, Totals};
-use indicatif::{HumanCount, ProgressBar};
+use flights_common::{Injected, Input, ReadError, Row, RowError, Rows, TURN, Tail, show, unpacked};
+use indicatif::ProgressBar;
 use ractor::concurrency::oneshot;
 use ractor::{ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort};
 use resident::prelude::*;
-use thiserror::Error;
 
-use crate::inject::{Inject, Injected};
-use crate::input::{Input, unpacked};
-use crate::rows::{Row, RowError, Rows, Tail};
+use crate::inject::Inject;
 use crate::save::Saver;
-
-/// Rows between two looks up from the work: others have a turn, and the progress bar moves.
-const TURN: u64 = 1024;
 
 /// The reader.
 pub struct Reader {
@@ -50,21 +45,6 @@ pub struct Fleet {
     pub injected: Vec<Injected>,
 }
 
-/// Why the input was not read to its end.
-#[derive(Debug, Error)]
-#[error("`{input}`: {cause}")]
-pub struct ReadError {
-    input: String,
-    cause: RowError,
-}
-
-impl ReadError {
-    /// Reading `input` ended because of `cause`.
-    pub fn new(input: &Input, cause: impl Into<RowError>) -> ReadError {
-        ReadError { input: input.to_string(), cause: cause.into() }
-    }
-}
-
 /// What the reader begins with.
 #[derive(Default)]
 pub struct Work {
@@ -93,14 +73,15 @@ impl Reader {
         let open = || -> io::Result<_> { unpacked(self.bar.wrap_read(self.input.open()?)) };
         let mut rows = Rows::new(open().map_err(|error| broken(error.into()))?).map_err(broken)?;
         for _ in 0..fleet.rows {
-            if rows.next().map_err(broken)?.is_none() {
+            if rows.next_row().map_err(broken)?.is_none() {
                 return Err(format!("`{}` ends before row {}, where the checkpoint was taken", self.input, fleet.rows).into());
             }
         }
-        while let Some(row) = rows.next().map_err(broken)? {
+        while let Some(row) = rows.next_row().map_err(broken)? {
             fleet.rows += 1;
             if fleet.rows.is_multiple_of(TURN) {
-                self.look_up(&fleet).await;
+                show(&self.bar, fleet.rows, fleet.aircraft.len());
+                tokio::task::yield_now().await;
             }
             self.send(&mut fleet, row).await?;
             if let (Some(inject), Some(tail)) = (&self.inject, row.tail) {
@@ -127,7 +108,7 @@ impl Reader {
             let tail = interrupted.tail;
             let mut rows = Rows::new(unpacked(self.input.open()?)?)?;
             let mut flights = Vec::new();
-            while let Some(row) = rows.next()? {
+            while let Some(row) = rows.next_row()? {
                 flights.extend((row.tail == Some(tail)).then_some(row.flight));
             }
             for flight in interrupted.lost(&flights, counted[&tail].flights) {
@@ -135,13 +116,6 @@ impl Reader {
             }
         }
         Ok(())
-    }
-
-    async fn look_up(&self, fleet: &Fleet) {
-        if !self.bar.is_hidden() {
-            self.bar.set_prefix(format!("{} rows, {} aircraft", HumanCount(fleet.rows), HumanCount(fleet.aircraft.len() as u64)));
-        }
-        tokio::task::yield_now().await;
     }
 
     async fn start(&self, tail: Tail) -> Result<GpuRef<Aircraft>, ActorProcessingErr> {

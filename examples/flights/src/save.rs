@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use flights_actors::{Aircraft, Late};
+use flights_common::{Heard, Input, Tail};
 use ractor::ActorCell;
 use resident::checkpoint::{Archive, Checkpoint, Delta, Directory, Options, Scope, StateOf};
 use resident::prelude::*;
@@ -12,10 +13,7 @@ use resident::resident_kernels::actor::Emit;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::alerts::Heard;
-use crate::input::Input;
 use crate::reader::Fleet;
-use crate::rows::Tail;
 
 /// Deltas between two whole checkpoints.
 const DELTAS: u32 = 15;

@@ -1,10 +1,9 @@
 //! The CPU actor over all: nobody may fail or stop before the end, so the first who does ends the run.
 
+use flights_common::ReadError;
 use ractor::{ActorProcessingErr, ActorRef, SupervisionEvent};
 use resident::prelude::*;
 use tokio::sync::oneshot;
-
-use crate::reader::ReadError;
 
 /// The supervisor.
 pub struct Supervisor;

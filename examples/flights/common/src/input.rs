@@ -9,8 +9,10 @@ use std::sync::Arc;
 use flate2::bufread::MultiGzDecoder;
 use thiserror::Error;
 
+use crate::rows::RowError;
+
 /// The default input.
-static DATA: &[u8] = include_bytes!("../data/nyc-flights-2013-01.csv.gz");
+static DATA: &[u8] = include_bytes!("../../data/nyc-flights-2013-01.csv.gz");
 const DATA_NAME: &str = "nyc-flights-2013-01.csv.gz";
 
 /// The path that stands for standard input.
@@ -41,6 +43,21 @@ enum Source {
 pub struct OpenError {
     name: String,
     cause: io::Error,
+}
+
+/// Why the input was not read to its end.
+#[derive(Debug, Error)]
+#[error("`{input}`: {cause}")]
+pub struct ReadError {
+    input: String,
+    cause: RowError,
+}
+
+impl ReadError {
+    /// Reading `input` ended because of `cause`.
+    pub fn new(input: &Input, cause: impl Into<RowError>) -> ReadError {
+        ReadError { input: input.to_string(), cause: cause.into() }
+    }
 }
 
 impl Input {

@@ -20,31 +20,57 @@ pub struct Tail(pub [u8; TAIL_BYTES]);
 pub struct Row {
     /// Whose flight it is, if that is known.
     pub tail: Option<Tail>,
+    /// The flight.
     pub flight: Flight,
 }
 
 /// Why reading ended early.
 #[derive(Debug, Error)]
 pub enum RowError {
+    /// The file could not be read on.
     #[error("reading failed: {0}")]
     Read(#[from] io::Error),
+    /// There is not even a first line.
     #[error("it is empty: the first line must name the columns, among them tailnum, arr_delay, air_time and distance")]
     Empty,
+    /// A column that is needed is not there.
     #[error("line 1 names no column `{0}`: needed are tailnum, arr_delay, air_time and distance")]
     Column(&'static str),
+    /// A row is not as the first line says.
     #[error("line {line}: {fault}")]
-    Malformed { line: u64, fault: Fault },
+    Malformed {
+        /// Its line, as an editor counts.
+        line: u64,
+        /// What is wrong with it.
+        fault: Fault,
+    },
 }
 
 /// What is wrong with a row.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum Fault {
+    /// More or fewer fields than names.
     #[error("{found} fields where the first line names {expected}")]
-    Fields { found: u64, expected: u64 },
+    Fields {
+        /// Fields of the row.
+        found: u64,
+        /// Names of the first line.
+        expected: u64,
+    },
+    /// No number, or one that cannot be.
     #[error("{column} is `{text}`, which is no whole number from {least} to {most}", most = i32::MAX)]
-    Number { column: &'static str, text: String, least: i32 },
+    Number {
+        /// The column's name.
+        column: &'static str,
+        /// What stands there.
+        text: String,
+        /// The least number that can.
+        least: i32,
+    },
+    /// No tail number is as long.
     #[error("tailnum is `{0}`, which is longer than {TAIL_BYTES} bytes")]
     Long(String),
+    /// No tail number is written so.
     #[error("tailnum is `{0}`, which has a character other than letters, digits and `-`")]
     Characters(String),
 }
@@ -87,7 +113,7 @@ impl<R: BufRead> Rows<R> {
 
     /// The next row; `None` after the last.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<Row>, RowError> {
+    pub fn next_row(&mut self) -> Result<Option<Row>, RowError> {
         let read = self.csv.read_byte_record(&mut self.record);
         let line = self.csv.get_ref().line;
         match read {
@@ -213,7 +239,7 @@ mod tests {
 
     fn all(text: &str) -> Result<Vec<Row>, RowError> {
         let mut rows = Rows::new(text.as_bytes())?;
-        std::iter::from_fn(|| rows.next().transpose()).collect()
+        std::iter::from_fn(|| rows.next_row().transpose()).collect()
     }
 
     fn rows(lines: &str) -> Result<Vec<Row>, RowError> {

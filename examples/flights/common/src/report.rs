@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::alerts::Heard;
 use crate::fold::Fold;
-use crate::inject::Injected;
+use crate::injected::Injected;
 use crate::rows::Tail;
 
 /// Aircraft in the table of the most delayed.
@@ -18,9 +18,13 @@ const MOST_DELAYED: usize = 10;
 
 /// What the actors have counted, and how long that took.
 pub struct Run {
+    /// Rows read.
     pub rows: u64,
+    /// Those of them without a tail number.
     pub skipped: u64,
+    /// What each aircraft has counted.
     pub totals: HashMap<Tail, Totals>,
+    /// What the alert actor has heard.
     pub heard: Heard,
     /// Rows that an earlier run had read, if this one went on from there.
     pub resumed: Option<u64>,

@@ -4,15 +4,17 @@ use std::collections::HashMap;
 
 use flights_actors::{LATE_AFTER, Totals};
 
-use crate::input::{Input, unpacked};
-use crate::reader::ReadError;
+use crate::input::{Input, ReadError, unpacked};
 use crate::rows::{Rows, Tail};
 
 /// What the file comes to.
 #[derive(Default)]
 pub struct Fold {
+    /// Rows.
     pub rows: u64,
+    /// Those of them without a tail number.
     pub skipped: u64,
+    /// What the flights of each aircraft come to.
     pub totals: HashMap<Tail, Totals>,
 }
 
@@ -21,7 +23,7 @@ pub fn fold(input: &Input) -> Result<Fold, ReadError> {
     let opened = input.open().and_then(unpacked).map_err(|cause| ReadError::new(input, cause))?;
     let mut rows = Rows::new(opened).map_err(|cause| ReadError::new(input, cause))?;
     let mut fold = Fold::default();
-    while let Some(row) = rows.next().map_err(|cause| ReadError::new(input, cause))? {
+    while let Some(row) = rows.next_row().map_err(|cause| ReadError::new(input, cause))? {
         fold.rows += 1;
         let Some(tail) = row.tail else {
             fold.skipped += 1;
