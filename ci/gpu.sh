@@ -14,7 +14,8 @@ trap 'rm -rf "$work"' EXIT
 
 build() {
     cargo build --release --message-format=json-render-diagnostics --bins --test '*' --bench '*' \
-        -p resident-gpu -p resident-tests -p resident-benches -p flights -p pagerank -p wave -p factory -p chaos >"$work/built"
+        -p resident-gpu -p resident-tests -p resident-benches \
+        -p flights -p flights-actix -p pagerank -p wave -p factory -p chaos >"$work/built"
     # Kept under package/sort/name, as cargo names them; tests that run elsewhere stay here.
     python3 - "$work" <<'PYTHON'
 import json, os, shutil, sys
@@ -79,6 +80,7 @@ run() {
     step "driver" "$work/gpu/test/driver"
     for path in "$work"/tests/test/*; do step "tests, $(basename "$path")" "$path"; done
     step "flights" "$work/flights/bin/flights" --device "$device"
+    step "flights-actix" "$work/flights-actix/bin/flights-actix" --device "$device"
     step "pagerank" "$work/pagerank/bin/pagerank" --device "$device"
     step "pagerank, 100,000 vertices" "$work/pagerank/bin/pagerank" --device "$device" --generate 100000 --rounds 20
     step "wave" "$work/wave/bin/wave" --device "$device"
