@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The examples on the CPU device: the totals of `flights` must equal a plain fold over the same file, also where something breaks on
-# the way, and so must those of `flights-actix`, whose tree has no framework but its own; the ranks of `pagerank`
+# the way, and so must those of `flights-actix`, whose tree has no framework but its own, as that of `flights-web`; the ranks of `pagerank`
 # and the cells of `wave` must be those of a plain computation, bit for bit, and the primes of `factory` as many; the books of `chaos` must
 # balance after half a minute of faults of every class (one run that fails is run again, twice).
 set -euo pipefail
@@ -33,7 +33,7 @@ flights
 program=flights broken=(panic trap hang kill)
 flights --inject panic@3000 --inject trap@8000 --inject hang@13000 --inject kill@18000
 
-for program in flights-actix; do
+for program in flights-actix flights-web; do
     if cargo tree --edges normal,build --prefix none -p "$program" | grep ^ractor; then
         echo "examples: $program depends on a framework that it does not name; it takes \`resident\` without its default features" >&2
         exit 1
