@@ -156,7 +156,8 @@ impl System {
         self.core().device.standby_failures()
     }
 
-    /// Stops in order: actors handle what they were sent and stop, the newest first; then the device, then the pumps.
+    /// Stops in order: actors handle what they were sent and stop, the newest first, whichever framework has started them; then the device,
+    /// then the pumps.
     pub async fn stop(&self) -> StopReport {
         let report = self.0.stopper.stop().await;
         if !self.core().is_mine() {

@@ -1,8 +1,10 @@
 //! Who lives in a system: its actors and its groups, in the order in which they have started.
 
 use std::any::Any;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -41,10 +43,23 @@ pub(crate) struct Directory(Mutex<Entries>);
 
 #[derive(Default)]
 struct Entries {
-    /// A key says who started first.
-    all: BTreeMap<ActorKey, Arc<dyn Lodger>>,
+    all: BTreeMap<ActorKey, Entry>,
     /// Those of them that go back to checkpoints.
     recoverable: BTreeMap<ActorKey, Arc<dyn Lodger>>,
+}
+
+/// Who is here, and since when. Keys do not tell: those of several frameworks are counted apart.
+struct Entry {
+    /// The later one's is greater, whatever system it is of.
+    since: u64,
+    lodger: Arc<dyn Lodger>,
+}
+
+/// The next number.
+fn now() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    // Relaxed: a number is all that is told.
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Directory {
@@ -55,7 +70,7 @@ impl Directory {
         if lodger.is_recoverable() {
             entries.recoverable.insert(key, lodger.clone());
         }
-        entries.all.insert(key, lodger);
+        entries.all.insert(key, Entry { since: now(), lodger });
     }
 
     /// It has ended.
@@ -69,15 +84,15 @@ impl Directory {
 
     /// Everyone who is here now.
     pub(crate) fn all(&self) -> Vec<Arc<dyn Lodger>> {
-        self.0.lock().all.values().cloned().collect()
+        self.0.lock().all.values().map(|entry| entry.lodger.clone()).collect()
     }
 
     /// Those who do not rest, the last one started first.
     pub(crate) fn newest_first(&self) -> Vec<Arc<dyn Lodger>> {
-        let mut all = self.all();
-        all.retain(|lodger| lodger.is_live());
-        all.reverse();
-        all
+        let mut all: Vec<_> = self.0.lock().all.values().map(|entry| (entry.since, entry.lodger.clone())).collect();
+        all.retain(|(_, lodger)| lodger.is_live());
+        all.sort_unstable_by_key(|(since, _)| Reverse(*since));
+        all.into_iter().map(|(_, lodger)| lodger).collect()
     }
 
     /// Those that go back to checkpoints, as far as they are `L`s.
@@ -88,7 +103,7 @@ impl Directory {
 
     /// The `L` with this key, if it is here.
     pub(crate) fn find<L: Lodger>(&self, key: ActorKey) -> Option<Arc<L>> {
-        let lodger = self.0.lock().all.get(&key)?.clone();
+        let lodger = self.0.lock().all.get(&key)?.lodger.clone();
         of(lodger)
     }
 }
@@ -96,4 +111,45 @@ impl Directory {
 fn of<L: Lodger>(lodger: Arc<dyn Lodger>) -> Option<Arc<L>> {
     let lodger: Arc<dyn Any + Send + Sync> = lodger;
     lodger.downcast().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Named(ActorKey);
+
+    impl Lodger for Named {
+        fn key(&self) -> ActorKey {
+            self.0
+        }
+
+        fn actors(&self) -> usize {
+            1
+        }
+
+        fn drained(&self, _: Duration) -> BoxFuture<'_, bool> {
+            Box::pin(async { true })
+        }
+
+        fn rows(&self, _: &dyn Fn(&'static Kind) -> bool) -> Vec<(u32, RowId)> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn the_newest_is_the_last_that_came_whosever_key_it_has() {
+        let own = ActorKey::next();
+        let keys = [ActorKey::new(5), own, ActorKey::new(3), ActorKey::next(), ActorKey::new(9)];
+        let directory = Directory::default();
+        for key in keys {
+            directory.enter(Arc::new(Named(key)));
+        }
+        let newest_first = || directory.newest_first().iter().map(|lodger| lodger.key()).collect::<Vec<_>>();
+        assert_eq!(newest_first(), keys.into_iter().rev().collect::<Vec<_>>());
+        // Whoever comes again is new.
+        directory.leave(own);
+        directory.enter(Arc::new(Named(own)));
+        assert_eq!(newest_first()[0], own);
+    }
 }

@@ -296,6 +296,37 @@ fn what_was_accepted_is_handled_before_the_end() {
     });
 }
 
+/// L-8: an older actor is told to stop once as many as stop at a time are newer and one of them has ended.
+#[test]
+fn with_their_system_the_newest_stop_first_whatever_has_started_them() {
+    in_actix(async {
+        let system = start(Config { shards: Some(3), capacity: 1024, ..Config::default() }).await;
+        let nobodys = Handle::spawn(None, Counter::default(), &system).await.unwrap();
+        let addr = Counter::start_actix(&system, Counter::default()).unwrap();
+        let older = [nobodys, addr.handle().await.unwrap()];
+        for _ in 0..100 {
+            Counter::spawn(None, Counter::default(), &system).await.unwrap();
+        }
+        let shards = older.each_ref().map(|old| old.info().address.shard());
+        let newest = loop {
+            let (newest, _) = Breaker::spawn(None, Breaker::default(), &system).await.unwrap();
+            if !shards.contains(&newest.info().address.shard()) {
+                break newest;
+            }
+        };
+        // It has not ended until this is over, and nothing keeps the older ones from it but their turn.
+        let (port, _answer) = ractor::concurrency::oneshot();
+        newest.send(BreakerMsg::Work(Work { rounds: 3_000_000 }, port.into())).await.unwrap();
+        let told = async |old: &Handle<Counter>| {
+            soon("its end", old.ended()).await;
+            newest.get_status()
+        };
+        let (report, first, second) = tokio::join!(system.stop(), told(&older[0]), told(&older[1]));
+        assert_eq!((first, second), (ractor::ActorStatus::Stopped, ractor::ActorStatus::Stopped));
+        assert_eq!((report.killed, report.dead_letters), (0, 0));
+    });
+}
+
 /// AX-4: nobody asks.
 #[test]
 fn an_arbiter_that_ends_takes_its_actors_along() {
