@@ -116,7 +116,7 @@ pub use actor::pipeline::Pipeline;
 pub use checkpoint::{Checkpoint, CheckpointError, RestoreError, Scope};
 pub use config::{Config, ConfigError, Origin, Pump, Setting, Settings, Wait};
 #[cfg(feature = "actix")]
-pub use embed::actix::{ActixError, Gpu, ResidentAddr, StartActix};
+pub use embed::actix::{ActixError, Gpu, ResidentAddr, StartActix, control};
 #[cfg(feature = "ractor")]
 pub use embed::ractor::{
     control::DeviceMsg,

@@ -23,7 +23,7 @@ use crate::device::runtime;
 use crate::error::StartError;
 use crate::shard::doorbell::Doorbell;
 use crate::shard::port::Port;
-use crate::system::control::Control;
+use crate::system::control::{Control, Controls};
 use crate::system::stop::{StopReport, Stopper};
 
 /// A running device and everything that belongs to it. Clones are the same system; it stops in order when
@@ -37,7 +37,7 @@ pub struct System(Arc<Inner>);
 
 struct Inner {
     stopper: Arc<Stopper>,
-    control: Arc<dyn Control>,
+    controls: Arc<Controls>,
 }
 
 /// A system that may have been dropped since.
@@ -56,7 +56,7 @@ impl WeakSystem {
 }
 
 impl System {
-    /// Starts a device, and by `attend` the control that it is left to.
+    /// Starts a device, and by `attend` the first control that it is left to.
     pub(crate) async fn start_with<F>(config: Config, attend: impl FnOnce(Arc<Stopper>) -> F) -> Result<System, StartError>
     where
         F: Future<Output = Result<Arc<dyn Control>, StartError>>,
@@ -100,12 +100,18 @@ impl System {
         // The rings are empty when the application has them. Where the device no longer runs, it will hear of that.
         let _ = core.fence().await;
         let stopper = Arc::new(Stopper::new(core.clone(), threads, tasks.map(|task| task.abort_handle())));
-        let control = attend(stopper.clone()).await?;
-        let hears = control.clone();
-        let _ = core.on_lost.set(Box::new(move |fault| hears.lost(fault)));
+        let controls = Arc::new(Controls::new(attend(stopper.clone()).await?));
+        let (hear, end) = (controls.clone(), Arc::downgrade(&controls));
+        let _ = core.on_lost.set(Box::new(move |fault| hear.lost(&fault)));
+        // Whichever of them was asked to stop the system, if one was, all end with it.
+        let _ = stopper.on_stopped.set(Box::new(move || {
+            if let Some(controls) = end.upgrade() {
+                controls.stop();
+            }
+        }));
         tracing::info!(system = core.system.as_deref(), device = %core.device.info(), "started");
         warn_of_aborts(&config, core.device.info());
-        Ok(System(Arc::new(Inner { stopper, control })))
+        Ok(System(Arc::new(Inner { stopper, controls })))
     }
 
     /// Its name, if it was given one: [`Config::name`].
@@ -163,7 +169,7 @@ impl System {
         if !self.core().is_mine() {
             return report;
         }
-        self.0.control.stopped().await;
+        self.0.controls.stopped().await;
         report
     }
 
@@ -173,13 +179,13 @@ impl System {
     }
 
     /// What it is left to.
-    #[cfg(feature = "ractor")]
-    pub(crate) fn attendant(&self) -> &dyn Control {
-        &*self.0.control
+    #[cfg(any(feature = "ractor", feature = "actix"))]
+    pub(crate) fn controls(&self) -> &Controls {
+        &self.0.controls
     }
 
-    #[cfg(feature = "ractor")]
-    pub(crate) fn stopper(&self) -> &Stopper {
+    #[cfg(any(feature = "ractor", feature = "actix"))]
+    pub(crate) fn stopper(&self) -> &Arc<Stopper> {
         &self.0.stopper
     }
 
@@ -207,7 +213,7 @@ fn warn_of_aborts(config: &Config, device: &DeviceInfo) {
 impl Drop for Inner {
     fn drop(&mut self) {
         if self.stopper.core.is_mine() {
-            self.control.stop();
+            self.controls.stop();
         }
     }
 }

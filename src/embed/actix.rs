@@ -8,6 +8,7 @@
 
 mod addr;
 mod bridge;
+pub mod control;
 mod error;
 mod free;
 mod gpu;

@@ -1,6 +1,6 @@
 //! How a system ends: its actors first, the newest before the oldest, then the device, then the pumps.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use futures_util::{StreamExt, stream};
@@ -40,13 +40,16 @@ pub(crate) struct Stopper {
     /// They keep timers and links.
     tasks: [AbortHandle; 2],
     report: OnceCell<StopReport>,
+    /// Hears that the system was stopped in order, before whoever asked for it does.
+    pub on_stopped: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// Locked while the device is being abandoned: whoever does so again finds its actors told.
     abandoned: Mutex<bool>,
 }
 
 impl Stopper {
     pub(crate) fn new(core: Arc<Core>, pumps: Vec<JoinHandle<()>>, tasks: [AbortHandle; 2]) -> Stopper {
-        Stopper { core, pumps: Arc::new(Mutex::new(pumps)), tasks, report: OnceCell::new(), abandoned: Mutex::new(false) }
+        let pumps = Arc::new(Mutex::new(pumps));
+        Stopper { core, pumps, tasks, report: OnceCell::new(), on_stopped: OnceLock::new(), abandoned: Mutex::new(false) }
     }
 
     /// Stops everything in order; whoever comes later gets the same report.
@@ -66,6 +69,9 @@ impl Stopper {
         // Behind a checkpoint that is being taken, which finds that the device has ended.
         *self.core.last.lock().await = None;
         let device = ended.unwrap_or(Ok(()));
+        if let Some(tell) = self.on_stopped.get() {
+            tell();
+        }
         StopReport { drained, killed, device, dead_letters: self.core.dead_letters() }
     }
 

@@ -7,8 +7,9 @@ use std::thread;
 
 use actix::dev::SendError;
 use actix::{Arbiter, MailboxError, Recipient, SystemService as _};
+use resident::control::{Drain, GetHealth, GetSnapshot, Loss, Stop};
 use resident::prelude::*;
-use resident::{ActixError, CallError, Gpu, SpawnError};
+use resident::{ActixError, CallError, DeviceMsg, Gpu, Health, SpawnError};
 use resident_kernels::prelude::*;
 use resident_test_actors::*;
 use resident_tests::*;
@@ -655,6 +656,78 @@ fn a_service_lives_on_the_system_that_was_named() {
         gone.serve_registry().unwrap();
         gone.stop().await;
         assert!(matches!(soon("an answer", Gpu::<Ledger>::from_registry().send(Look)).await, Err(MailboxError::Closed)));
+    });
+}
+
+/// AX-14.
+#[test]
+fn the_device_has_an_actor_in_each_framework() {
+    in_actix(async {
+        let system = system().await;
+        let device = system.control_actix().unwrap();
+        assert!(device == system.control_actix().unwrap(), "there is one");
+        let counter = Counter::start_actix(&system, Counter::default()).unwrap();
+        let (framed, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
+        counter.send(Tick).await.unwrap().unwrap();
+        ractor::call!(framed, CounterMsg::Get).unwrap();
+        assert_eq!(device.send(GetHealth).await.unwrap(), Health::Running);
+        let numbers = device.send(GetSnapshot).await.unwrap();
+        assert_eq!((numbers.running, numbers.messages), (2, 2));
+        assert_eq!(numbers, ractor::call!(system.control(), DeviceMsg::Metrics).unwrap());
+        assert_eq!(soon("the drain", device.send(Drain)).await.unwrap(), 2);
+        rows_are_free(&system).await;
+
+        // Either stops the system, and the other ends with it.
+        let _counter = Counter::start_actix(&system, Counter::default()).unwrap();
+        let loss = actix::spawn(device.send(Loss));
+        let report = soon("the stop", device.send(Stop)).await.unwrap();
+        assert_eq!((report.drained, report.killed), (1, 0));
+        soon("the end of ractor's", resident::watch(system.control().get_cell())).await;
+        assert_eq!(soon("the answer", loss).await.unwrap().unwrap(), None, "it was not lost");
+        until("the address is closed", || !device.connected()).await;
+        assert!(matches!(system.control_actix(), Err(SpawnError::Stopped)));
+
+        let system = one_shard().await;
+        let device = system.control_actix().unwrap();
+        soon("the stop", async { ractor::call!(system.control(), DeviceMsg::Stop).unwrap() }).await;
+        until("the address is closed", || !device.connected()).await;
+
+        // With the last handle, and by `stop`.
+        let system = one_shard().await;
+        let device = system.control_actix().unwrap();
+        let loss = actix::spawn(device.send(Loss));
+        let ractors = system.control().clone();
+        drop(system);
+        soon("the end of ractor's", resident::watch(ractors)).await;
+        assert_eq!(soon("the answer", loss).await.unwrap().unwrap(), None);
+        let system = one_shard().await;
+        let device = system.control_actix().unwrap();
+        system.stop().await;
+        assert_eq!(system.control().get_status(), ractor::ActorStatus::Stopped);
+        until("the address is closed", || !device.connected()).await;
+    });
+}
+
+/// AX-14: whoever ends the device, both hear of it.
+#[test]
+fn a_lost_device_is_told_to_each_framework() {
+    in_actix(async {
+        let system = one_shard().await;
+        let device = system.control_actix().unwrap();
+        let loss = actix::spawn(device.send(Loss));
+        system.control().kill();
+        let fault = soon("the loss", loss).await.unwrap().unwrap().expect("it was lost");
+        assert!(fault.text.contains("ended without stopping it"), "{fault}");
+        assert_eq!(device.send(GetHealth).await.unwrap(), Health::Failed(fault.clone()), "it goes on answering");
+        assert_eq!(device.send(Loss).await.unwrap(), Some(fault.clone()));
+        soon("a stop after that", system.stop()).await;
+        until("the address is closed", || !device.connected()).await;
+        // One that comes later is told, too.
+        let system = one_shard().await;
+        system.control().kill();
+        until("it is lost", || Counter::start_free(&system, Counter::default()).is_err()).await;
+        assert_eq!(system.control_actix().unwrap().send(Loss).await.unwrap(), Some(fault));
+        system.stop().await;
     });
 }
 

@@ -64,14 +64,16 @@ impl Control for Attendant {
     }
 
     fn stopped(&self) -> BoxFuture<'_, ()> {
-        async { drop(self.0.stop_and_wait(None, None).await) }.boxed()
+        self.stop();
+        // It may have been told before.
+        watch(self.0.get_cell()).boxed()
     }
 }
 
 impl System {
     /// The device's own actor: link it to a supervisor, ask it for health and numbers, stop it.
     pub fn control(&self) -> &ActorRef<DeviceMsg> {
-        let control: &dyn Any = self.attendant();
+        let control: &dyn Any = self.controls().first();
         &control.downcast_ref::<Attendant>().expect("where ractor is, every system is left to it").0
     }
 
@@ -90,7 +92,7 @@ impl DeviceActor {
         Ok(())
     }
 
-    async fn handle(&self, myself: ActorRef<DeviceMsg>, message: DeviceMsg, _: &mut ()) -> Result<(), ActorProcessingErr> {
+    async fn handle(&self, _myself: ActorRef<DeviceMsg>, message: DeviceMsg, _: &mut ()) -> Result<(), ActorProcessingErr> {
         let stopper = &self.0.0;
         let core = &stopper.core;
         // A caller that has gone is no error.
@@ -104,10 +106,7 @@ impl DeviceActor {
             }
             DeviceMsg::Stop(reply) => {
                 let stopper = stopper.clone();
-                ractor::concurrency::spawn(async move {
-                    drop(reply.send(stopper.stop().await));
-                    myself.stop(None);
-                });
+                ractor::concurrency::spawn(async move { reply.send(stopper.stop().await) });
             }
             DeviceMsg::Lost(fault) => return Err(Box::new(fault)),
             DeviceMsg::Undeliverable => core.dead_letter(),

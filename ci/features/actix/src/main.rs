@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use actix::{Addr, Arbiter, MailboxError, Supervisor};
-use resident::Gpu;
+use resident::control::{GetHealth, Stop};
 use resident::prelude::*;
+use resident::{Gpu, Health};
 use resident_kernels::prelude::*;
 
 #[derive(State, Default)]
@@ -83,7 +84,9 @@ async fn run() -> Result<(), Error> {
     let free = Aircraft::start_free(&system, Aircraft::default())?;
     assert_eq!(free.send(Report).await??.flights, 0);
 
-    let report = system.stop().await;
+    let device = system.control_actix()?;
+    assert_eq!(device.send(GetHealth).await?, Health::Running);
+    let report = device.send(Stop).await?;
     assert_eq!((report.drained, report.killed), (2, 0));
     println!("features: three flights, 50 minutes, two failures");
     Ok(())
