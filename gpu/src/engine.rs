@@ -103,7 +103,7 @@ impl Plan {
         let cores = std::thread::available_parallelism().map_or(1, usize::from) as u32;
         Plan::Cpu(DeviceInfo {
             kind: DeviceKind::Cpu,
-            ordinal: 0,
+            ordinal: options.cpu,
             bus: None,
             name: "CPU".into(),
             shards: options.shards.unwrap_or(cores.min(4)),

@@ -23,6 +23,8 @@ pub enum Choice {
 pub struct Options {
     /// Which device.
     pub device: Choice,
+    /// Which of its application's CPU devices it is, for people: each is a device of its own.
+    pub cpu: u32,
     /// Shards: thread blocks, each with a multiprocessor of its own while there are enough. By default 64 on a GPU and one per
     /// core, at most 4, on a CPU.
     pub shards: Option<u32>,
@@ -76,6 +78,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             device: Choice::Auto,
+            cpu: 0,
             shards: None,
             capacity: 256,
             rows: 8192,
@@ -141,9 +144,16 @@ pub struct DeviceInfo {
     pub reason: String,
 }
 
+impl DeviceInfo {
+    /// Its short name, as logs, faults and metrics have it: `cuda:0`.
+    pub fn label(&self) -> String {
+        format!("{}:{}", self.kind.as_str(), self.ordinal)
+    }
+}
+
 impl fmt::Display for DeviceInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{} {}, {} shards ({})", self.kind.as_str(), self.ordinal, self.name, self.shards, self.reason)?;
+        write!(f, "{} {}, {} shards ({})", self.label(), self.name, self.shards, self.reason)?;
         if self.panics_abort { write!(f, ", panics abort") } else { Ok(()) }
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use rustix::process::getpid;
 use rustix::thread::{gettid, set_name};
 
-use crate::options::{Choice, DeviceInfo};
+use crate::options::{Choice, DeviceInfo, Options};
 
 /// What a worker does.
 #[derive(Clone, Copy)]
@@ -22,13 +22,13 @@ pub(crate) enum Role {
 }
 
 /// The first argument of a worker of this program.
-pub(crate) fn title(device: Choice) -> OsString {
+pub(crate) fn title(options: &Options) -> OsString {
     let program = env::args_os().next().unwrap_or_default();
     let mut title = Path::new(&program).file_name().unwrap_or(OsStr::new("?")).to_owned();
-    title.push(match device {
+    title.push(match options.device {
         // Which one it is is found out by the worker.
-        Choice::Auto => " [resident worker]".into(),
-        Choice::Cpu => " [resident worker cpu:0]".into(),
+        Choice::Auto => " [resident worker]".to_owned(),
+        Choice::Cpu => format!(" [resident worker cpu:{}]", options.cpu),
         Choice::Cuda(ordinal) => format!(" [resident worker cuda:{ordinal}]"),
     });
     title
@@ -43,7 +43,7 @@ pub(crate) fn take(role: Role, info: &DeviceInfo) {
         Role::Standby => "standby",
         Role::Worker => "worker",
     };
-    let name = CString::new(format!("{role} {}:{}", info.kind.as_str(), info.ordinal));
+    let name = CString::new(format!("{role} {}", info.label()));
     // It is for people only.
     let _ = name.map(|name| set_name(&name));
 }

@@ -145,7 +145,7 @@ fn process(options: &Options, link: Link) -> io::Result<Child> {
         return Err(io::Error::other(text));
     }
     let mut command = Command::new(options.worker.as_deref().unwrap_or(Path::new(MYSELF)));
-    command.arg0(name::title(options.device));
+    command.arg0(name::title(options));
     // In a group of its own: what the terminal sends to the application is the application's to answer. The signals that the keeper's
     // thread leaves to others are blocked in it.
     command.env(WORKER, digest()).stdin(Stdio::from(link.into_fd())).stdout(Stdio::null()).process_group(0);
