@@ -48,7 +48,7 @@ project group
 cargo run --quiet | tee "$work/group"
 grep -qx "10000 sensors have answered: the largest value is 9999, the sum of each one's largest 49995028" "$work/group" ||
     fail "the group has answered otherwise"
-RESIDENT_SHARDS=3 RESIDENT_DEVICE=cpu "$CARGO_TARGET_DIR/debug/group-made" | grep "^running on cpu:0 CPU, 3 shards (asked for)" ||
+RESIDENT_SHARDS=3 RESIDENT_DEVICES=cpu "$CARGO_TARGET_DIR/debug/group-made" | grep "^running on cpu:0 CPU, 3 shards (asked for)" ||
     fail "the group does not mind its settings"
 said="$(RESIDENT_SHARD=1 "$CARGO_TARGET_DIR/debug/group-made" 2>&1)" && fail "the group has taken a setting that there is none of"
 grep -q 'is no setting: is `RESIDENT_SHARDS` meant?' <<<"$said" || fail "the group has said: $said"

@@ -14,7 +14,7 @@
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! # let directory = std::env::temp_dir().join(format!("resident-doc-{}", std::process::id()));
-//! # let config = || Config { device: Choice::Cpu, ..Config::default() };
+//! # let config = || Config::cpu();
 //! let system = System::start(config()).await?;
 //! let (account, _) = Account::spawn(Some("savings".into()), Account::default(), &system).await?;
 //! account.send(AccountMsg::Deposit(Deposit { cents: 100 })).await?;

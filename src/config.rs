@@ -2,6 +2,7 @@
 //!
 //! A field is a *setting* of files and variables, too ([`Settings`]); `config/knobs.rs` has the table.
 
+mod devices;
 mod error;
 mod knobs;
 mod settings;
@@ -12,18 +13,22 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use resident_gpu::device::{Choice, Isolation, Options};
+use resident_gpu::device::{Isolation, Options};
 
+pub(crate) use devices::Wanted;
+pub use devices::{DeviceOptions, DevicesError};
 pub use error::ConfigError;
 pub use settings::{Origin, Setting, Settings};
 
 /// How a system is started.
 ///
 /// ```
-/// use resident::{Choice, Config};
+/// use resident::{Config, DeviceOptions};
 ///
-/// let config = Config { device: Choice::Cpu, capacity: 4096, ..Config::default() };
+/// let config = Config { capacity: 4096, ..Config::cpu() };
 /// assert_eq!(config.rows, Config::default().rows);
+/// let config = Config { devices: vec![DeviceOptions::cuda(0), DeviceOptions::cuda(1)], ..config };
+/// assert_eq!(config.capacity, 4096); // of each
 /// ```
 ///
 /// [`Config::load`] takes it from a file and from variables.
@@ -32,10 +37,10 @@ pub struct Config {
     /// A name for the system, for people: it is in [`ActorInfo`](crate::ActorInfo), a field `system` in logs, and a label `system` of metrics.
     /// Default: none, and then that label is `resident`; see [`System::label`](crate::System::label).
     pub name: Option<Arc<str>>,
-    /// Which device. Default: the first GPU if it can be used, else the CPU device; [`System::device`](crate::System::device)
-    /// says which and why.
-    pub device: Choice,
-    /// Shards: blocks of a GPU, threads of the CPU device. Default: as many as suit the device.
+    /// Which devices, each with shards, rows and memory as the other fields say. Default: every GPU that can be used, else the CPU device;
+    /// [`System::devices`](crate::System::devices) says which and why.
+    pub devices: Vec<DeviceOptions>,
+    /// Shards of each device: blocks of a GPU, threads of the CPU device. Default: as many as suit the device.
     pub shards: Option<u32>,
     /// Slots of each ring, a power of two from 64 on. A message of up to 28 bytes takes one slot. Default: 256.
     pub capacity: u32,
@@ -43,7 +48,7 @@ pub struct Config {
     pub rows: u32,
     /// Reply lines for [`GpuRef::ask`](crate::GpuRef::ask) and [`Pipeline`](crate::Pipeline). Default: 8192.
     pub reply_lines: u32,
-    /// Bytes for the states of all actors. Default: 256 MiB.
+    /// Bytes for the states of all actors of a device. Default: 256 MiB.
     pub arena_bytes: u64,
     /// Actors with a name that handlers can look up at a time, 128 to 256 bytes each. Default: 1024.
     pub names: u32,
@@ -59,7 +64,7 @@ pub struct Config {
     pub cache: Option<PathBuf>,
     /// Gives each shard of the CPU device a second thread that polls, as on a GPU: for tests. Default: false.
     pub cpu_threads: bool,
-    /// How replies and emitted messages are fetched from the device.
+    /// How replies and emitted messages are fetched from each device.
     pub pump: Pump,
     /// How long a task that calls looks for its reply again and again, yielding to other tasks in between, before it sleeps: to
     /// wake a sleeping task takes longer than a GPU takes to reply. Default: 20 us on a machine of more than four cores, else
@@ -81,7 +86,7 @@ pub struct Config {
     /// [`InFlight::Replay`](crate::guardian::InFlight) are asked for, since its last checkpoint: as many as come between two. One that
     /// is lost because there were more is counted and told when it is missed. Default: 0, none.
     pub journal: usize,
-    /// How many workers may be lost within how long before the device is given up. Default: 100 within a minute.
+    /// How many workers of a device may be lost within how long before it is given up. Default: 100 within a minute.
     pub intensity: (u32, Duration),
 }
 
@@ -90,7 +95,7 @@ pub struct Config {
 /// A pump that finds nothing first spins, then yields its core, then does what `wait` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pump {
-    /// Threads, which share the shards among them. Default: 1.
+    /// Threads of a device, which share its shards among them. Default: 1.
     pub threads: u32,
     /// How long it looks again at once. Default: 50 us on a machine of more than four cores, else nothing.
     pub spin: Duration,
@@ -116,7 +121,7 @@ impl Default for Config {
         let options = Options::default();
         Config {
             name: None,
-            device: options.device,
+            devices: vec![DeviceOptions::default()],
             shards: options.shards,
             capacity: options.capacity,
             rows: options.rows,
@@ -142,6 +147,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The defaults, on the CPU device.
+    pub fn cpu() -> Config {
+        Config { devices: vec![DeviceOptions::cpu()], ..Config::default() }
+    }
+
     /// Takes what the file that `RESIDENT_CONFIG` names says, and above that what variables say, `RESIDENT_ROWS=4096`. What neither says
     /// has its default. [`Settings`] begins with other values, or says where each is from.
     pub fn load() -> Result<Config, ConfigError> {
@@ -153,14 +163,21 @@ impl Config {
         if self.pump.threads == 0 {
             return Err("`pump.threads` is 0: nobody would fetch replies".into());
         }
-        self.options().check()
+        let devices = self.wanted().map_err(|error| error.to_string())?;
+        devices.iter().try_for_each(|device| self.options(device).check())
     }
 
-    /// What the device is told.
-    pub(crate) fn options(&self) -> Options {
+    /// The devices, unless they cannot be those of a system.
+    pub(crate) fn wanted(&self) -> Result<Vec<Wanted>, DevicesError> {
+        devices::all(&self.devices)
+    }
+
+    /// What a device is told.
+    pub(crate) fn options(&self, device: &Wanted) -> Options {
         Options {
-            device: self.device,
-            shards: self.shards,
+            device: device.choice,
+            cpu: device.cpu,
+            shards: device.shards.or(self.shards),
             capacity: self.capacity,
             rows: self.rows,
             reply_lines: self.reply_lines,
@@ -210,12 +227,13 @@ mod tests {
     #[test]
     fn paths_are_those_of_the_start() {
         let here = std::env::current_dir().unwrap();
-        let worker = |program: &str| Config { worker: Some(program.into()), ..Config::default() }.options().worker.unwrap();
+        let options = |config: Config| config.options(&config.wanted().unwrap()[0]);
+        let worker = |program: &str| options(Config { worker: Some(program.into()), ..Config::default() }).worker.unwrap();
         assert_eq!(worker("bin/worker"), here.join("bin/worker"));
         assert_eq!(worker("./worker"), here.join("worker"));
         assert_eq!(worker("/bin/worker"), Path::new("/bin/worker"));
         assert_eq!(worker("worker"), Path::new("worker"), "one that the system looks for");
         let cache = Config { cache: Some("modules".into()), ..Config::default() };
-        assert_eq!(cache.options().cache, Some(here.join("modules")));
+        assert_eq!(options(cache).cache, Some(here.join("modules")));
     }
 }

@@ -1,6 +1,7 @@
 //! One device as the host runs it: its shards, its arena and its counters, the pumps that fetch what it says, and who lives on it, without
 //! knowing who that is.
 
+pub(crate) mod claims;
 pub(crate) mod core;
 pub(crate) mod directory;
 pub(crate) mod later;
@@ -11,3 +12,4 @@ pub(crate) mod nursery;
 pub(crate) mod pump;
 pub(crate) mod route;
 pub(crate) mod runtime;
+pub(crate) mod shared;

@@ -11,15 +11,20 @@ use resident_host::explain;
 use resident_kernels::wire;
 use thiserror::Error;
 
+use crate::config::DevicesError;
 use crate::fault::GpuFault;
+use crate::who::ActorKey;
 
 /// Why a system did not start.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The device did not start.
+    /// A device did not start; none runs then.
     #[error(transparent)]
     Device(#[from] resident_gpu::device::StartError),
+    /// `Config::devices` cannot be the devices of one system.
+    #[error(transparent)]
+    Devices(#[from] DevicesError),
     /// `Config::pump` asks for no thread.
     #[error("`pump.threads` is 0: nobody would fetch replies; use 1 or more")]
     NoPump,
@@ -61,7 +66,7 @@ pub enum SpawnError {
         /// Rows of each.
         rows: u32,
     },
-    /// There are fewer free rows than members of a group.
+    /// There are fewer free rows on one device than members of a group.
     #[error("{wanted} members need as many rows, {free} are free: stop actors, or start with more `rows` or `shards`")]
     Members {
         /// Members.
@@ -78,6 +83,9 @@ pub enum SpawnError {
     /// No room for the state.
     #[error(transparent)]
     State(#[from] ArenaError),
+    /// There is no device where it is to be placed.
+    #[error(transparent)]
+    Placement(#[from] PlacementError),
     /// The system is stopping or has stopped.
     #[error("the system has stopped: start another")]
     Stopped,
@@ -96,6 +104,52 @@ pub enum SpawnError {
     /// `SpawnErr`.
     #[error(transparent)]
     Framework(Box<dyn AnyError + Send + Sync>),
+}
+
+impl SpawnError {
+    /// Whether another device of the system may take the actor.
+    pub(crate) fn is_of_one_device(&self) -> bool {
+        matches!(
+            self,
+            SpawnError::Rows { .. } | SpawnError::Members { .. } | SpawnError::State(_) | SpawnError::Lost(_) | SpawnError::Stopped
+        )
+    }
+
+    /// Why none of several devices takes the actor: the devices before this one did not since `before`.
+    pub(crate) fn behind(self, before: Option<SpawnError>) -> SpawnError {
+        match (before, self) {
+            (Some(SpawnError::Rows { shards, .. }), SpawnError::Rows { shards: more, rows }) => {
+                SpawnError::Rows { shards: shards + more, rows }
+            }
+            (Some(SpawnError::Members { free: most, .. }), SpawnError::Members { wanted, free }) => {
+                SpawnError::Members { wanted, free: free.max(most) }
+            }
+            (None | Some(SpawnError::Lost(_) | SpawnError::Stopped), this) => this,
+            (Some(before), _) => before,
+        }
+    }
+}
+
+/// Why no device is where a [`Placement`](crate::Placement) asks for one.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PlacementError {
+    /// The system has fewer devices.
+    #[error("there is no device {device}, counted from 0: the system has {there}; name one of these, or start with more `devices`")]
+    NoDevice {
+        /// The place that was asked for.
+        device: usize,
+        /// The devices that there are.
+        there: String,
+    },
+    /// The actor to be near is on none of the devices.
+    #[error("actor {actor} is on no device of this system, which has {there}: it has ended, or is another system's; name a device")]
+    NoActor {
+        /// The actor.
+        actor: ActorKey,
+        /// The devices that there are.
+        there: String,
+    },
 }
 
 /// Why an actor that a handler has spawned was not [adopted](crate::System::adopt).
@@ -238,6 +292,11 @@ pub enum AskError {
     /// The actor belongs to another system than the pipeline; nothing was sent.
     #[error("the actor is on another system than this pipeline: make a pipeline for its system")]
     OtherSystem,
+    /// The actor is on another device than the requests that are in flight; nothing was sent.
+    #[error(
+        "the pipeline has requests in flight on another device: take their replies with `next` first, or have a pipeline for each device"
+    )]
+    OtherDevice,
     /// The [group](crate::GpuGroup) has no member with this key; nothing was sent.
     #[error("the group has no such member: `insert` it first")]
     Unknown,

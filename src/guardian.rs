@@ -40,7 +40,7 @@
 //! }
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+//! let system = System::start(Config::cpu()).await?;
 //! let trading = Supervisor::builder("trading")
 //!     .strategy(Strategy::RestForOne)
 //!     .intensity(3, Duration::from_secs(5))

@@ -23,9 +23,9 @@
 //! use resident::prelude::*;
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! # let config = Config { device: Choice::Cpu, ..Config::default() };
+//! # let config = Config::cpu();
 //! # #[cfg(any())]
-//! let config = Config::default(); // the GPU if there is one, else the CPU device
+//! let config = Config::default(); // every GPU that can be used, else the CPU device
 //! let system = System::start(config).await?;
 //! println!("running on {}", system.device());
 //!
@@ -114,7 +114,7 @@ pub use actor::handle::Handle;
 pub use actor::info::ActorInfo;
 pub use actor::pipeline::Pipeline;
 pub use checkpoint::{Checkpoint, CheckpointError, RestoreError, Scope};
-pub use config::{Config, ConfigError, Origin, Pump, Setting, Settings, Wait};
+pub use config::{Config, ConfigError, DeviceOptions, DevicesError, Origin, Pump, Setting, Settings, Wait};
 #[cfg(feature = "actix")]
 pub use embed::actix::{ActixError, Gpu, ResidentAddr, StartActix, control};
 #[cfg(feature = "ractor")]
@@ -126,7 +126,9 @@ pub use embed::ractor::{
     spawn::Spawn,
     watch::watch,
 };
-pub use error::{AdoptError, AskError, CallError, CastError, FenceError, MemberError, Refusal, RouteError, SpawnError, StartError};
+pub use error::{
+    AdoptError, AskError, CallError, CastError, FenceError, MemberError, PlacementError, Refusal, RouteError, SpawnError, StartError,
+};
 pub use fault::FaultClass;
 /// A ractor supervisor finds it in `ActorFailed`:
 ///
@@ -155,6 +157,8 @@ pub use resident_kernels;
 pub use resident_kernels::address::Address;
 pub use resident_kernels::timer::Timer;
 pub use system::System;
+pub use system::device::Device;
+pub use system::placement::Placement;
 pub use system::snapshot::Snapshot;
 pub use system::stop::StopReport;
 pub use who::ActorKey;
@@ -163,7 +167,7 @@ pub use who::ActorKey;
 pub mod prelude {
     pub use crate::checkpoint::StateOf;
     pub use crate::guardian::{ChildSpec, Supervisor, SupervisorRef};
-    pub use crate::{AskError, CastError, Choice, Config, FaultClass, GpuFault, Handle, Pipeline, System};
+    pub use crate::{AskError, CastError, Choice, Config, DeviceOptions, FaultClass, GpuFault, Handle, Pipeline, Placement, System};
     #[cfg(feature = "ractor")]
     pub use crate::{GpuGroup, GpuRef, Spawn};
     #[cfg(feature = "actix")]

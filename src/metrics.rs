@@ -19,7 +19,7 @@ use resident_gpu::Class;
 
 use self::axis::{Axis, of_fault, of_kind, of_loss};
 pub(crate) use self::axis::{Reason, of_strategy};
-use self::boards::Lease;
+pub(crate) use self::boards::Lease;
 use self::family::Metric;
 pub use self::page::page;
 #[cfg(feature = "prometheus")]
@@ -50,7 +50,7 @@ fn rows() -> impl Iterator<Item = (&'static [&'static str], &'static Row)> {
     of_systems.chain(Supervisors::ROWS.iter().map(|row| (&[][..], row)))
 }
 
-/// A system's metrics.
+/// The metrics of a system's device.
 pub(crate) struct Metrics {
     series: Lease,
     /// By the places of their kinds, actors that have a row.
@@ -127,9 +127,8 @@ pub(crate) struct Space {
 }
 
 impl Metrics {
-    /// Of a system of this name, on a device with so many kinds of actor and shards.
-    pub(crate) fn new(system: Option<&str>, device: &str, kinds: usize, shards: usize) -> Metrics {
-        let series = Lease::take(system, device);
+    /// Of a device with so many kinds of actor and shards, which has these series.
+    pub(crate) fn new(series: Lease, kinds: usize, shards: usize) -> Metrics {
         // Histograms take values from here on.
         publish(series.board().all());
         Metrics {

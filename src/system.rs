@@ -1,8 +1,12 @@
-//! A device with its pumps and its actors.
+//! One or several devices, each with its pumps and its actors.
 
 #[cfg(any(test, not(feature = "ractor")))]
 pub(crate) mod alone;
 pub(crate) mod control;
+pub(crate) mod device;
+pub(crate) mod fleet;
+mod open;
+pub(crate) mod placement;
 mod routes;
 pub(crate) mod snapshot;
 pub(crate) mod stop;
@@ -10,30 +14,37 @@ pub(crate) mod stop;
 use std::fmt;
 use std::sync::Arc;
 
-use resident_gpu::device::{Device, DeviceFault, DeviceInfo, Isolation, Loss, StartError as DeviceStartError};
-use resident_host::apart;
+use futures_util::future::join_all;
+use resident_gpu::device::{DeviceFault, DeviceInfo, Isolation, Loss};
 
 use crate::clock;
 use crate::config::Config;
 use crate::device::core::Core;
-use crate::device::later::{self, Timers};
-use crate::device::links::{self, Links};
-use crate::device::pump::Pump;
 use crate::device::runtime;
-use crate::error::StartError;
-use crate::shard::doorbell::Doorbell;
-use crate::shard::port::Port;
+use crate::device::shared::Shared;
+use crate::error::{PlacementError, SpawnError, StartError};
+use crate::metrics::Lease;
 use crate::system::control::{Control, Controls};
+use crate::system::device::Device;
+use crate::system::fleet::Fleet;
+use crate::system::open::Running;
+use crate::system::placement::Placement;
 use crate::system::stop::{StopReport, Stopper};
 
-/// A running device and everything that belongs to it. Clones are the same system; it stops in order when
+/// A system of one or several devices, and everything that belongs to them. Clones are the same system; it stops in order when
 /// [`stop`](Self::stop) is called, its [`control`](Self::control) actor is stopped, or the last clone is dropped.
+///
+/// A device that is lost for good costs its own actors; the system goes on while it has another. `docs/many-gpus.md` has what is of the
+/// system and what is of a device.
 ///
 /// It belongs to the process that has started it. A child that is forked from that one and runs no other program has a copy of it and of
 /// every handle. Each use of those that can fail is an error there (`Forked`), dropping them does nothing, and the parent does not notice.
 /// The child may start a system of its own.
 #[derive(Clone)]
-pub struct System(Arc<Inner>);
+pub struct System {
+    inner: Arc<Inner>,
+    placement: Placement,
+}
 
 struct Inner {
     stopper: Arc<Stopper>,
@@ -42,21 +53,24 @@ struct Inner {
 
 /// A system that may have been dropped since.
 #[cfg(feature = "actix")]
-pub(crate) struct WeakSystem(std::sync::Weak<Inner>);
+pub(crate) struct WeakSystem {
+    inner: std::sync::Weak<Inner>,
+    placement: Placement,
+}
 
 #[cfg(feature = "actix")]
 impl WeakSystem {
     pub(crate) fn upgrade(&self) -> Option<System> {
-        self.0.upgrade().map(System)
+        Some(System { inner: self.inner.upgrade()?, placement: self.placement })
     }
 
     pub(crate) fn is_there(&self) -> bool {
-        self.0.strong_count() > 0
+        self.inner.strong_count() > 0
     }
 }
 
 impl System {
-    /// Starts a device, and by `attend` the first control that it is left to.
+    /// Starts the devices, and by `attend` the first control that they are left to.
     pub(crate) async fn start_with<F>(config: Config, attend: impl FnOnce(Arc<Stopper>) -> F) -> Result<System, StartError>
     where
         F: Future<Output = Result<Arc<dyn Control>, StartError>>,
@@ -66,131 +80,144 @@ impl System {
         }
         runtime::check()?;
         clock::refresh();
-        let options = config.options();
-        let started = apart(move || Device::start(options)).await.map_err(StartError::Thread)?;
-        let device = started.unwrap_or_else(|| Err(DeviceStartError::Worker("the start has panicked, please report it".into())))?;
-
-        let pumps = config.pump.threads.min(device.info().shards) as usize;
-        let bells: Box<[_]> = (0..pumps).map(|_| Arc::new(Doorbell::default())).collect();
-        let mut lanes: Vec<Vec<_>> = (0..pumps).map(|_| Vec::new()).collect();
-        let mut ports = Vec::new();
-        for shard in 0..device.info().shards {
-            let pump = shard as usize % pumps;
-            // A device that was started just now has all its ports.
-            let Some((producer, consumer)) = device.take_ports(shard) else { continue };
-            let port = Arc::new(Port::new(shard, producer, device.rows(), config.nursery, device.kinds().len(), bells[pump].clone()));
-            lanes[pump].push((port.clone(), consumer));
-            ports.push(port);
-        }
-        let (timers, later) = Timers::new();
-        let (links, events) = Links::new();
-        let core = Arc::new(Core::new(device, ports.into(), bells, (timers, links), &config));
-        let tasks = [tokio::spawn(later::keep(later, Arc::downgrade(&core))), tokio::spawn(links::keep(events, Arc::downgrade(&core)))];
-        let mut threads = Vec::new();
-        for (index, lanes) in lanes.into_iter().enumerate() {
-            match Pump::start(core.clone(), index, lanes, config.pump) {
-                Ok(thread) => threads.push(thread),
+        let devices = open::devices(&config).await?;
+        let shared = Arc::new(Shared::new(config.name.clone(), config.journal, devices.len()));
+        let labels: Vec<_> = devices.iter().map(|device| device.info().label()).collect();
+        let series = Lease::take(config.name.as_deref(), &labels);
+        let mut running: Vec<Running> = Vec::new();
+        for (device, series) in devices.into_iter().zip(series) {
+            match Running::new(device, series, shared.clone(), &config) {
+                Ok(one) => running.push(one),
                 Err(error) => {
-                    core.end();
-                    return Err(StartError::Thread(error));
+                    running.iter().for_each(|before| before.core.end());
+                    return Err(error);
                 }
             }
         }
-        core.nurseries.iter().for_each(|nursery| nursery.open(&core));
-        // The rings are empty when the application has them. Where the device no longer runs, it will hear of that.
-        let _ = core.fence().await;
-        let stopper = Arc::new(Stopper::new(core.clone(), threads, tasks.map(|task| task.abort_handle())));
+        let fleet = Arc::new(Fleet::new(shared.clone(), running.iter().map(|one| one.core.clone()).collect()));
+        // The rings are empty when the application has them. Where a device no longer runs, it will hear of that.
+        join_all(fleet.devices().iter().map(|core| core.fence())).await;
+        let stopper = Arc::new(Stopper::new(fleet.clone(), running));
         let controls = Arc::new(Controls::new(attend(stopper.clone()).await?));
         let (hear, end) = (controls.clone(), Arc::downgrade(&controls));
-        let _ = core.on_lost.set(Box::new(move |fault| hear.lost(&fault)));
+        let _ = shared.on_lost.set(Box::new(move |fault| hear.lost(&fault)));
         // Whichever of them was asked to stop the system, if one was, all end with it.
         let _ = stopper.on_stopped.set(Box::new(move || {
             if let Some(controls) = end.upgrade() {
                 controls.stop();
             }
         }));
-        tracing::info!(system = core.system.as_deref(), device = %core.device.info(), "started");
-        warn_of_aborts(&config, core.device.info());
-        Ok(System(Arc::new(Inner { stopper, controls })))
+        for core in fleet.devices() {
+            tracing::info!(system = core.system(), device = %core.device.info(), "started");
+        }
+        if let Some(core) = fleet.devices().iter().find(|core| core.device.info().panics_abort) {
+            warn_of_aborts(&config, core.device.info());
+        }
+        Ok(System { inner: Arc::new(Inner { stopper, controls }), placement: Placement::default() })
+    }
+
+    /// The same system, whose actors and groups start where `placement` says, by whichever way they are started with it.
+    ///
+    /// It says as well where a [restore](Self::restore) brings actors, and of which device a [checkpoint](Self::checkpoint) is.
+    pub fn placing(&self, placement: Placement) -> System {
+        System { inner: self.inner.clone(), placement }
     }
 
     /// Its name, if it was given one: [`Config::name`].
     pub fn name(&self) -> Option<&str> {
-        self.core().system.as_deref()
+        self.fleet().shared.system.as_deref()
     }
 
     /// The label `system` of its [metrics](crate::metrics): its name, or `resident`. While another system of this process has that label on
-    /// the same device, a number follows: `resident-2`.
+    /// one of its devices, a number follows: `resident-2`.
     pub fn label(&self) -> &str {
-        self.core().metrics.label()
+        self.fleet().first().metrics.label()
     }
 
-    /// Which device runs, and why that one.
+    /// Its devices, those that are lost among them, in the order of [`Config::devices`]. [`Placement::On`] counts them so.
+    pub fn devices(&self) -> Vec<Device> {
+        self.fleet().devices().iter().cloned().map(Device::new).collect()
+    }
+
+    /// Which device runs, and why that one: the first, if there are [several](Self::devices).
     pub fn device(&self) -> &DeviceInfo {
-        self.core().device.info()
+        self.fleet().first().device.info()
     }
 
     /// Messages so far that nobody took: emitted without a route or a living receiver, or sent to an actor that had stopped
     /// or failed by the time its shard came to them.
     pub fn dead_letters(&self) -> u64 {
-        self.core().dead_letters()
+        self.fleet().dead_letters()
     }
 
-    /// Actors, members of groups, and those that handlers have spawned, that have a row on the device.
+    /// Actors, members of groups, and those that handlers have spawned, that have a row on a device.
     pub fn running(&self) -> usize {
-        self.core().running()
+        self.fleet().running()
     }
 
-    /// The worker process that runs the device now; `None` if it is a thread of this process.
+    /// The worker process that runs the device now, the first of [several](Self::devices); `None` if it is a thread of this process.
     pub fn worker(&self) -> Option<u32> {
-        self.core().device.worker()
+        self.fleet().first().device.worker()
     }
 
-    /// The worker process that stands by to take over from one that is lost; `None` while none is ready for it.
+    /// The worker process that stands by to take over from one that is lost, of the first of [several](Self::devices) devices; `None` while
+    /// none is ready for it.
     pub fn standby(&self) -> Option<u32> {
-        self.core().device.standby()
+        self.fleet().first().device.standby()
     }
 
-    /// How many workers were lost so far, each of which another took over from, and the last of them.
+    /// How many workers were lost so far, each of which another took over from, and the last of them; on the first of
+    /// [several](Self::devices) devices.
     pub fn losses(&self) -> (u64, Option<Loss>) {
-        self.core().device.losses()
+        self.fleet().first().device.losses()
     }
 
-    /// How many workers that were to stand by did not open, or ended, and why the last one did. Another is tried, after a pause that grows
-    /// from 10 ms to 10 s: if it is long that [`standby`](Self::standby) is `None`, this says why.
+    /// How many workers that were to stand by did not open, or ended, and why the last one did; on the first of [several](Self::devices)
+    /// devices. Another is tried, after a pause that grows from 10 ms to 10 s: if it is long that [`standby`](Self::standby) is `None`, this
+    /// says why.
     pub fn standby_failures(&self) -> (u64, Option<DeviceFault>) {
-        self.core().device.standby_failures()
+        self.fleet().first().device.standby_failures()
     }
 
-    /// Stops in order: actors handle what they were sent and stop, the newest first, whichever framework has started them; then the device,
-    /// then the pumps.
+    /// Stops in order: actors handle what they were sent and stop, the newest first, whichever framework has started them and whichever their
+    /// device; then the devices, then the pumps.
     pub async fn stop(&self) -> StopReport {
-        let report = self.0.stopper.stop().await;
-        if !self.core().is_mine() {
+        let report = self.inner.stopper.stop().await;
+        if !self.fleet().is_mine() {
             return report;
         }
-        self.0.controls.stopped().await;
+        self.inner.controls.stopped().await;
         report
     }
 
     #[cfg(feature = "actix")]
     pub(crate) fn downgrade(&self) -> WeakSystem {
-        WeakSystem(Arc::downgrade(&self.0))
+        WeakSystem { inner: Arc::downgrade(&self.inner), placement: self.placement }
     }
 
     /// What it is left to.
     #[cfg(any(feature = "ractor", feature = "actix"))]
     pub(crate) fn controls(&self) -> &Controls {
-        &self.0.controls
+        &self.inner.controls
     }
 
     #[cfg(any(feature = "ractor", feature = "actix"))]
     pub(crate) fn stopper(&self) -> &Arc<Stopper> {
-        &self.0.stopper
+        &self.inner.stopper
     }
 
-    pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.0.stopper.core
+    pub(crate) fn fleet(&self) -> &Arc<Fleet> {
+        &self.inner.stopper.fleet
+    }
+
+    /// What `claim` gets on the first device with room, in the order in which actors are placed.
+    pub(crate) fn with_room<T>(&self, claim: impl FnMut(&Arc<Core>) -> Result<T, SpawnError>) -> Result<T, SpawnError> {
+        self.fleet().with_room(self.placement, claim)
+    }
+
+    /// The one device that is meant where only one can be: the only one, or that on which actors are placed. `None` if that may be any.
+    pub(crate) fn one_device(&self) -> Option<Result<&Arc<Core>, PlacementError>> {
+        self.fleet().named(self.placement).or_else(|| self.fleet().only().map(Ok))
     }
 }
 
@@ -212,7 +239,7 @@ fn warn_of_aborts(config: &Config, device: &DeviceInfo) {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if self.stopper.core.is_mine() {
+        if self.stopper.fleet.is_mine() {
             self.controls.stop();
         }
     }
@@ -220,6 +247,6 @@ impl Drop for Inner {
 
 impl fmt::Debug for System {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("System").field("name", &self.name()).field("device", self.device()).field("running", &self.running()).finish()
+        f.debug_struct("System").field("name", &self.name()).field("devices", &self.devices()).field("running", &self.running()).finish()
     }
 }

@@ -6,7 +6,7 @@
 //! nothing is wrong: asks with the worker a process and a thread, in turn.
 
 use clap::Parser;
-use resident::{Choice, Config, DeviceKind, Isolation, System};
+use resident::{Config, DeviceKind, DeviceOptions, Isolation, System};
 use resident_benches::args::Takeover;
 use resident_benches::machine::Machine;
 use resident_benches::ours::isolation::Asks;
@@ -53,7 +53,9 @@ fn main() -> ExitCode {
 /// Asked of a worker: this process opens no GPU before it has to.
 fn has_gpu(runtime: &Runtime) -> bool {
     runtime.block_on(async {
-        let Ok(system) = System::start(Config { device: Choice::Auto, standby: false, ..Config::default() }).await else { return false };
+        let Ok(system) = System::start(Config { devices: vec![DeviceOptions::auto()], standby: false, ..Config::default() }).await else {
+            return false;
+        };
         let found = system.device().kind == DeviceKind::Cuda;
         system.stop().await;
         found

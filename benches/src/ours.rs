@@ -93,7 +93,7 @@ pub struct Ours<'r> {
 impl<'r> Ours<'r> {
     /// Systems at `place` whose proxies `runtime` runs.
     pub fn new(runtime: &'r Runtime, place: Place) -> Ours<'r> {
-        let config = Config { device: place.choice, shards: place.shards, ..Config::default() };
+        let config = Config { devices: vec![place.choice.into()], shards: place.shards, ..Config::default() };
         Ours { runtime, place, config }
     }
 

@@ -13,20 +13,24 @@ use crate::device::core::Core;
 use crate::device::nursery::{Children, News};
 use crate::error::{AdoptError, SpawnError};
 use crate::fault::FaultClass;
+use crate::system::fleet::Fleet;
 
 /// Makes a child an actor of its own, for which `lend` has its framework start one, or finds the one that it is.
 pub(crate) async fn adopt<A: Actor, F>(
-    core: Arc<Core>,
+    fleet: Arc<Fleet>,
     address: Address<A>,
     lend: impl FnOnce(Loaded) -> F,
 ) -> Result<Arc<Home>, AdoptError>
 where
     F: Future<Output = Lent>,
 {
-    core.check_running()?;
     let (shard, id) = (address.shard(), RowId { row: address.row(), generation: address.generation() });
-    let is_here = Address::<A>::new(core.device.system(), shard, id.row, id.generation) == address;
-    let Some(nursery) = core.nurseries.get(shard as usize).filter(|_| is_here).cloned() else { return Err(AdoptError::Nobody) };
+    let is_here = |core: &&Arc<Core>| Address::<A>::new(core.device.system(), shard, id.row, id.generation) == address;
+    let core = fleet.devices().iter().find(is_here);
+    core.unwrap_or(fleet.first()).check_running()?;
+    let Some((core, nursery)) = core.and_then(|core| Some((core, core.nurseries.get(shard as usize)?.clone()))) else {
+        return Err(AdoptError::Nobody);
+    };
     let port = core.ports[shard as usize].clone();
     // Its birth is heard of by then, by whichever way the address has come.
     port.fence().await.map_err(|_| SpawnError::Stopped)?;
@@ -38,7 +42,7 @@ where
         None => return Err(AdoptError::Nobody),
     };
     let state = nursery.begin_adoption(id).ok_or(AdoptError::Nobody)?;
-    let place = Place::of_child(&core, shard, id, A::KIND, kind_index, state);
+    let place = Place::new(core, shard, id, A::KIND, kind_index, state);
     // It is counted again as it moves into its own place.
     core.moved_out(kind_index, 1);
     let started = lend(place.loaded()).await;

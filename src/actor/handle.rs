@@ -44,10 +44,10 @@ use crate::who::ActorKey;
 /// #     fn report(&mut self, _: &Report, _ctx: &mut Ctx) -> Totals { Totals { flights: self.flights, delay: self.delay } }
 /// # }
 /// # resident_kernels::export!(Aircraft);
-/// use resident::{Choice, Config, Handle, System};
+/// use resident::{Config, Handle, System};
 ///
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+/// let system = System::start(Config::cpu()).await?;
 /// let plane = Handle::spawn(None, Aircraft::default(), &system).await?;
 /// plane.try_cast(Landed { delay: 11 })?;
 /// plane.call(Landed { delay: 31 }).await?; // names no reply: its answer says that it was handled
@@ -66,8 +66,8 @@ pub struct Handle<A: Actor> {
 }
 
 impl<A: Actor> Handle<A> {
-    /// Starts an actor with `state` on `system`'s device, without a framework. It ends when it is told to, when it fails, with its system, or,
-    /// as by a kill, with the tokio runtime that this is called in.
+    /// Starts an actor with `state` on a device of `system`'s, without a framework. It ends when it is told to, when it fails, with its
+    /// system, or, as by a kill, with the tokio runtime that this is called in.
     ///
     /// By its name, if it has one, handlers find it. Of the actors of a system that have no registry of their framework's, one living actor
     /// has a name.
@@ -78,7 +78,7 @@ impl<A: Actor> Handle<A> {
     pub async fn spawn(name: Option<String>, state: A, system: &System) -> Result<Handle<A>, SpawnError> {
         // Early: a large state that moved through futures would overflow a stack.
         let state = encoded(&state);
-        let home = own::start::<A>(name, state, system.core()).await?;
+        let home = own::start::<A>(name, state, system).await?;
         Ok(Handle { home, of: PhantomData })
     }
 

@@ -17,7 +17,7 @@ use arc_swap::{ArcSwap, Guard};
 use futures_util::future::BoxFuture;
 use parking_lot::{Condvar, Mutex};
 use resident_gpu::rows::RowId;
-use resident_kernels::actor::{Actor, Handles, Kind, Message};
+use resident_kernels::actor::{Handles, Kind, Message};
 use resident_kernels::address::Address;
 use resident_kernels::host::Envelope;
 use tokio::sync::{Notify, oneshot};
@@ -26,7 +26,6 @@ use crate::actor::ends::{Ends, IncarnationEnds};
 use crate::actor::incarnation::{Beginning, Ending, Incarnation, Place};
 use crate::actor::recovery::Recovery;
 use crate::actor::shell::Shell;
-use crate::device::core::Core;
 use crate::device::directory::Lodger;
 use crate::error::{CastError, SpawnError};
 use crate::fault::GpuFault;
@@ -256,15 +255,10 @@ impl Home {
         self.ends.listen(|| self.life().number)
     }
 
-    /// H-1: starts the next incarnation on `core`; `beginning` says with what, once there is a place for it.
-    pub(crate) fn restart<A: Actor>(
-        self: &Arc<Self>,
-        core: &Arc<Core>,
-        beginning: impl FnOnce(&Incarnation) -> Beginning,
-    ) -> Result<(), SpawnError> {
+    /// H-1: starts the next incarnation at `place`; `beginning` says with what.
+    pub(crate) fn restart(self: &Arc<Self>, place: Place, beginning: impl FnOnce(&Incarnation) -> Beginning) -> Result<(), SpawnError> {
         // Without a keeper it does not rest.
         let Life::Last(last) = &self.life else { return Err(SpawnError::Stopped) };
-        let place = Place::claim::<A>(core)?;
         let old = self.life().clone();
         let Beginning { state, before, replay } = beginning(&old);
         let life =
@@ -280,9 +274,9 @@ impl Home {
             }
             last.store(life.clone());
             *stage = Stage { phase: Phase::Live, ending: None };
-            if !Arc::ptr_eq(&old.core, core) {
+            if !Arc::ptr_eq(&old.core, &life.core) {
                 old.core.directory.leave(self.key());
-                core.directory.enter(self.clone());
+                life.core.directory.enter(self.clone());
             }
         }
         self.tell();

@@ -29,6 +29,7 @@ use crate::shard::frames::{self, Spawning};
 use crate::shard::link::{Control, Path, Recipient};
 use crate::shard::occupant::{Occupant, Residence, Tenant, refused};
 use crate::shard::port::Port;
+use crate::system::System;
 use crate::who::Who;
 
 /// Messages are taken.
@@ -113,8 +114,21 @@ pub(crate) struct Ending {
 }
 
 impl Place {
+    /// Takes a place for an `A` on the device of `system` that it is to be on.
+    pub(crate) fn claim<A: Actor>(system: &System) -> Result<Place, SpawnError> {
+        system.with_room(Place::on::<A>)
+    }
+
+    /// Takes a place for the next incarnation of an `A`: on its own device, or, where that no longer is one of `system`'s that run, as for
+    /// another.
+    pub(crate) fn again<A: Actor>(home: &Home, system: &System) -> Result<Place, SpawnError> {
+        let core = home.life().core.clone();
+        let stays = core.answers() && system.fleet().devices().iter().any(|device| Arc::ptr_eq(device, &core));
+        if stays { Place::on::<A>(&core) } else { Place::claim::<A>(system) }
+    }
+
     /// Takes a row and room for the state of an `A`. Nothing is sent yet.
-    pub(crate) fn claim<A: Actor>(core: &Arc<Core>) -> Result<Place, SpawnError> {
+    pub(crate) fn on<A: Actor>(core: &Arc<Core>) -> Result<Place, SpawnError> {
         core.check_running()?;
         let kind_index = core.device.kind_index(A::KIND).ok_or(SpawnError::Kind(A::KIND.name))?;
         let state = core.arena.lock().allocate(A::KIND.state_bytes)?;
@@ -122,18 +136,25 @@ impl Place {
             core.arena.lock().free(state);
             return Err(SpawnError::Rows { shards: core.ports.len() as u32, rows: core.rows_of_shard });
         };
-        Ok(Place { core: core.clone(), port: port.clone(), row, kind: A::KIND, kind_index, state, taken: false })
+        Ok(Place::new(core, port.shard, row, A::KIND, kind_index, state))
     }
 
     /// The place of a member of a group, which the group gives up.
     pub(crate) fn of_member(core: &Arc<Core>, shard: u32, row: RowId, kind: &'static Kind, kind_index: u32, offset: u64) -> Place {
         let state = Cell { offset, bytes: kind.state_bytes };
+        Place::new(core, shard, row, kind, kind_index, state)
+    }
+
+    /// The place of somebody who has row and state already.
+    pub(crate) fn new(core: &Arc<Core>, shard: u32, row: RowId, kind: &'static Kind, kind_index: u32, state: Cell) -> Place {
+        core.reserve();
         Place { core: core.clone(), port: core.ports[shard as usize].clone(), row, kind, kind_index, state, taken: false }
     }
 
-    /// The place of one that a handler has spawned.
-    pub(crate) fn of_child(core: &Arc<Core>, shard: u32, row: RowId, kind: &'static Kind, kind_index: u32, state: Cell) -> Place {
-        Place { core: core.clone(), port: core.ports[shard as usize].clone(), row, kind, kind_index, state, taken: false }
+    /// The device.
+    #[cfg(feature = "actix")]
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
     }
 
     /// Where the state begins in the arena.
@@ -149,6 +170,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.core.unreserve();
         if !self.taken {
             self.port.tenants().give_back(self.row);
             self.core.arena.lock().free(self.state);
@@ -271,7 +293,7 @@ impl Incarnation {
     /// The device has it.
     pub(crate) fn publish(&self) {
         if let Some(name) = self.name() {
-            self.core.names.publish(self.named(name), self.core.system.as_deref(), || self.is_open());
+            self.core.names.publish(self.named(name), self.core.system(), || self.is_open());
         }
     }
 

@@ -30,7 +30,7 @@ impl Home {
         ActorInfo {
             kind: life.kind.name,
             incarnation: life.number,
-            system: life.core.system.clone(),
+            system: life.core.shared.system.clone(),
             device: life.core.name.clone(),
             address: life.address(),
         }

@@ -12,9 +12,9 @@ use tokio::time::timeout;
 use crate::actor::home::Home;
 use crate::actor::incarnation::Place;
 use crate::actor::shell::Shell;
-use crate::device::core::Core;
-use crate::device::names::Claim;
+use crate::device::claims::Claim;
 use crate::error::SpawnError;
+use crate::system::System;
 use crate::who::{ActorKey, Who};
 
 /// What the task is told.
@@ -69,7 +69,7 @@ impl Tended {
     /// Has it handle what it was sent, and waits until its row is free.
     pub(crate) async fn finish(self) {
         if let Err(fault) = self.home.finish().await {
-            tracing::warn!(system = self.home.life().core.system.as_deref(), "{fault}");
+            tracing::warn!(system = self.home.life().core.system(), "{fault}");
         }
     }
 }
@@ -81,10 +81,10 @@ impl Drop for Tended {
 }
 
 /// Starts an actor without a framework.
-pub(crate) async fn start<A: Actor>(name: Option<String>, state: Vec<u8>, core: &Arc<Core>) -> Result<Arc<Home>, SpawnError> {
-    core.check_proxies()?;
-    let claim = core.names.claim_for(core, name.as_deref())?;
-    let place = Place::claim::<A>(core)?;
+pub(crate) async fn start<A: Actor>(name: Option<String>, state: Vec<u8>, system: &System) -> Result<Arc<Home>, SpawnError> {
+    system.fleet().check_proxies()?;
+    let claim = name.as_deref().map(|name| Claim::take(&system.fleet().shared, name)).transpose()?;
+    let place = Place::claim::<A>(system)?;
     let (order, mut ordered) = watch::channel(Order::Run);
     let (ends, over) = Over::new();
     let shell = Arc::new(Task { who: Who { key: ActorKey::next(), name }, order, over });

@@ -24,6 +24,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A window of requests in flight, to any number of actors of one kind. Replies come in the order of the requests.
 ///
+/// What is in flight is of one device; a pipeline with nothing in flight goes on with another of its system.
+///
 /// It belongs to one thread, allocates nothing per request and waits for nobody: a request is a slot of the actor's ring, its
 /// reply a line that only this pipeline reads.
 ///
@@ -55,7 +57,7 @@ struct Flight {
 impl<A: Handles<M>, M: Message> Pipeline<A, M> {
     /// A pipeline with at most `window` requests in flight on `system`.
     pub fn new(system: &System, window: usize) -> Result<Pipeline<A, M>, AskError> {
-        let core = system.core().clone();
+        let core = system.fleet().first().clone();
         if !core.is_mine() {
             return Err(AskError::Forked);
         }
@@ -106,7 +108,7 @@ impl<A: Handles<M>, M: Message> Pipeline<A, M> {
         }
         let life = to.life();
         if !Arc::ptr_eq(&life.core, &self.core) {
-            return Err(AskError::OtherSystem);
+            self.move_to(&life.core)?;
         }
         if !is_taking {
             return Err(ask::ended(&life));
@@ -160,6 +162,20 @@ impl<A: Handles<M>, M: Message> Pipeline<A, M> {
 }
 
 impl<A: Actor, M: Message> Pipeline<A, M> {
+    /// Goes on with another device of the system, whose reply lines it takes as it needs them.
+    #[cold]
+    fn move_to(&mut self, core: &Arc<Core>) -> Result<(), AskError> {
+        if !Arc::ptr_eq(&core.shared, &self.core.shared) {
+            return Err(AskError::OtherSystem);
+        }
+        if self.count > 0 {
+            return Err(AskError::OtherDevice);
+        }
+        self.flights.iter_mut().for_each(|flight| flight.slot = None);
+        self.core = core.clone();
+        Ok(())
+    }
+
     /// The reply of the oldest request in flight; waits for it.
     ///
     /// An error is that request's answer; the next call is about the request after it.

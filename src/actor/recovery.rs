@@ -103,7 +103,7 @@ impl Recovery {
             last.core.metrics.journal_lost(lost);
             let who = last.who();
             tracing::error!(
-                system = last.core.system.as_deref(), actor = %who.key, name = who.name.as_deref().unwrap_or_default(), kind = last.kind.name, lost,
+                system = last.core.system(), actor = %who.key, name = who.name.as_deref().unwrap_or_default(), kind = last.kind.name, lost,
                 "messages sent since the last checkpoint are lost: the journal was full; take checkpoints more often or raise `Config::journal`"
             );
         }

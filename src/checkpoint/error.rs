@@ -9,7 +9,7 @@ use resident_gpu::region::FORKED;
 use resident_host::explain;
 use thiserror::Error;
 
-use crate::error::SpawnError;
+use crate::error::{PlacementError, SpawnError};
 use crate::who::ActorKey;
 
 /// Why a checkpoint was not taken.
@@ -25,6 +25,12 @@ pub enum CheckpointError {
     /// An actor that was asked for is not on the device.
     #[error("actor {0} is not on this device, or has ended or failed meanwhile: ask again without it")]
     NoActor(ActorKey),
+    /// The system has several devices, and a checkpoint is of one.
+    #[error("the system has {0} devices, and a checkpoint is of one: say which, `system.placing(Placement::On(0))`, and take one of each")]
+    Devices(usize),
+    /// The device that it is to be of is not there.
+    #[error(transparent)]
+    Placement(#[from] PlacementError),
     /// It took too long: a handler runs on, the device was lost again and again, or this process got no core.
     #[error("no checkpoint within {0:?}: a handler runs on, or the machine is overloaded; ask again, or allow more time with `within`")]
     Late(Duration),

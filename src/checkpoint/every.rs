@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::error::CheckpointError;
 use super::scope::Scope;
-use super::taking::Taking;
+use super::taking::{self, Taking};
 use crate::device::core::Core;
 use crate::system::System;
 
@@ -23,7 +23,7 @@ use crate::system::System;
 /// # use std::time::Duration;
 /// # use resident::prelude::*;
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// # let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+/// # let system = System::start(Config::cpu()).await?;
 /// # let directory = std::env::temp_dir().join(format!("resident-every-{}", std::process::id()));
 /// use resident::checkpoint::{Archive, Directory, Options, every};
 ///
@@ -70,12 +70,21 @@ impl Every {
     }
 
     /// Begins, one period from now. It goes on until the handle is dropped or the system ends.
+    ///
+    /// It is of one device, as [`System::checkpoint`] is. Where that is refused it has ended already, and
+    /// [`last_error`](Periodic::last_error) says why.
     pub fn start(self, system: &System) -> Periodic {
         let (tell, told) = watch::channel(Told::default());
         let (end, ended) = watch::channel(());
         // Not the system itself: that ends with its last handle.
-        let work = Work { core: system.core().clone(), every: self, tell, newest: None, deltas: 0, compacting: None };
-        let task = tokio::spawn(work.run(ended));
+        let task = match taking::device(system) {
+            Ok(core) => tokio::spawn(Work { core, every: self, tell, newest: None, deltas: 0, compacting: None }.run(ended)),
+            Err(error) => {
+                tracing::error!(system = system.name(), "no checkpoints are taken: {error}");
+                tell.send_modify(|told| told.failed(&error));
+                tokio::spawn(async {})
+            }
+        };
         Periodic { owner: Owner::me(), told, end: Some(end), task }
     }
 }
@@ -103,6 +112,13 @@ struct Told {
     saved: u64,
     errors: u64,
     last_error: Option<Arc<str>>,
+}
+
+impl Told {
+    fn failed(&mut self, error: &impl fmt::Display) {
+        self.errors += 1;
+        self.last_error = Some(error.to_string().into());
+    }
 }
 
 impl Periodic {
@@ -250,11 +266,8 @@ impl Work {
     }
 
     fn failed(&self, error: String) {
-        tracing::error!(system = self.core.system.as_deref(), device = %self.core.name, "a checkpoint failed: {error}");
-        self.tell.send_modify(|told| {
-            told.errors += 1;
-            told.last_error = Some(error.into());
-        });
+        tracing::error!(system = self.core.system(), device = %self.core.name, "a checkpoint failed: {error}");
+        self.tell.send_modify(|told| told.failed(&error));
     }
 }
 

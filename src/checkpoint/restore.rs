@@ -37,6 +37,7 @@ const MANY: usize = 16 << 20;
 
 /// Actors that the device has, and nobody else yet.
 pub(crate) struct Brought {
+    pub core: Arc<Core>,
     pub live: Vec<Back>,
     /// Those that had failed when the checkpoint was taken, which are not on the device.
     pub failed: Vec<Saved>,
@@ -52,7 +53,7 @@ pub(crate) struct Back {
 
 /// Puts every `A` that lived when the checkpoint was taken on the device. `is_taken` says whether somebody has a name.
 pub(crate) async fn bring<A: Actor>(
-    core: &Arc<Core>,
+    system: &System,
     checkpoint: &Checkpoint,
     is_taken: impl Fn(&str) -> bool,
 ) -> Result<Brought, RestoreError> {
@@ -64,26 +65,30 @@ pub(crate) async fn bring<A: Actor>(
     if let Some(taken) = live.iter().filter_map(|actor| actor.name.as_ref()).find(|name| is_taken(name)) {
         return Err(SpawnError::Name(taken.clone()).into());
     }
-    let places = live.iter().map(|_| Place::claim::<A>(core)).collect::<Result<Vec<_>, SpawnError>>()?;
-    let loaded = load(core, checkpoint, A::KIND, live.clone(), places).await;
+    let places = |core: &Arc<Core>| live.iter().map(|_| Place::on::<A>(core)).collect::<Result<Vec<_>, SpawnError>>();
+    let (core, places) = system.with_room(|core| Ok((core.clone(), places(core)?)))?;
+    let loaded = load(&core, checkpoint, A::KIND, live.clone(), places).await;
     let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(error) => {
-            settle(core).await;
+            settle(&core).await;
             return Err(error);
         }
     };
     let back = |(saved, place): (Saved, Loaded)| Back { pending: pending.remove(&saved.key).unwrap_or_default(), saved, place };
-    Ok(Brought { live: live.into_iter().zip(loaded).map(back).collect(), failed })
+    Ok(Brought { core, live: live.into_iter().zip(loaded).map(back).collect(), failed })
 }
 
 impl System {
     /// Gives what actors had emitted, and nobody had got when the checkpoint was taken, to where it is routed now; how many were taken.
     /// The others are counted as dead letters.
     pub fn redeliver(&self, checkpoint: &Checkpoint) -> usize {
+        let devices = self.fleet().devices();
+        // What an actor has set for later is set again on its own device.
+        let core = devices.iter().find(|core| *core.name == *checkpoint.taken().device).unwrap_or(self.fleet().first());
         let emitted = checkpoint.emitted();
-        let taken = emitted.iter().filter(|emitted| self.core().emitted(emitted.ty, &emitted.payload)).count();
-        self.core().dead_letters_more((emitted.len() - taken) as u64);
+        let taken = emitted.iter().filter(|emitted| core.emitted(emitted.ty, &emitted.payload)).count();
+        core.dead_letters_more((emitted.len() - taken) as u64);
         taken
     }
 }

@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A checkpoint to be taken: await it.
 #[must_use = "no checkpoint is taken before this is awaited"]
 pub struct Taking {
-    core: Arc<Core>,
+    /// The device, or why there is none of which it can be.
+    core: Result<Arc<Core>, CheckpointError>,
     scope: Scope,
     notes: BTreeMap<String, Vec<u8>>,
     patience: Duration,
@@ -30,6 +31,10 @@ pub struct Taking {
 
 impl Taking {
     pub(crate) fn new(core: Arc<Core>, scope: Scope) -> Taking {
+        Taking::of(Ok(core), scope)
+    }
+
+    fn of(core: Result<Arc<Core>, CheckpointError>, scope: Scope) -> Taking {
         Taking { core, scope, notes: BTreeMap::new(), patience: PATIENCE }
     }
 
@@ -73,7 +78,7 @@ impl IntoFuture for Taking {
 
     fn into_future(self) -> Self::IntoFuture {
         let Taking { core, scope, notes, patience } = self;
-        async move { Ok(cut::take(&core, scope, notes, None, patience).await?.0) }.boxed()
+        async move { Ok(cut::take(&core?, scope, notes, None, patience).await?.0) }.boxed()
     }
 }
 
@@ -84,7 +89,7 @@ impl IntoFuture for Since {
     fn into_future(self) -> Self::IntoFuture {
         let Since { taking: Taking { core, scope, notes, patience }, base } = self;
         async move {
-            let (checkpoint, delta) = cut::take(&core, scope, notes, Some(&base), patience).await?;
+            let (checkpoint, delta) = cut::take(&core?, scope, notes, Some(&base), patience).await?;
             match delta {
                 Some(delta) => Ok((checkpoint, delta)),
                 None => {
@@ -113,7 +118,18 @@ impl fmt::Debug for Since {
 
 impl System {
     /// Takes a checkpoint while the actors go on; the [module](crate::checkpoint) says what is in it.
+    ///
+    /// It is of one device. A system of several says which with [`placing`](System::placing): `system.placing(Placement::On(1))`. Else it
+    /// is refused, [`CheckpointError::Devices`].
     pub fn checkpoint(&self, scope: Scope) -> Taking {
-        Taking::new(self.core().clone(), scope)
+        Taking::of(device(self), scope)
+    }
+}
+
+/// The device that a checkpoint is of.
+pub(super) fn device(system: &System) -> Result<Arc<Core>, CheckpointError> {
+    match system.one_device() {
+        Some(core) => Ok(core?.clone()),
+        None => Err(CheckpointError::Devices(system.fleet().devices().len())),
     }
 }

@@ -42,7 +42,11 @@ macro_rules! size {
 /// All of them, in the order of the fields, which say more.
 pub(super) const KNOBS: [Knob; 26] = [
     knob!("name", name, "a name for people, in logs and metrics; empty for none"),
-    knob!("device", device, "`auto` (a GPU if there is one), `cpu`, or `cuda:0` with the GPU's number"),
+    knob!(
+        "devices",
+        devices,
+        "`all` (every GPU, else the CPU), `auto` (one GPU, else the CPU), or some: `cuda:0, cuda:1, cpu/4` with 4 shards"
+    ),
     knob!("shards", shards, "blocks of a GPU, threads of the CPU device; `auto` for as many as suit it"),
     knob!("capacity", capacity, "slots of each ring, a power of two from 64 on: how much may be on its way to a shard"),
     knob!("rows", rows, "actors that a shard can hold"),
@@ -111,7 +115,7 @@ mod tests {
         // A field more does not compile here before it is in the table.
         let Config {
             name: _,
-            device: _,
+            devices: _,
             shards: _,
             capacity: _,
             rows: _,
@@ -144,7 +148,7 @@ mod tests {
     fn each_sets_its_own_field_and_no_other() {
         let other = |key: &str| match key {
             "name" => "orders",
-            "device" => "cuda:3",
+            "devices" => "cuda:3, cpu/2",
             "cache" | "worker.program" => "/some/where",
             "cpu_threads" => "true",
             "standby" => "false",

@@ -235,6 +235,10 @@ mod tests {
             ("RESIDENT_STACK_BYTES", "4 GiB", "`stack_bytes` is `4 GiB`: it has fewer bytes than 4 GiB"),
             ("RESIDENT_PUMP_THREADS", "0", "`pump.threads` is 0: nobody would fetch replies (from RESIDENT_PUMP_THREADS)"),
             ("RESIDENT_STOP_TIMEOUT", "10", "`stop_timeout` is `10`: it takes a duration with its unit"),
+            ("RESIDENT_DEVICE", "cpu", "is no setting: is `RESIDENT_DEVICES` meant?"),
+            ("RESIDENT_DEVICES", "gpu", "`devices` is `gpu`: it takes `all`, `auto`, or some of `cpu` and `cuda:0`"),
+            ("RESIDENT_DEVICES", "cuda:0, cpu, cuda:0", "`devices` has cuda:0 twice: name each GPU once"),
+            ("RESIDENT_DEVICES", "cpu,all", "`devices` has `all` or `auto` beside others"),
             ("RESIDENT_STANDBY", "", "`standby` is ``: it takes `true` or `false`"),
         ] {
             let said = said(variables(&[(name, value)]));
@@ -254,11 +258,11 @@ mod tests {
     #[test]
     #[cfg(feature = "toml")]
     fn what_is_wrong_in_a_file_is_named() {
-        let good = "device = \"cpu\"\nrows = 4_096\narena_bytes = \"1 GiB\"\nstandby = false\n[pump]\nwait = \"yield\"\n\
+        let good = "devices = \"cpu\"\nrows = 4_096\narena_bytes = \"1 GiB\"\nstandby = false\n[pump]\nwait = \"yield\"\n\
                     [intensity]\nlosses = 3\nwithin = \"1 min\"\n";
         let settings = file(good).unwrap();
         let set: Vec<_> = settings.iter().filter(|setting| setting.origin != Origin::Program).map(|setting| setting.key).collect();
-        assert_eq!(set, ["device", "rows", "arena_bytes", "pump.wait", "standby", "intensity.losses", "intensity.within"]);
+        assert_eq!(set, ["devices", "rows", "arena_bytes", "pump.wait", "standby", "intensity.losses", "intensity.within"]);
         assert_eq!(settings.config().intensity, (3, std::time::Duration::from_secs(60)));
         for (text, says) in [
             ("row = 1", "`row` (from /"),

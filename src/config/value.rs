@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use resident_gpu::device::{Choice, Isolation};
 
-use crate::config::Wait;
+use crate::config::{DeviceOptions, Wait};
 
 /// A value that is a text, too.
 pub(super) trait Value: Sized {
@@ -154,25 +154,45 @@ impl Value for Option<PathBuf> {
     }
 }
 
-impl Value for Choice {
+/// Devices, with commas between them.
+impl Value for Vec<DeviceOptions> {
     fn read(text: &str) -> Result<Self, String> {
-        const TAKES: &str = "it takes `auto`, `cpu`, or `cuda:0` with the GPU's number";
-        match text {
-            "auto" => Ok(Choice::Auto),
-            "cpu" => Ok(Choice::Cpu),
-            text => {
-                let ordinal = text.strip_prefix("cuda:").and_then(|ordinal| u32::read(ordinal).ok());
-                ordinal.map(Choice::Cuda).ok_or_else(|| TAKES.into())
-            }
-        }
+        text.split(',').map(|device| DeviceOptions::read(device.trim())).collect()
     }
 
     fn write(&self) -> String {
-        match self {
-            Choice::Auto => "auto".into(),
-            Choice::Cpu => "cpu".into(),
-            Choice::Cuda(ordinal) => format!("cuda:{ordinal}"),
-        }
+        self.iter().map(DeviceOptions::write).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A device; behind a slash the shards that are its own.
+impl Value for DeviceOptions {
+    fn read(text: &str) -> Result<Self, String> {
+        const TAKES: &str = "it takes `all`, `auto`, or some of `cpu` and `cuda:0` with the GPU's number, as `cuda:0, cpu/4`";
+        let (device, shards) = match text.split_once('/') {
+            Some((device, shards)) => (device, Some(u32::read(shards).map_err(|why| format!("{why} of shards behind the slash"))?)),
+            None => (text, None),
+        };
+        let device = match device {
+            "all" => None,
+            "auto" => Some(Choice::Auto),
+            "cpu" => Some(Choice::Cpu),
+            text => {
+                let ordinal = text.strip_prefix("cuda:").and_then(|ordinal| u32::read(ordinal).ok());
+                Some(ordinal.map(Choice::Cuda).ok_or(TAKES)?)
+            }
+        };
+        Ok(DeviceOptions { device, shards })
+    }
+
+    fn write(&self) -> String {
+        let device = match self.device {
+            None => "all".into(),
+            Some(Choice::Auto) => "auto".into(),
+            Some(Choice::Cpu) => "cpu".into(),
+            Some(Choice::Cuda(ordinal)) => format!("cuda:{ordinal}"),
+        };
+        self.shards.map_or(device.clone(), |shards| format!("{device}/{shards}"))
     }
 }
 
@@ -234,8 +254,11 @@ mod tests {
         assert_eq!(u32::read("4294967296").unwrap_err(), "it is 4294967295 at most");
         assert_eq!(u32::read("99999999999999999999").unwrap_err(), "it is 4294967295 at most");
         assert!(["", "-1", "1.5", "many"].into_iter().all(|bad| u32::read(bad).unwrap_err() == "it takes a whole number"));
-        assert_eq!([Choice::read("cuda:3"), Choice::read("cpu")], [Ok(Choice::Cuda(3)), Ok(Choice::Cpu)]);
-        assert!(["cuda", "cuda:", "cuda:x", "gpu"].into_iter().all(|bad| Choice::read(bad).is_err()));
+        let devices = <Vec<DeviceOptions>>::read;
+        assert_eq!(devices("all"), Ok(vec![DeviceOptions::default()]));
+        let some = vec![DeviceOptions::cuda(3), DeviceOptions { shards: Some(2), ..DeviceOptions::cpu() }];
+        assert_eq!((devices("cuda:3,cpu/2"), some.write()), (Ok(some), "cuda:3, cpu/2".into()));
+        assert!(["cuda", "cuda:", "cuda:x", "gpu", "", "cpu,", "cpu/", "cpu/x"].into_iter().all(|bad| devices(bad).is_err()));
         assert_eq!(Wait::read("sleep").unwrap_err(), "it takes `spin` or `yield` or `park`");
         assert_eq!(bool::read("yes").unwrap_err(), "it takes `true` or `false`");
         assert_eq!(<Option<u32>>::read("some").unwrap_err(), "it takes a whole number, or `auto`");

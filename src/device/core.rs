@@ -1,4 +1,4 @@
-//! What all parts of a system share: the device, the ways into it, and who lives on it.
+//! What all parts of a device share: the device, the ways into it, and who lives on it.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -19,11 +19,11 @@ use crate::device::later::Timers;
 use crate::device::links::{self, Links};
 use crate::device::names::Names;
 use crate::device::nursery::Nursery;
-use crate::device::route::Routes;
 use crate::device::runtime;
+use crate::device::shared::Shared;
 use crate::error::SpawnError;
 use crate::fault::Subject;
-use crate::metrics::{Metrics, Now, Shard, Space, Totals};
+use crate::metrics::{Lease, Metrics, Now, Shard, Space, Totals};
 use crate::shard::doorbell::Doorbell;
 use crate::shard::link::Sent;
 use crate::shard::port::Port;
@@ -43,19 +43,18 @@ pub(crate) struct Last {
     pub checkpoint: Checkpoint,
 }
 
-/// What all parts of a system share.
+/// What all parts of a device share.
 pub(crate) struct Core {
     /// Whose it is: in a child that was forked nothing is done with it.
     owner: Owner,
     pub device: Arc<Device>,
     /// The device, as faults name it.
     pub name: Arc<str>,
-    /// The system's own name, if it has one.
-    pub system: Option<Arc<str>>,
+    /// What it shares with the other devices of its system.
+    pub shared: Arc<Shared>,
     pub ports: Box<[Arc<Port>]>,
     pub bells: Box<[Arc<Doorbell>]>,
     pub arena: Mutex<Arena>,
-    pub routes: Routes,
     pub timers: Timers,
     pub links: Links,
     /// By shard.
@@ -69,21 +68,19 @@ pub(crate) struct Core {
     pub stop_timeout: Duration,
     /// How long a calling task looks for its reply before it sleeps.
     pub call_yield: Duration,
-    /// Messages that a journal keeps of each actor that has one.
-    pub journal: usize,
     /// The last checkpoint of the whole device; locked while one is taken.
     pub last: tokio::sync::Mutex<Option<Last>>,
     pub directory: Directory,
     /// Actors that have a row, members of groups among them.
     rows: AtomicUsize,
+    /// Places that are kept for actors, which are not in them yet.
+    reserved: AtomicUsize,
     next_shard: AtomicU32,
     phase: AtomicU8,
     lost: OnceLock<DeviceFault>,
     dead_letters: AtomicU64,
     /// Refusals that a caller heard of; the shards count those of casts among theirs.
     answered_refusals: AtomicU64,
-    /// Hears once that the device is lost.
-    pub on_lost: OnceLock<Box<dyn Fn(DeviceFault) + Send + Sync>>,
 }
 
 impl Core {
@@ -92,41 +89,44 @@ impl Core {
         ports: Box<[Arc<Port>]>,
         bells: Box<[Arc<Doorbell>]>,
         kept: (Timers, Links),
+        series: Lease,
+        shared: Arc<Shared>,
         config: &Config,
     ) -> Core {
-        let info = device.info();
-        let name: Arc<str> = format!("{}:{}", info.kind.as_str(), info.ordinal).into();
         let nursery = |port: &Arc<Port>| Nursery::new(port.shard, device.kinds(), config.nursery, config.nursery_bytes);
         let nurseries = ports.iter().map(nursery).collect();
         Core {
             owner: Owner::me(),
             arena: Mutex::new(Arena::new(0, device.arena_bytes())),
-            metrics: Metrics::new(config.name.as_deref(), &name, device.kinds().len(), ports.len()),
+            metrics: Metrics::new(series, device.kinds().len(), ports.len()),
             standby: config.standby && config.isolation == Isolation::Process,
             names: Names::new(device.take_names()),
-            name,
-            system: config.name.clone(),
+            name: device.info().label().into(),
+            shared,
             ports,
             bells,
             device,
-            routes: Routes::default(),
             timers: kept.0,
             links: kept.1,
             nurseries,
             rows_of_shard: config.rows,
             stop_timeout: config.stop_timeout,
             call_yield: config.call_yield,
-            journal: config.journal,
             last: tokio::sync::Mutex::new(None),
             directory: Directory::default(),
             rows: AtomicUsize::new(0),
+            reserved: AtomicUsize::new(0),
             next_shard: AtomicU32::new(0),
             phase: AtomicU8::new(RUNNING),
             lost: OnceLock::new(),
             dead_letters: AtomicU64::new(0),
             answered_refusals: AtomicU64::new(0),
-            on_lost: OnceLock::new(),
         }
+    }
+
+    /// Its system's name, if that has one.
+    pub(crate) fn system(&self) -> Option<&str> {
+        self.shared.system.as_deref()
     }
 
     /// Whether this is the process that has started the system, and no child that was forked from it.
@@ -239,6 +239,21 @@ impl Core {
         self.metrics.running(kind, -(actors as i64));
     }
 
+    /// A place is kept for an actor.
+    pub(crate) fn reserve(&self) {
+        self.reserved.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It is taken, or given back.
+    pub(crate) fn unreserve(&self) {
+        self.reserved.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Actors that have a row or will have.
+    pub(crate) fn load(&self) -> usize {
+        self.running() + self.reserved.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn running(&self) -> usize {
         self.rows.load(Ordering::Relaxed)
     }
@@ -249,7 +264,7 @@ impl Core {
             LATER => self.timers.add(self.device.system(), payload),
             CANCEL => self.timers.cancel(payload),
             LINK => self.links.add(self, payload),
-            _ => self.routes.deliver(ty, payload),
+            _ => self.shared.routes.deliver(ty, payload),
         }
     }
 
@@ -342,8 +357,9 @@ impl Core {
         if self.lost.set(fault.clone()).is_err() {
             return;
         }
+        let is_last = self.shared.one_is_lost();
         self.metrics.device_lost(fault.class);
-        tracing::error!(system = self.system.as_deref(), device = %self.name, class = ?fault.class, "device lost: {fault}");
+        tracing::error!(system = self.system(), device = %self.name, class = ?fault.class, "device lost: {fault}");
         let mut actors = Vec::new();
         for port in &self.ports {
             actors.append(&mut port.lose());
@@ -363,7 +379,7 @@ impl Core {
         for lodger in &lodgers {
             lodger.lost();
         }
-        if let Some(tell) = self.on_lost.get() {
+        if let (true, Some(tell)) = (is_last, self.shared.on_lost.get()) {
             tell(fault);
         }
     }

@@ -1,4 +1,4 @@
-//! Who lives in a system: its actors and its groups, in the order in which they have started.
+//! Who lives on a device: its actors and its groups, in the order in which they have started.
 
 use std::any::Any;
 use std::cmp::Reverse;
@@ -37,7 +37,7 @@ pub(crate) trait Lodger: Any + Send + Sync {
     fn lost(&self) {}
 }
 
-/// Who lives in a system.
+/// Who lives on a device.
 #[derive(Default)]
 pub(crate) struct Directory(Mutex<Entries>);
 
@@ -87,12 +87,16 @@ impl Directory {
         self.0.lock().all.values().map(|entry| entry.lodger.clone()).collect()
     }
 
-    /// Those who do not rest, the last one started first.
-    pub(crate) fn newest_first(&self) -> Vec<Arc<dyn Lodger>> {
+    /// Those who do not rest, and since when they are here.
+    pub(crate) fn live(&self) -> Vec<(u64, Arc<dyn Lodger>)> {
         let mut all: Vec<_> = self.0.lock().all.values().map(|entry| (entry.since, entry.lodger.clone())).collect();
         all.retain(|(_, lodger)| lodger.is_live());
-        all.sort_unstable_by_key(|(since, _)| Reverse(*since));
-        all.into_iter().map(|(_, lodger)| lodger).collect()
+        all
+    }
+
+    /// Whether somebody with this key is here.
+    pub(crate) fn has(&self, key: ActorKey) -> bool {
+        self.0.lock().all.contains_key(&key)
     }
 
     /// Those that go back to checkpoints, as far as they are `L`s.
@@ -106,6 +110,12 @@ impl Directory {
         let lodger = self.0.lock().all.get(&key)?.lodger.clone();
         of(lodger)
     }
+}
+
+/// The last one that came first.
+pub(crate) fn newest_first(mut live: Vec<(u64, Arc<dyn Lodger>)>) -> Vec<Arc<dyn Lodger>> {
+    live.sort_unstable_by_key(|(since, _)| Reverse(*since));
+    live.into_iter().map(|(_, lodger)| lodger).collect()
 }
 
 fn of<L: Lodger>(lodger: Arc<dyn Lodger>) -> Option<Arc<L>> {
@@ -145,7 +155,7 @@ mod tests {
         for key in keys {
             directory.enter(Arc::new(Named(key)));
         }
-        let newest_first = || directory.newest_first().iter().map(|lodger| lodger.key()).collect::<Vec<_>>();
+        let newest_first = || newest_first(directory.live()).iter().map(|lodger| lodger.key()).collect::<Vec<_>>();
         assert_eq!(newest_first(), keys.into_iter().rev().collect::<Vec<_>>());
         // Whoever comes again is new.
         directory.leave(own);

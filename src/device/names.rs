@@ -1,12 +1,10 @@
-//! The names that handlers can look up (`Ctx::lookup`): those that actors of this system have in their framework's registry, or, where it
-//! keeps none, here.
+//! The names that handlers of a device can look up (`Ctx::lookup`): those that its actors have in their framework's registry, or, where it
+//! keeps none, among the system's [claims](super::claims).
 //!
 //! - **NA-1 (there)** A name is in the table only while its actor takes messages: put in once the device has the actor, taken out when
 //!   that fails, is killed or is told to stop, each under the lock here.
-//! - **NA-2 (one)** Of the actors whose framework keeps no registry, one living actor of a system has a name.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use parking_lot::Mutex;
 use resident_gpu::names::{self, NameError};
@@ -14,18 +12,13 @@ use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 use resident_kernels::wire;
 
-use crate::device::core::Core;
-use crate::error::SpawnError;
-
-/// The names of a system.
+/// The names of a device's actors.
 pub(crate) struct Names(Mutex<Table>);
 
 struct Table {
     /// None where another has it, as in a unit test.
     words: Option<names::Names>,
     places: HashMap<String, Place>,
-    /// Names of living actors whose framework keeps no registry of its own.
-    claimed: HashSet<String>,
 }
 
 struct Place {
@@ -43,20 +36,6 @@ pub(crate) struct Named<'a> {
     pub id: RowId,
 }
 
-/// A name that one living actor has. Dropped, it is free again.
-pub(crate) struct Claim {
-    core: Arc<Core>,
-    name: String,
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        if self.core.is_mine() {
-            self.core.names.0.lock().claimed.remove(&self.name);
-        }
-    }
-}
-
 impl Table {
     fn remove(&mut self, name: &str) {
         if let (Some(place), Some(words)) = (self.places.remove(name), &mut self.words) {
@@ -67,17 +46,7 @@ impl Table {
 
 impl Names {
     pub(crate) fn new(words: Option<names::Names>) -> Names {
-        Names(Mutex::new(Table { words, places: HashMap::new(), claimed: HashSet::new() }))
-    }
-
-    /// Takes a name of `core`, whose names these are, for an actor whose framework keeps no registry: one living actor has it.
-    pub(crate) fn claim_for(&self, core: &Arc<Core>, name: Option<&str>) -> Result<Option<Claim>, SpawnError> {
-        let Some(name) = name else { return Ok(None) };
-        core.check_mine()?;
-        if !self.0.lock().claimed.insert(name.to_owned()) {
-            return Err(SpawnError::Name(name.to_owned()));
-        }
-        Ok(Some(Claim { core: core.clone(), name: name.to_owned() }))
+        Names(Mutex::new(Table { words, places: HashMap::new() }))
     }
 
     /// The device has this actor, which others find by its name from here on. One that they can not find is told; `is_open` says whether

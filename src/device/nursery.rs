@@ -229,7 +229,7 @@ impl Nursery {
                 // Ahead of what is said to its links: who links itself to it from here on finds nobody.
                 port.tenants().vacate(id);
                 let who = self.who(child.kind, id);
-                tracing::warn!(system = core.system.as_deref(), device = %core.name, kind = self.kind(child.kind).name, shard = self.shard, row = id.row, "{who} {class}: {text}");
+                tracing::warn!(system = core.system(), device = %core.name, kind = self.kind(child.kind).name, shard = self.shard, row = id.row, "{who} {class}: {text}");
                 core.metrics.faults(class, 1);
                 if !class.comes_from_elsewhere() {
                     core.links.failed((self.shard, id), || format!("{who} {class}: {text}"));

@@ -352,8 +352,16 @@ mod tests {
     use crate::config::Config;
     use crate::device::later::Timers;
     use crate::device::links::Links;
+    use crate::device::shared::Shared;
+    use crate::metrics::Lease;
     use resident_gpu::device::{Choice, Device, Options};
     use resident_kernels::wire::OP_CALL;
+
+    fn core(device: Arc<Device>, port: Arc<Port>, bell: Arc<Doorbell>) -> Core {
+        let series = Lease::take(None, &["cpu:0"]).remove(0);
+        let kept = (Timers::new().0, Links::new().0);
+        Core::new(device, Box::new([port]), Box::new([bell]), kept, series, Arc::new(Shared::new(None, 0, 1)), &Config::default())
+    }
 
     /// U-3.
     #[test]
@@ -362,7 +370,7 @@ mod tests {
         let (producer, _consumer) = device.take_ports(0).unwrap();
         let bell = Arc::new(Doorbell::default());
         let port = Arc::new(Port::new(0, producer, 1, 0, 0, bell.clone()));
-        let core = Core::new(device, Box::new([port.clone()]), Box::new([bell]), (Timers::new().0, Links::new().0), &Config::default());
+        let core = core(device, port.clone(), bell);
         let told = |frame: Frame<'_>| handle(&core, &port, &frame).unwrap_err();
         for op in [OP_REPLY, OP_ACK, OP_REFUSED] {
             assert!(told(Frame { op, correlation: 7, ..Frame::default() }).contains("nobody waits for"));
@@ -387,7 +395,7 @@ mod tests {
         producer.push(&Frame { op: OP_CALL, generation: 1, correlation: u32::MAX, hlc: 1, ..Frame::default() }).unwrap();
         let bell = Arc::new(Doorbell::default());
         let port = Arc::new(Port::new(0, producer, 1, 0, 0, bell.clone()));
-        let core = Core::new(device, Box::new([port.clone()]), Box::new([bell]), (Timers::new().0, Links::new().0), &Config::default());
+        let core = core(device, port.clone(), bell);
         let mut lane = Lane { port, consumer, head: 0 };
         while lane.take(&core) == 0 {
             assert_eq!(core.device.health(), Health::Running);

@@ -25,6 +25,7 @@ use crate::fault::{At, FaultClass, GpuFault};
 use crate::shard::link::Path;
 use crate::shard::occupant::{OccupantRef, Tenant};
 use crate::shard::port::Port;
+use crate::system::System;
 
 /// Members that are made ready before the device hears of them.
 const AT_ONCE: usize = 1 << 16;
@@ -50,14 +51,14 @@ pub(crate) struct Sent<'a> {
 impl<K: Key> Group<K> {
     /// A group with these members, which are not on their way yet.
     pub(crate) fn new(
-        core: Arc<Core>,
+        system: &System,
         kind: &'static Kind,
         shell: Arc<dyn Shell>,
         index: Index,
         mut members: Vec<Member<K>>,
     ) -> Result<Arc<Group<K>>, SpawnError> {
+        let core = system.with_room(|core| claim(core, kind, &mut members).map(|()| core.clone()))?;
         let kind_index = core.device.kind_index(kind).ok_or(SpawnError::Kind(kind.name))?;
-        claim(&core, kind, &mut members)?;
         let table = Table::new(index, members);
         let changes = tokio::sync::Mutex::new(());
         let group = Group { core, kind, kind_index, shell: shell.clone(), table: RwLock::new(table), changes, crew: OnceLock::new() };

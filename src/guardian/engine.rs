@@ -429,7 +429,7 @@ impl Engine {
                 if let Some(slot) = &entry.spec.slot {
                     slot.set(None);
                 }
-                system.core().lost().map(|fault| Heard::Ended { exit: Exit::Lost, cause: Cause::new(fault.clone()), state: None })
+                system.fleet().lost().map(|fault| Heard::Ended { exit: Exit::Lost, cause: Cause::new(fault.clone()), state: None })
             }
             // An ordered stop of the device ends its actors, too; those that live wherever it is wait for it.
             What::Gpu { home, .. } => (entry.spec.slot.as_ref().zip(home.life().core.check_running().err()))

@@ -14,10 +14,9 @@ use super::error::{AnyError, Cause, Ignore};
 use super::handle::SupervisorRef;
 use super::spec::{InFlight, Payload, Restore};
 use crate::actor::home::{Home, Keeper};
-use crate::actor::incarnation::{Beginning, Incarnation};
+use crate::actor::incarnation::{Beginning, Incarnation, Place};
 use crate::actor::recovery::{Otherwise, Recovery};
 use crate::actor::shell::Shell;
-use crate::device::core::Core;
 use crate::error::SpawnError;
 use crate::system::System;
 
@@ -125,26 +124,26 @@ pub(crate) struct Gpu {
 }
 
 impl Gpu {
-    /// The device that it is to live on.
-    pub(crate) fn core(&self) -> Result<Arc<Core>, Failure> {
+    /// The system that it is to live on, which places it.
+    pub(crate) fn system(&self) -> Result<System, Failure> {
         let system = match &self.place {
             On::System(system) => system.clone(),
             On::Slot(slot) => slot.system().ok_or_else(|| Failure::Lost(Cause::new(NoDevice(slot.name().clone()))))?,
         };
-        Ok(system.core().clone())
+        Ok(system)
     }
 
     /// What it means that it was not spawned.
     pub(crate) fn failed(&self, error: SpawnError) -> Failure {
         match (error, &self.place) {
-            // Another device is on its way to the slot.
+            // Another system is on its way to the slot.
             (error @ (SpawnError::Lost(_) | SpawnError::Stopped), On::Slot(_)) => Failure::Lost(Cause::new(error)),
             (error, _) => Failure::Failed(Cause::new(error)),
         }
     }
 
-    /// Starts the next incarnation where the last one lived; false if there is no such place any more.
-    pub(crate) async fn in_place<A: Actor>(&self, core: &Arc<Core>, context: &mut Context) -> Result<bool, Failure> {
+    /// Starts the next incarnation of the actor that is there; false if there is none any more.
+    pub(crate) async fn in_place<A: Actor>(&self, system: &System, context: &mut Context) -> Result<bool, Failure> {
         let Some(home) = &context.home else { return Ok(false) };
         if !home.has_ended() {
             let otherwise = match &context.resume {
@@ -152,7 +151,8 @@ impl Gpu {
                 None if home.recovery().is_some_and(|recovery| recovery.has_checkpoint()) => Otherwise::Fresh(None),
                 None => Otherwise::Fresh(Some(context.give_up.unless((self.payload)()).await??)),
             };
-            match home.restart::<A>(core, |last| beginning(home, last, otherwise, self.in_flight)) {
+            let place = Place::again::<A>(home, system);
+            match place.and_then(|place| home.restart(place, |last| beginning(home, last, otherwise, self.in_flight))) {
                 Ok(()) => return Ok(true),
                 Err(SpawnError::Stopped) if home.has_ended() => {}
                 Err(error) => return Err(self.failed(error)),
@@ -164,8 +164,8 @@ impl Gpu {
     }
 
     /// What it goes back to, where its specification says so.
-    pub(crate) fn recovery(&self, core: &Core) -> Option<Recovery> {
-        let journal = if self.in_flight == InFlight::Replay { core.journal } else { 0 };
+    pub(crate) fn recovery(&self, system: &System) -> Option<Recovery> {
+        let journal = if self.in_flight == InFlight::Replay { system.fleet().shared.journal } else { 0 };
         (self.restore == Restore::LatestCheckpoint).then(|| Recovery::new(journal))
     }
 }

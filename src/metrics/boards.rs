@@ -1,4 +1,4 @@
-//! Which series belong to which system. Two systems of one process never share any; one that comes after another goes on with its series,
+//! Which series belong to which device of which system. Two systems of one process never share any; one that comes after another goes on with its series,
 //! so a device that is restarted a thousand times has as many series as one that is not.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ const NAME: &str = "resident";
 /// All that there have ever been; no lock, since a child that was forked may start a system.
 static PLACES: ArcSwapOption<Vec<Arc<Place>>> = ArcSwapOption::const_empty();
 
-/// Series that one system at a time has.
+/// Series that one device of one system at a time has.
 struct Place {
     /// The labels `system` and `device`.
     labels: (Arc<str>, Arc<str>),
@@ -23,18 +23,24 @@ struct Place {
     taken: AtomicBool,
 }
 
-/// A system's series, which it has until it gives them back.
+/// A device's series, which it has until it gives them back.
 pub(crate) struct Lease {
     place: Arc<Place>,
     given_back: AtomicBool,
 }
 
 impl Lease {
-    /// Series for a system of this name on this device. Where another system has those of that name, its name is continued: `name-2`.
-    pub(crate) fn take(name: Option<&str>, device: &str) -> Lease {
+    /// Series for a system of this name, on each of its devices. Where another system has one of those of that name, its name is continued
+    /// on all of them: `name-2`.
+    pub(crate) fn take(name: Option<&str>, devices: &[impl AsRef<str>]) -> Vec<Lease> {
         let name = name.unwrap_or(NAME);
         let mut labels = (1u64..).map(|n| if n == 1 { name.to_owned() } else { format!("{name}-{n}") });
-        let place = labels.find_map(|system| claim(system.into(), device)).expect("there are more numbers than systems");
+        // Where one of them is not to be had, the others are given back.
+        let all = |system: String| devices.iter().map(|device| claim(system.as_str().into(), device.as_ref()).map(Lease::of)).collect();
+        labels.find_map(all).expect("there are more numbers than systems")
+    }
+
+    fn of(place: Arc<Place>) -> Lease {
         Lease { place, given_back: AtomicBool::new(false) }
     }
 
@@ -87,7 +93,7 @@ mod tests {
 
     #[test]
     fn each_system_has_series_of_its_own_and_the_next_goes_on_with_them() {
-        let take = |device| Lease::take(Some("boards"), device);
+        let take = |device: &str| Lease::take(Some("boards"), &[device]).remove(0);
         let (first, second, elsewhere) = (take("cpu:0"), take("cpu:0"), take("cuda:0"));
         assert_eq!([first.label(), second.label(), elsewhere.label()], ["boards", "boards-2", "boards"]);
         assert!(!std::ptr::eq(first.board(), elsewhere.board()));
@@ -100,11 +106,22 @@ mod tests {
         assert_eq!(take("cpu:0").label(), "boards-3");
     }
 
+    /// SD-5
+    #[test]
+    fn a_system_has_one_label_on_all_of_its_devices() {
+        let take = |devices: &[&str]| Lease::take(Some("wide"), devices);
+        let second = take(&["cpu:1"]);
+        let both = take(&["cpu:0", "cpu:1"]);
+        assert_eq!([second[0].label(), both[0].label(), both[1].label()], ["wide", "wide-2", "wide-2"]);
+        assert_eq!(take(&["cpu:0"])[0].label(), "wide", "what was in the way of nobody is free");
+    }
+
     #[test]
     fn nobody_gets_what_somebody_has() {
         let labels: std::collections::BTreeSet<String> = std::thread::scope(|scope| {
-            let takers: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| (0..8).map(|_| Lease::take(Some("race"), "cpu:0")).collect::<Vec<_>>())).collect();
+            let takers: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| (0..8).map(|_| Lease::take(Some("race"), &["cpu:0"]).remove(0)).collect::<Vec<_>>()))
+                .collect();
             let all: Vec<_> = takers.into_iter().flat_map(|taker| taker.join().unwrap()).collect();
             all.iter().map(|lease| lease.label().to_owned()).collect()
         });

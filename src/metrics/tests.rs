@@ -22,6 +22,10 @@ fn recorder_of(builder: PrometheusBuilder) -> (&'static PrometheusRecorder, Prom
     (Box::leak(Box::new(recorder)), handle)
 }
 
+fn metrics(system: &str) -> Metrics {
+    Metrics::new(Lease::take(Some(system), &["cpu:0"]).remove(0), 0, 2)
+}
+
 fn now() -> Now {
     Now { shards: Vec::new(), arena: None, timers: 0, dead_letters: 0, up: true, launches: 1, standby: None, standby_failures: 0 }
 }
@@ -36,7 +40,7 @@ fn value(page: &str, name: &str, of: &Metrics) -> Option<f64> {
 #[test]
 fn losses_of_systems_on_one_device_are_told_apart() {
     let (recorder, page) = recorder();
-    let systems: Vec<_> = (0..3).map(|_| Metrics::new(Some("apart"), "cpu:0", 0, 2)).collect();
+    let systems: Vec<_> = (0..3).map(|_| metrics("apart")).collect();
     with_local_recorder(recorder, || {
         for (system, losses) in systems.iter().zip([3, 2, 1]) {
             system.losses(losses - 1, Class::Worker, None);
@@ -59,7 +63,7 @@ fn a_system_goes_on_with_the_counters_of_the_one_before() {
     let (recorder, page) = recorder();
     let mut kept = Vec::new();
     for (letters, sum) in [(5, 5.0), (2, 7.0)] {
-        let system = Metrics::new(Some("again"), "cpu:0", 0, 2);
+        let system = metrics("again");
         with_local_recorder(recorder, || system.report(Now { dead_letters: letters, ..now() }));
         assert_eq!(value(&page.render(), "resident_device_launches", &system), Some(1.0));
         with_local_recorder(recorder, || system.end(Now { dead_letters: letters, ..now() }));
@@ -73,7 +77,7 @@ fn a_system_goes_on_with_the_counters_of_the_one_before() {
 /// MT-4.
 #[test]
 fn a_recorder_that_comes_late_hears_what_was_before() {
-    let system = Metrics::new(Some("late"), "cpu:0", 0, 2);
+    let system = metrics("late");
     system.checkpoint_failed();
     system.faults(FaultClass::Panic, 4);
     system.report(now());
@@ -92,7 +96,7 @@ fn a_recorder_that_comes_late_hears_what_was_before() {
 fn a_series_that_was_dropped_for_its_silence_comes_back() {
     const IDLE: Duration = Duration::from_millis(1);
     let (recorder, page) = recorder_of(PrometheusBuilder::new().idle_timeout(MetricKindMask::ALL, Some(IDLE)));
-    let system = Metrics::new(Some("quiet"), "cpu:0", 0, 2);
+    let system = metrics("quiet");
     let errors = |page: &str| value(page, "resident_checkpoint_errors_total", &system);
     let checkpoints = |page: &str| value(page, "resident_checkpoint_seconds_count", &system);
     let report = || with_local_recorder(recorder, || system.report(now()));
@@ -113,7 +117,7 @@ fn a_series_that_was_dropped_for_its_silence_comes_back() {
 #[test]
 fn whoever_asks_for_numbers_leaves_the_lag_to_the_report() {
     let (recorder, page) = recorder();
-    let system = Metrics::new(Some("lag"), "cpu:0", 0, 2);
+    let system = metrics("lag");
     with_local_recorder(recorder, || system.report(now()));
     clock::refresh();
     // A stamp of the year 1970.
@@ -131,7 +135,7 @@ fn whoever_asks_for_numbers_leaves_the_lag_to_the_report() {
 #[test]
 fn shards_are_summed_and_set_side_by_side() {
     let (recorder, page) = recorder();
-    let system = Metrics::new(Some("shards"), "cpu:0", 0, 2);
+    let system = metrics("shards");
     let shard = |handled, busy| Shard { depth: 3, handled, refused: handled / 10, busy, rows: (5, 7) };
     with_local_recorder(recorder, || system.report(now()));
     for shards in [vec![shard(10, 0), shard(1000, 257)], vec![shard(10, 513), shard(3000, 257)]] {
@@ -152,7 +156,7 @@ fn shards_are_summed_and_set_side_by_side() {
 #[test]
 fn each_takeover_is_timed_once() {
     let (recorder, page) = recorder();
-    let system = Metrics::new(Some("takeovers"), "cpu:0", 0, 2);
+    let system = metrics("takeovers");
     with_local_recorder(recorder, || system.report(now()));
     let took = Some(Duration::from_millis(3));
     for (losses, takeover) in [(1, None), (1, took), (1, took), (2, None), (3, took), (3, took)] {

@@ -54,7 +54,6 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use resident_gpu::device::Choice;
     use tokio::runtime::Runtime;
 
     use super::attend;
@@ -63,7 +62,7 @@ mod tests {
     use crate::system::System;
 
     async fn start() -> System {
-        System::start_with(Config { device: Choice::Cpu, shards: Some(1), ..Config::default() }, attend).await.unwrap()
+        System::start_with(Config { shards: Some(1), ..Config::cpu() }, attend).await.unwrap()
     }
 
     fn ended(core: &Arc<Core>) {
@@ -81,17 +80,17 @@ mod tests {
         let runtime = Runtime::new().unwrap();
         let system = runtime.block_on(start());
         let report = runtime.block_on(system.stop());
-        assert!(report.device.is_ok() && system.core().has_ended(), "{report:?}");
+        assert!(report.device.is_ok() && system.fleet().first().has_ended(), "{report:?}");
 
         let system = runtime.block_on(start());
-        let core = system.core().clone();
+        let core = system.fleet().first().clone();
         drop(system);
         ended(&core);
         assert!(core.lost().is_none(), "it was stopped in order");
 
         let system = runtime.block_on(start());
         drop(runtime);
-        ended(system.core());
-        assert!(system.core().lost().is_some(), "nobody could stop it in order");
+        ended(system.fleet().first());
+        assert!(system.fleet().lost().is_some(), "nobody could stop it in order");
     }
 }

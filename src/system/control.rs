@@ -10,9 +10,9 @@ use resident_gpu::device::DeviceFault;
 
 use crate::system::stop::Stopper;
 
-/// A task or an actor that stands for the device.
+/// A task or an actor that stands for the devices.
 pub(crate) trait Control: Any + Send + Sync {
-    /// The device is lost.
+    /// The last device is lost.
     fn lost(&self, fault: DeviceFault);
 
     /// Has it stop the system in order. Does not wait.
@@ -60,7 +60,7 @@ impl Controls {
         std::iter::once(self.first.clone()).chain(self.joined.lock().iter().cloned()).collect()
     }
 
-    /// Tells all that the device is lost.
+    /// Tells all that the last device is lost.
     pub(crate) fn lost(&self, fault: &DeviceFault) {
         self.all().iter().for_each(|control| control.lost(fault.clone()));
     }
@@ -78,7 +78,7 @@ impl Controls {
     }
 }
 
-/// Dropped, it stops a device that was not stopped in order: who held it was killed, or went with its runtime.
+/// Dropped, it stops devices that were not stopped in order: who held it was killed, or went with its runtime.
 pub(crate) struct Guard(pub Arc<Stopper>);
 
 impl Drop for Guard {
@@ -87,7 +87,7 @@ impl Drop for Guard {
     }
 }
 
-/// What becomes of a device whose actor ended without stopping it.
+/// What becomes of devices whose actor ended without stopping them.
 pub(crate) fn abandoned() -> DeviceFault {
     DeviceFault { class: Class::Worker, text: "the device's actor has ended without stopping it; start another system".into() }
 }

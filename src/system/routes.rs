@@ -23,10 +23,10 @@ impl System {
     /// # #[actor]
     /// # impl Gauge { fn rise(&mut self, msg: &Rise, ctx: &mut Ctx) { self.last += msg.by; ctx.emit(High { level: self.last }); } }
     /// # resident_kernels::export!(Gauge);
-    /// use resident::{Choice, Config, Handle, System};
+    /// use resident::{Config, Handle, System};
     ///
     /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    /// let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+    /// let system = System::start(Config::cpu()).await?;
     /// let (send, mut levels) = tokio::sync::mpsc::channel(16);
     /// system.route_to(move |high: High| send.try_send(high.level).is_ok())?;
     /// let gauge = Handle::spawn(None, Gauge::default(), &system).await?;
@@ -38,9 +38,9 @@ impl System {
     /// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
     /// ```
     pub fn route_to<E: Emit>(&self, take: impl Fn(E) -> bool + Send + Sync + 'static) -> Result<(), RouteError> {
-        if !self.core().is_mine() {
+        if !self.fleet().is_mine() {
             return Err(RouteError::Forked);
         }
-        self.core().routes.add(take)
+        self.fleet().shared.routes.add(take)
     }
 }

@@ -1,12 +1,13 @@
-//! A system's numbers at one moment.
+//! The numbers of a system, or of one of its devices, at one moment.
 
 use crate::device::core::Core;
+use crate::system::fleet::Fleet;
 
-/// A system's numbers, the same that it reports as metrics.
+/// The numbers of a system, or of one of its [devices](crate::Device), the same that are reported as metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// Actors, members of groups, and those that handlers have spawned, that have a row on the device.
+    /// Actors, members of groups, and those that handlers have spawned, that have a row.
     pub running: usize,
     /// Messages sent to them, by whichever path.
     pub messages: u64,
@@ -16,7 +17,7 @@ pub struct Snapshot {
     pub full: u64,
     /// Messages that nobody took.
     pub dead_letters: u64,
-    /// Launches of the device's kernel.
+    /// Launches of the kernel.
     pub incarnation: u64,
     /// Workers lost, each of which another took over from.
     pub losses: u64,
@@ -25,8 +26,22 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Reports the metrics, and says what they are.
-    pub(crate) fn take(core: &Core) -> Snapshot {
+    /// The sums over all devices.
+    pub(crate) fn take(fleet: &Fleet) -> Snapshot {
+        fleet.devices().iter().map(|core| Snapshot::of(core)).fold(Snapshot::default(), |sum, one| Snapshot {
+            running: sum.running + one.running,
+            messages: sum.messages + one.messages,
+            depth: sum.depth + one.depth,
+            full: sum.full + one.full,
+            dead_letters: sum.dead_letters + one.dead_letters,
+            incarnation: sum.incarnation + one.incarnation,
+            losses: sum.losses + one.losses,
+            standby_failures: sum.standby_failures + one.standby_failures,
+        })
+    }
+
+    /// Those of one device.
+    pub(crate) fn of(core: &Core) -> Snapshot {
         let totals = core.count();
         Snapshot {
             running: core.running(),

@@ -1,8 +1,9 @@
-//! How a system ends: its actors first, the newest before the oldest, then the device, then the pumps.
+//! How a system ends: its actors first, the newest before the oldest, then its devices side by side, and of each the pumps.
 
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
+use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use parking_lot::Mutex;
 use resident_gpu::device::{DeviceFault, StopError};
@@ -12,6 +13,8 @@ use tokio::task::AbortHandle;
 
 use crate::device::core::Core;
 use crate::device::directory::Lodger;
+use crate::system::fleet::Fleet;
+use crate::system::open::Running;
 
 /// Actors that drain at a time.
 const WINDOW: usize = 64;
@@ -24,82 +27,115 @@ pub struct StopReport {
     pub drained: usize,
     /// Actors that did not within `Config::stop_timeout` and were killed.
     pub killed: usize,
-    /// How the device stopped.
+    /// How its devices stopped: the first error of [`devices`](Self::devices).
     pub device: Result<(), StopError>,
+    /// How each device stopped, by its [label](crate::Device::label).
+    pub devices: Vec<(Arc<str>, Result<(), StopError>)>,
     /// Messages that nobody took, over the system's life.
     pub dead_letters: u64,
 }
 
-/// The pumps, until somebody waits for their end.
-type Pumps = Arc<Mutex<Vec<JoinHandle<()>>>>;
+/// A device, and what ends with it.
+#[derive(Clone)]
+struct Machine {
+    core: Arc<Core>,
+    /// Until somebody waits for their end.
+    pumps: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    tasks: [AbortHandle; 2],
+}
 
 /// Ends a system, once.
 pub(crate) struct Stopper {
-    pub core: Arc<Core>,
-    pumps: Pumps,
-    /// They keep timers and links.
-    tasks: [AbortHandle; 2],
+    pub fleet: Arc<Fleet>,
+    machines: Box<[Machine]>,
     report: OnceCell<StopReport>,
     /// Hears that the system was stopped in order, before whoever asked for it does.
     pub on_stopped: OnceLock<Box<dyn Fn() + Send + Sync>>,
-    /// Locked while the device is being abandoned: whoever does so again finds its actors told.
+    /// Locked while the devices are being abandoned: whoever does so again finds their actors told.
     abandoned: Mutex<bool>,
 }
 
 impl Stopper {
-    pub(crate) fn new(core: Arc<Core>, pumps: Vec<JoinHandle<()>>, tasks: [AbortHandle; 2]) -> Stopper {
-        let pumps = Arc::new(Mutex::new(pumps));
-        Stopper { core, pumps, tasks, report: OnceCell::new(), on_stopped: OnceLock::new(), abandoned: Mutex::new(false) }
+    pub(super) fn new(fleet: Arc<Fleet>, running: Vec<Running>) -> Stopper {
+        let machine = |Running { core, pumps, tasks }| Machine { core, pumps: Arc::new(Mutex::new(pumps)), tasks };
+        let machines = running.into_iter().map(machine).collect();
+        Stopper { fleet, machines, report: OnceCell::new(), on_stopped: OnceLock::new(), abandoned: Mutex::new(false) }
     }
 
     /// Stops everything in order; whoever comes later gets the same report.
     pub(crate) async fn stop(&self) -> StopReport {
-        if !self.core.is_mine() {
-            return StopReport { drained: 0, killed: 0, device: Err(StopError::Forked), dead_letters: self.core.dead_letters() };
+        if !self.fleet.is_mine() {
+            let devices = self.machines.iter().map(|machine| (machine.core.name.clone(), Err(StopError::Forked))).collect();
+            return self.report_of((0, 0), devices);
         }
         self.report.get_or_init(|| self.stop_now()).await.clone()
     }
 
     async fn stop_now(&self) -> StopReport {
-        self.core.begin_stop();
-        let (drained, killed) = self.drain().await;
-        let work = self.last_part();
-        // Where there is no thread for it, it is done in this one, which does nothing else meanwhile: nobody that it waits for is here.
-        let ended = apart(work.clone()).await.unwrap_or_else(|_| Some(work()));
-        // Behind a checkpoint that is being taken, which finds that the device has ended.
-        *self.core.last.lock().await = None;
-        let device = ended.unwrap_or(Ok(()));
+        self.begin();
+        let ends = self.drain().await;
+        let devices = join_all(self.machines.iter().map(Machine::stop)).await;
         if let Some(tell) = self.on_stopped.get() {
             tell();
         }
-        StopReport { drained, killed, device, dead_letters: self.core.dead_letters() }
+        self.report_of(ends, devices)
+    }
+
+    fn report_of(&self, (drained, killed): (usize, usize), devices: Vec<(Arc<str>, Result<(), StopError>)>) -> StopReport {
+        let device = devices.iter().find_map(|(_, stopped)| stopped.clone().err()).map_or(Ok(()), Err);
+        StopReport { drained, killed, device, devices, dead_letters: self.fleet.dead_letters() }
+    }
+
+    /// No actor is spawned any more, on none of the devices.
+    fn begin(&self) {
+        for machine in &self.machines {
+            machine.core.begin_stop();
+        }
     }
 
     /// Drains the actors: how many drained, how many were killed.
     pub(crate) async fn drain(&self) -> (usize, usize) {
-        let ends: Vec<_> = self.core.directory.newest_first().into_iter().map(|actor| self.drain_one(actor)).collect();
+        let ends: Vec<_> = self.fleet.newest_first().into_iter().map(|actor| self.drain_one(actor)).collect();
         let ends = stream::iter(ends).buffered(WINDOW);
         ends.fold((0, 0), async |(drained, killed), (d, k)| (drained + d, killed + k)).await
     }
 
     async fn drain_one(&self, lodger: Arc<dyn Lodger>) -> (usize, usize) {
         let actors = lodger.actors();
-        if lodger.drained(self.core.stop_timeout).await { (actors, 0) } else { (0, actors) }
+        if lodger.drained(self.fleet.first().stop_timeout).await { (actors, 0) } else { (0, actors) }
     }
 
-    /// Stops the device at once, without waiting, unless it was stopped in order: its actors fail.
+    /// Stops the devices at once, without waiting, unless they were stopped in order: their actors fail.
     pub(crate) fn abandon(&self, why: DeviceFault) {
         // Of a child it is a copy that goes.
-        if !self.core.is_mine() {
+        if !self.fleet.is_mine() {
             return;
         }
         let mut abandoned = self.abandoned.lock();
         if self.report.initialized() || std::mem::replace(&mut *abandoned, true) {
             return;
         }
-        self.core.begin_stop();
+        self.begin();
+        for machine in &self.machines {
+            machine.abandon(&why);
+        }
+    }
+}
+
+impl Machine {
+    /// Stops the device in order, once its actors have ended.
+    async fn stop(&self) -> (Arc<str>, Result<(), StopError>) {
+        let work = self.last_part();
+        // Where there is no thread for it, it is done in this one, which does nothing else meanwhile: nobody that it waits for is here.
+        let ended = apart(work.clone()).await.unwrap_or_else(|_| Some(work()));
+        // Behind a checkpoint that is being taken, which finds that the device has ended.
+        *self.core.last.lock().await = None;
+        (self.core.name.clone(), ended.unwrap_or(Ok(())))
+    }
+
+    fn abandon(&self, why: &DeviceFault) {
         if self.core.lost().is_none() {
-            self.core.lose(why);
+            self.core.lose(why.clone());
         }
         let (core, work) = (self.core.clone(), self.last_part());
         let end = move || {
@@ -114,7 +150,7 @@ impl Stopper {
 
     /// Stops the device, lets the pumps fetch the rest and end, and gives everything back. Blocks.
     fn last_part(&self) -> impl Fn() -> Result<(), StopError> + Clone + Send + 'static {
-        let (core, pumps, tasks) = (self.core.clone(), self.pumps.clone(), self.tasks.clone());
+        let Machine { core, pumps, tasks } = self.clone();
         move || {
             let stopped = core.device.stop(core.stop_timeout);
             core.end();

@@ -29,16 +29,22 @@ pub async fn one_shard() -> System {
 /// `config`, on the tests' device: the CPU device, or with `RESIDENT_TEST_DEVICE=cuda` the first GPU. With
 /// `RESIDENT_TEST_ISOLATION=thread` its worker is a thread, as tools want it that look into one process.
 pub async fn start(config: Config) -> System {
+    several(1, config).await
+}
+
+/// The same on so many devices: the tests' device, and CPU devices beside it.
+pub async fn several(devices: usize, config: Config) -> System {
     reports::keep();
-    let device = match std::env::var("RESIDENT_TEST_DEVICE").as_deref() {
-        Ok("cuda") => Choice::Cuda(0),
-        _ => Choice::Cpu,
+    let first = match std::env::var("RESIDENT_TEST_DEVICE").as_deref() {
+        Ok("cuda") => DeviceOptions::cuda(0),
+        _ => DeviceOptions::cpu(),
     };
+    let devices = std::iter::once(first).chain(std::iter::repeat_n(DeviceOptions::cpu(), devices - 1)).collect();
     let isolation = match std::env::var("RESIDENT_TEST_ISOLATION").as_deref() {
         Ok("thread") => Isolation::Thread,
         _ => config.isolation,
     };
-    System::start(Config { device, isolation, ..config }).await.unwrap_or_else(|error| panic!("{error}"))
+    System::start(Config { devices, isolation, ..config }).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// How often a test does the same that takes no time on the CPU device: on a GPU, which many tests share, a start takes seconds, and so
@@ -158,6 +164,19 @@ pub fn kill(process: u32) {
 /// Stops a process where it is: it lives and does nothing, until it is killed.
 pub fn freeze(process: u32) {
     send(process, Signal::STOP);
+}
+
+/// Whether each thread of a process is stopped, which a signal brings about one after another.
+pub fn is_frozen(process: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let mut stats = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
+    // Behind the name, which is in parentheses, stands the state.
+    stats.all(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+}
+
+/// Lets a process that was stopped go on.
+pub fn thaw(process: u32) {
+    send(process, Signal::CONT);
 }
 
 /// Asks a process to end.

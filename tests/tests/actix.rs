@@ -543,6 +543,43 @@ fn a_supervised_actor_ends_with_its_device() {
     });
 }
 
+/// SD-7
+#[test]
+fn an_actix_actor_is_placed_and_ends_with_its_device() {
+    in_actix(async {
+        let isolation = resident::Isolation::Process;
+        let system = several(2, Config { isolation, intensity: (0, PATIENCE), ..small() }).await;
+        let on = |device| system.placing(Placement::On(device));
+        let here = Counter::start_actix(&on(0), Counter::default()).unwrap();
+        let there = Counter::start_free(&on(1), Counter::default()).unwrap();
+        let supervised = Gpu::new(&on(1), Counter::default()).unwrap();
+        let supervised = actix::Supervisor::start(|_| supervised);
+        let handles = [here.handle().await.unwrap(), there.handle().await.unwrap(), supervised.handle().await.unwrap()];
+        let labels: Vec<_> = system.devices().iter().map(|device| device.label().to_owned()).collect();
+        assert_eq!(handles.each_ref().map(|handle| handle.info().device.to_string()), [&*labels[0], &labels[1], &labels[1]]);
+        assert!(matches!(Counter::start_actix(&on(2), Counter::default()), Err(SpawnError::Placement(_))));
+        // A place that is kept counts, also ahead of its actor's start: one and two are there.
+        let kept: Vec<_> = (0..5).map(|_| Gpu::new(&system, Counter::default()).unwrap()).collect();
+        let mut placed = Vec::new();
+        for gpu in kept {
+            let counter = gpu.start_here().unwrap();
+            let device = counter.handle().await.unwrap().info().device;
+            placed.push(labels.iter().position(|label| **label == *device).unwrap());
+        }
+        assert_eq!(placed, [0, 0, 1, 0, 1]);
+
+        kill(system.devices()[1].worker().expect("a process"));
+        for handle in &handles[1..] {
+            assert_eq!(soon("its end", handle.ended()).await.unwrap().class, FaultClass::DeviceLost);
+        }
+        assert_eq!(here.send(AddAndGet { amount: 3 }).await.unwrap().unwrap(), 3);
+        let next = Counter::start_actix(&system, Counter::default()).unwrap();
+        assert_eq!(*next.handle().await.unwrap().info().device, *labels[0]);
+        drop((here, next));
+        soon("the stop", system.stop()).await;
+    });
+}
+
 /// AX-7.
 #[test]
 fn each_call_ends_once_however_its_actor_does() {

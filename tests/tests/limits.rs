@@ -28,7 +28,7 @@ use tokio::runtime::{Builder, Runtime};
 type Short = (&'static str, String);
 
 fn config(worker: Option<&str>) -> Config {
-    Config { device: Choice::Cpu, shards: Some(2), isolation: Isolation::Process, worker: worker.map(Into::into), ..Config::default() }
+    Config { shards: Some(2), isolation: Isolation::Process, worker: worker.map(Into::into), ..Config::cpu() }
 }
 
 /// A start, a call, a takeover, a checkpoint and a stop.

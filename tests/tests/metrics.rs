@@ -310,6 +310,42 @@ async fn series_do_not_grow_with_actors_and_supervisors() {
     many.stop().await;
 }
 
+/// SD-5
+#[tokio::test(flavor = "multi_thread")]
+async fn a_systems_devices_are_told_apart() {
+    let address = served().await;
+    let config = || Config {
+        name: Some("wide".into()),
+        shards: Some(2),
+        isolation: Isolation::Process,
+        intensity: (0, PATIENCE),
+        ..Config::default()
+    };
+    let system = several(2, config()).await;
+    // Its first device would have the label, its second has not.
+    let other = several(2, config()).await;
+    assert_eq!((system.label(), other.label()), ("wide", "wide-2"));
+    let devices = system.devices();
+    for (device, actors) in [(0, 1), (1, 3)] {
+        for _ in 0..actors {
+            let (counter, _) = Counter::spawn(None, Counter::default(), &system.placing(Placement::On(device))).await.unwrap();
+            call!(counter, CounterMsg::Get).unwrap();
+        }
+    }
+    let of_each = |name: &str, system: &str| {
+        let page = Page::of(address);
+        devices.iter().map(|device| page.value(name, &[("system", system), ("device", device.label())])).collect::<Vec<_>>()
+    };
+    until("both are served", || of_each("resident_actors_running", "wide") == [Some(1.0), Some(3.0)]).await;
+    until("both are served", || of_each("resident_messages_sent_total", "wide") == [Some(1.0), Some(3.0)]).await;
+    kill(devices[1].worker().expect("a process"));
+    until("one is lost", || of_each("resident_device_up", "wide") == [Some(1.0), Some(0.0)]).await;
+    assert_eq!(of_each("resident_devices_lost_total", "wide"), [Some(0.0), Some(1.0)]);
+    assert_eq!(of_each("resident_device_up", "wide-2"), [Some(1.0), Some(1.0)]);
+    soon("the stop", system.stop()).await;
+    soon("the stop", other.stop()).await;
+}
+
 /// MT-2: restarts are told by their supervisor's strategy and by their reason.
 #[tokio::test(flavor = "multi_thread")]
 async fn restarts_have_a_strategy_and_a_reason() {

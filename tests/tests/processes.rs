@@ -275,10 +275,10 @@ async fn comes_and_goes() {
             wrong.refused().await;
             before.are_back(&name).await;
         }
-        assert!(System::start(Config { device: Choice::Cuda(9999), ..Config::default() }).await.is_err());
+        assert!(System::start(Config { devices: vec![DeviceOptions::cuda(9999)], ..Config::default() }).await.is_err());
         before.are_back("a device that is not there").await;
         let start_timeout = Duration::ZERO;
-        assert!(System::start(Config { device: Choice::Cpu, start_timeout, ..Config::default() }).await.is_err());
+        assert!(System::start(Config { start_timeout, ..Config::cpu() }).await.is_err());
         before.are_back("a start that had no time").await;
     }
 }
@@ -372,9 +372,13 @@ struct Wrong {
 
 impl Wrong {
     async fn refused(self) {
-        let device = if env::var("RESIDENT_TEST_DEVICE").is_ok_and(|device| device == "cuda") { Choice::Cuda(0) } else { Choice::Cpu };
+        let device = if env::var("RESIDENT_TEST_DEVICE").is_ok_and(|device| device == "cuda") {
+            DeviceOptions::cuda(0)
+        } else {
+            DeviceOptions::cpu()
+        };
         let config = Config {
-            device,
+            devices: vec![device],
             isolation: Isolation::Process,
             worker: Some(self.program.clone()),
             start_timeout: self.start_timeout,

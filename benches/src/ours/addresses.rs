@@ -62,7 +62,7 @@ impl Addresses {
     }
 
     async fn run(&self, record: &mut Record) -> Result<(), Error> {
-        let config = Config { device: self.place.choice, shards: self.place.shards, ..Config::default() };
+        let config = Config { devices: vec![self.place.choice.into()], shards: self.place.shards, ..Config::default() };
         let system = System::start(config).await?;
         let there = Arbiter::new();
         let mut ways = Vec::new();

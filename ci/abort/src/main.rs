@@ -115,7 +115,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (tower, _) = Actor::spawn(None, Tower(send), ()).await?;
     // No worker may be lost.
     let intensity = (0, Duration::from_secs(60));
-    let system = System::start(Config { device: Choice::Cpu, shards: Some(2), intensity, ..Config::default() }).await?;
+    let system = System::start(Config { shards: Some(2), intensity, ..Config::cpu() }).await?;
     assert!(system.device().panics_abort && system.device().to_string().contains("panics abort"), "{}", system.device());
     assert_eq!(WARNED.load(Ordering::Relaxed), 1);
 

@@ -74,7 +74,7 @@ impl Actor for Tower {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (send, mut failures) = unbounded_channel();
     let (tower, tower_ended) = Actor::spawn(None, Tower(send), ()).await?;
-    let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+    let system = System::start(Config::cpu()).await?;
 
     let (plane, ended) = Aircraft::spawn_linked(Some("N14228".into()), Aircraft::default(), &system, tower.get_cell()).await?;
     cast!(plane, AircraftMsg::Landed(Landed { delay: 11 }))?;

@@ -53,7 +53,9 @@ fn gpus(machine: &dyn Machine) -> Finding {
     let listed = listed.collect::<Vec<_>>().join("; ");
     match gpus.devices.iter().filter(|gpu| gpu.capability >= (8, 0)).count() {
         0 => Finding::stops(listed, "resident needs compute capability 8.0 (Ampere) or newer: choose the CPU device"),
-        n if n < gpus.devices.len() => Finding::note(listed, "choose one with compute capability 8.0 or newer (`Choice::Cuda(ordinal)`)"),
+        n if n < gpus.devices.len() => {
+            Finding::note(listed, "choose one with compute capability 8.0 or newer (`DeviceOptions::cuda(ordinal)`)")
+        }
         _ => Finding::good(listed),
     }
 }

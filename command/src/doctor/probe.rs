@@ -17,8 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Tries a device; `None` if the driver shows none of this ordinal.
 pub(crate) async fn probe(device: Choice) -> Option<Finding> {
-    let advice = "a program on this device would end with the same, see what is said above; the CPU device is `Choice::Cpu`";
-    let system = match System::start(Config { device, ..Config::default() }).await {
+    let advice = "a program on this device would end with the same, see what is said above; the CPU device is `Config::cpu()`";
+    let system = match System::start(Config { devices: vec![device.into()], ..Config::default() }).await {
         Ok(system) => system,
         Err(StartError::Device(DeviceStartError::NoDevice(_))) => return None,
         Err(error) => return Some(Finding::stops(error.to_string(), advice)),

@@ -117,7 +117,7 @@ async fn run(args: &Args) -> anyhow::Result<Report> {
         resident::metrics::install(address).context("choose another address with --metrics")?;
     }
     let config = Config {
-        device: args.device.into(),
+        devices: vec![args.device.into()],
         arena_bytes: ARENA,
         intensity: (u32::MAX, Duration::from_secs(1)),
         journal: if args.checkpoint_every.is_some() { JOURNAL } else { 0 },

@@ -101,7 +101,7 @@ pub const CHILDREN_COUNT: usize = CHILDREN.len();
 pub async fn start(system: &System, board: &Arc<Board>, kept: bool) -> anyhow::Result<Tree> {
     let branch = DeviceSlot::new("device");
     // Always the CPU's: of a GPU, a process has one system at a time. Its first loss is its last.
-    let config = Config { device: Choice::Cpu, shards: Some(1), intensity: (0, Duration::from_secs(1)), ..Config::default() };
+    let config = Config { shards: Some(1), intensity: (0, Duration::from_secs(1)), ..Config::cpu() };
     let mut teams = TEAMS.map(|team| {
         let strategy = match team {
             "desk" => Strategy::OneForAll,

@@ -1,7 +1,7 @@
 //! `--device`.
 
 use clap::ValueEnum;
-use resident::Choice;
+use resident::DeviceOptions;
 
 /// A choice of device.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -14,12 +14,12 @@ pub enum Device {
     Cuda,
 }
 
-impl From<Device> for Choice {
-    fn from(device: Device) -> Choice {
+impl From<Device> for DeviceOptions {
+    fn from(device: Device) -> DeviceOptions {
         match device {
-            Device::Auto => Choice::Auto,
-            Device::Cpu => Choice::Cpu,
-            Device::Cuda => Choice::Cuda(0),
+            Device::Auto => DeviceOptions::auto(),
+            Device::Cpu => DeviceOptions::cpu(),
+            Device::Cuda => DeviceOptions::cuda(0),
         }
     }
 }

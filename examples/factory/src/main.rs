@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 /// Whether the actors have counted as a plain loop does.
 #[tokio::main(flavor = "current_thread")]
 async fn run(args: &Args) -> anyhow::Result<bool> {
-    let system = System::start(Config { device: args.device.into(), name: Some("factory".into()), ..Config::default() }).await?;
+    let system = System::start(Config { devices: vec![args.device.into()], name: Some("factory".into()), ..Config::default() }).await?;
     println!("{}", system.device());
     let counted = count(args, &system).await;
     system.stop().await;

@@ -57,7 +57,7 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
     if let Some(address) = args.metrics {
         resident::metrics::install(address).context("choose another address with --metrics")?;
     }
-    let system = System::start(Config { device: args.device.into(), capacity: CAPACITY, ..Config::default() }).await?;
+    let system = System::start(Config { devices: vec![args.device.into()], capacity: CAPACITY, ..Config::default() }).await?;
     eprintln!("{input} on {}", system.device());
 
     let report = match count(&system, &input).await {

@@ -91,7 +91,7 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
     };
     let newest = resumed.as_ref().map(|resumed| resumed.checkpoint.clone());
     let saver = archive.map(|archive| Saver::start(archive, &input, args.checkpoint_every, newest));
-    let system = System::start(Config { device: args.device.into(), capacity: CAPACITY, ..Config::default() }).await?;
+    let system = System::start(Config { devices: vec![args.device.into()], capacity: CAPACITY, ..Config::default() }).await?;
     eprintln!("{input} on {}", system.device());
 
     if let Some(resumed) = &resumed {

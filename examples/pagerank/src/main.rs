@@ -106,7 +106,7 @@ fn config(args: &Args, graph: &Graph) -> Config {
     // The arena rounds sizes up, and gives room in larger pieces.
     let states = (vertices * size_of::<Vertex>() + links * size_of::<Edges>()) as u64 * 5 / 4;
     Config {
-        device: args.device.into(),
+        devices: vec![args.device.into()],
         shards: args.shards,
         capacity: CAPACITY,
         rows: rows.max(default.rows),

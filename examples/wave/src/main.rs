@@ -104,7 +104,7 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
         fs::create_dir_all(folder).with_context(|| format!("can not make `{}`; give another folder to --picture", folder.display()))?;
     }
     let domain = args.domain();
-    let config = Config { device: args.device.into(), shards: args.shards, ..Config::default() };
+    let config = Config { devices: vec![args.device.into()], shards: args.shards, ..Config::default() };
     let system = System::start(room(&domain, config)).await?;
     println!("{}", system.device());
     println!("{} cells in {} tiles", HumanCount(domain.cells() as u64), HumanCount(domain.all_tiles() as u64));

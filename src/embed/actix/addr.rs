@@ -23,11 +23,11 @@ use crate::embed::actix::shell::Bridge;
 /// # resident_kernels::export!(Meter);
 /// use std::time::Duration;
 ///
-/// use resident::{Choice, Config, Handle, ResidentAddr, StartActix, System};
+/// use resident::{Config, Handle, ResidentAddr, StartActix, System};
 ///
 /// # fn main() { actix::System::new().block_on(run()).unwrap() }
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+/// let system = System::start(Config::cpu()).await?;
 /// let meter = Meter::start_actix(&system, Meter::default())?.detached(); // it needs no address to live
 /// let handle: Handle<Meter> = meter.handle().await?;
 /// assert_eq!(meter.send(Read).await??, 1); // by the mailbox

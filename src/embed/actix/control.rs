@@ -4,11 +4,11 @@
 //!
 //! ```
 //! use resident::control::{Drain, GetHealth, Loss, Stop};
-//! use resident::{Choice, Config, Health, System};
+//! use resident::{Config, Health, System};
 //!
 //! # fn main() { actix::System::new().block_on(run()).unwrap() }
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+//! let system = System::start(Config::cpu()).await?;
 //! let device = system.control_actix()?;
 //! let loss = device.send(Loss); // answered when there is one, or at the end
 //! assert_eq!(device.send(GetHealth).await?, Health::Running);
@@ -142,14 +142,14 @@ impl System {
     ///
     /// [`SpawnError::Stopped`] if the system has stopped, [`ActixError::Thread`] if there is no thread, within [`SpawnError::Framework`].
     pub fn control_actix(&self) -> Result<Addr<DeviceActor>, SpawnError> {
-        let core = self.core();
-        core.check_mine()?;
-        if core.has_ended() {
+        let fleet = self.fleet();
+        fleet.first().check_mine()?;
+        if fleet.devices().iter().all(|core| core.has_ended()) {
             return Err(SpawnError::Stopped);
         }
         let attendant = self.controls().join(|| Attendant::start(self.stopper().clone()))?;
         // It may have come behind the news.
-        if let Some(fault) = core.lost() {
+        if let Some(fault) = fleet.lost() {
             attendant.lost(fault.clone());
         }
         Ok(attendant.addr.clone())
@@ -176,7 +176,7 @@ impl Handler<GetHealth> for DeviceActor {
     type Result = MessageResult<GetHealth>;
 
     fn handle(&mut self, _: GetHealth, _: &mut Context<Self>) -> Self::Result {
-        MessageResult(self.stopper.core.health())
+        MessageResult(self.stopper.fleet.health())
     }
 }
 
@@ -184,7 +184,7 @@ impl Handler<GetSnapshot> for DeviceActor {
     type Result = MessageResult<GetSnapshot>;
 
     fn handle(&mut self, _: GetSnapshot, _: &mut Context<Self>) -> Self::Result {
-        MessageResult(Snapshot::take(&self.stopper.core))
+        MessageResult(Snapshot::take(&self.stopper.fleet))
     }
 }
 

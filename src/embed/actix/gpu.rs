@@ -14,8 +14,7 @@ use tokio::runtime::Handle as Runtime;
 use crate::actor::home::Home;
 use crate::actor::incarnation::{Beginning, Place};
 use crate::actor::own::{Over, Tended};
-use crate::device::core::Core;
-use crate::device::names::Claim;
+use crate::device::claims::Claim;
 use crate::embed::actix::bridge::{Order, Unsent};
 use crate::embed::actix::error::ActixError;
 use crate::embed::actix::shell::{Bridge, tell};
@@ -41,11 +40,11 @@ use crate::who::{ActorKey, Who};
 /// # }
 /// # resident_kernels::export!(Radar);
 /// use actix::Supervisor;
-/// use resident::{Choice, Config, Gpu, System};
+/// use resident::{Config, Gpu, System};
 ///
 /// # fn main() { actix::System::new().block_on(run()).unwrap() }
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+/// let system = System::start(Config::cpu()).await?;
 /// let radar = Gpu::new(&system, Radar::default())?.named("radar")?;
 /// let radar = Supervisor::start(|_| radar);
 /// assert_eq!(radar.send(Look).await??, 1);
@@ -73,14 +72,13 @@ pub struct Gpu<A: Actor> {
 
 /// Where an actor is to live.
 struct Seed {
-    core: Arc<Core>,
     place: Place,
     who: Who,
     claim: Option<Claim>,
 }
 
 impl<A: Actor> Gpu<A> {
-    /// Takes a place on `system`'s device for an actor with `state`, which is also what it begins with after a restart.
+    /// Takes a place on a device of `system`'s for an actor with `state`, which is also what it begins with after a restart.
     ///
     /// Its mailbox holds as many messages as the ring has slots.
     ///
@@ -88,14 +86,12 @@ impl<A: Actor> Gpu<A> {
     ///
     /// A [`SpawnError`] says why there is no place.
     pub fn new(system: &System, state: A) -> Result<Gpu<A>, SpawnError> {
-        let core = system.core();
-        core.check_mine()?;
-        let place = Place::claim::<A>(core)?;
+        let place = Place::claim::<A>(system)?;
         let mailbox = place.port.capacity() as usize;
         let who = Who { key: ActorKey::next(), name: None };
         let mut gpu = Gpu::nobody(&state);
         gpu.mailbox = mailbox;
-        gpu.seed = Some(Seed { core: core.clone(), place, who, claim: None });
+        gpu.seed = Some(Seed { place, who, claim: None });
         Ok(gpu)
     }
 
@@ -112,7 +108,7 @@ impl<A: Actor> Gpu<A> {
     pub fn named(mut self, name: impl Into<String>) -> Result<Gpu<A>, SpawnError> {
         if let Some(seed) = &mut self.seed {
             let name = name.into();
-            seed.claim = seed.core.names.claim_for(&seed.core, Some(&name))?;
+            seed.claim = Some(Claim::take(&seed.place.core().shared, &name)?);
             seed.who.name = Some(name);
         }
         Ok(self)
@@ -156,7 +152,8 @@ impl<A: Actor> Gpu<A> {
 
     /// Moves into its place, unless it has.
     pub(super) fn begin(&mut self, addr: WeakAddr<Gpu<A>>) {
-        let Some(Seed { core, place, who, claim }) = self.seed.take() else { return };
+        let Some(Seed { place, who, claim }) = self.seed.take() else { return };
+        let core = place.core().clone();
         let (ends, over) = Over::new();
         let shell = Bridge::new(who, addr.clone(), over);
         // Each is kept, since nobody knows yet whether actix restarts it.
@@ -195,12 +192,12 @@ impl<A: Actor> Gpu<A> {
     fn renew(&mut self, ctx: &mut Context<Self>) {
         let Some(home) = self.tended.as_ref().map(|tended| tended.home().clone()) else { return };
         let core = home.life().core.clone();
-        let begun = home.restart::<A>(&core, |_| Beginning::fresh(self.state.to_vec()));
+        let begun = Place::on::<A>(&core).and_then(|place| home.restart(place, |_| Beginning::fresh(self.state.to_vec())));
         match (begun, self.unsent.take()) {
             (Ok(()), Some(unsent)) => unsent.resend(home, ctx),
             (Ok(()), None) => {}
             (Err(error), _) => {
-                tracing::error!(system = core.system.as_deref(), actor = %home.shell.who(), "not restarted: {error}");
+                tracing::error!(system = core.system(), actor = %home.shell.who(), "not restarted: {error}");
                 self.end();
             }
         }
@@ -227,7 +224,7 @@ impl<A: Actor> Supervised for Gpu<A> {
         let Some(home) = self.tended.as_ref().map(|tended| tended.home().clone()) else { return };
         let rested = async move {
             if let Err(fault) = home.rested().await {
-                tracing::warn!(system = home.life().core.system.as_deref(), "{fault}; it is restarted");
+                tracing::warn!(system = home.life().core.system(), "{fault}; it is restarted");
             }
         };
         // The mailbox holds still meanwhile.

@@ -12,9 +12,9 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-use crate::device::core::Core;
 use crate::error::RouteError;
 use crate::system::System;
+use crate::system::fleet::Fleet;
 
 /// How long a message waits while its receiver is full and takes nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ impl System {
         let count = Arc::new(Mutex::new(0));
         let line = Line { to: to.clone(), count: count.clone(), send };
         self.route_to(move |emitted: E| line.take(M::from(emitted)))?;
-        runtime.spawn(wait(waiting, count, to, Arc::downgrade(self.core())));
+        runtime.spawn(wait(waiting, count, to, Arc::downgrade(self.fleet())));
         Ok(())
     }
 }
@@ -87,7 +87,7 @@ where
 
 /// Sends what waits, as long as there is a route. A recipient wakes nobody who has found it full
 /// (`AddressSender::poll_unparked` is asked without a task), so it is asked again.
-async fn wait<M>(mut waiting: Receiver<(Instant, M)>, count: Arc<Mutex<usize>>, to: Recipient<M>, core: Weak<Core>)
+async fn wait<M>(mut waiting: Receiver<(Instant, M)>, count: Arc<Mutex<usize>>, to: Recipient<M>, fleet: Weak<Fleet>)
 where
     M: actix::Message + Send + 'static,
     M::Result: Send,
@@ -107,8 +107,8 @@ where
         *count.lock() -= 1;
         if is_sent {
             taken = Instant::now();
-        } else if let Some(core) = core.upgrade() {
-            core.dead_letter();
+        } else if let Some(fleet) = fleet.upgrade() {
+            fleet.first().dead_letter();
         }
     }
 }

@@ -26,11 +26,11 @@ use crate::system::System;
 /// # }
 /// # resident_kernels::export!(Aircraft);
 /// use actix::Addr;
-/// use resident::{Choice, Config, Gpu, StartActix, System};
+/// use resident::{Config, Gpu, StartActix, System};
 ///
 /// # fn main() { actix::System::new().block_on(run()).unwrap() }
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+/// let system = System::start(Config::cpu()).await?;
 /// let plane: Addr<Gpu<Aircraft>> = Aircraft::start_actix(&system, Aircraft::default())?;
 /// plane.do_send(Landed { delay: 11 });
 /// plane.send(Landed { delay: 31 }).await??; // answered once it is handled
@@ -41,7 +41,7 @@ use crate::system::System;
 /// # }
 /// ```
 pub trait StartActix: Actor {
-    /// Starts an actor with `state` on `system`'s device, its mailbox on the current arbiter.
+    /// Starts an actor with `state` on a device of `system`'s, its mailbox on the current arbiter.
     ///
     /// It ends as an actix actor does: when it is told to stop, with its last address unless it is
     /// [`detached`](crate::ResidentAddr::detached), with its arbiter, when it fails; and with `system`. What it was sent before is handled.

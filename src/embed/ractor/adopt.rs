@@ -35,7 +35,7 @@ impl System {
     /// use resident::prelude::*;
     ///
     /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+    /// # let system = System::start(Config::cpu()).await?;
     /// let (gate, _) = Gate::spawn(None, Gate::default(), &system).await?;
     /// let entered = call!(gate, GateMsg::Enter, Enter { steps: 7 })?; // its handler spawns a `Visit`
     /// let visit: GpuRef<Visit> = system.adopt(entered.visit).await?;
@@ -47,10 +47,9 @@ impl System {
     /// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
     /// ```
     pub async fn adopt<A: Resident>(&self, address: Address<A>) -> Result<GpuRef<A>, AdoptError> {
-        let core = self.core();
-        core.check_proxies()?;
+        self.fleet().check_proxies()?;
         // In a task of its own: whoever gives up does not leave it half done.
-        let adopted = tokio::spawn(adopt(core.clone(), address, proxy::lend::<A>(core.clone())));
+        let adopted = tokio::spawn(adopt(self.fleet().clone(), address, proxy::lend::<A>()));
         let home = adopted.await.unwrap_or(Err(AdoptError::Nobody))?;
         GpuRef::at(home).ok_or(AdoptError::Nobody)
     }

@@ -1,7 +1,7 @@
-//! The device's own actor: its control plane. No message to a resident actor passes here.
+//! The system's own actor: its control plane. No message to a resident actor passes here.
 //!
-//! It fails when the device does, so a supervisor that it is linked to hears `ActorFailed` with a [`DeviceFault`]; stopping it
-//! stops the system in order, killing it fails the device and its actors.
+//! It fails when the last device does, so a supervisor that it is linked to hears `ActorFailed` with a [`DeviceFault`]; stopping it
+//! stops the system in order, killing it fails the devices and their actors.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -18,18 +18,18 @@ use crate::system::control::{Control, Guard, abandoned};
 use crate::system::snapshot::Snapshot;
 use crate::system::stop::{StopReport, Stopper};
 
-/// What the device's actor takes; see [`System::control`](crate::System::control).
+/// What the system's actor takes; see [`System::control`](crate::System::control).
 #[derive(Debug)]
 pub enum DeviceMsg {
-    /// How the device is.
+    /// How the system is: it runs while one of its [devices](crate::Device) does.
     Health(RpcReplyPort<Health>),
-    /// The system's numbers.
+    /// The system's numbers, over all devices.
     Metrics(RpcReplyPort<Snapshot>),
-    /// Drains every resident actor: each handles what it was sent, then stops. The device goes on. Answers their number.
+    /// Drains every resident actor: each handles what it was sent, then stops. The devices go on. Answers their number.
     Drain(RpcReplyPort<usize>),
     /// Stops the system as [`System::stop`](crate::System::stop) does.
     Stop(RpcReplyPort<StopReport>),
-    /// The pump's word that the device is lost.
+    /// The pump's word that the last device is lost.
     #[doc(hidden)]
     Lost(DeviceFault),
     /// A message from another node, which this actor does not take.
@@ -71,13 +71,13 @@ impl Control for Attendant {
 }
 
 impl System {
-    /// The device's own actor: link it to a supervisor, ask it for health and numbers, stop it.
+    /// The system's own actor: link it to a supervisor, ask it for health and numbers, stop it.
     pub fn control(&self) -> &ActorRef<DeviceMsg> {
         let control: &dyn Any = self.controls().first();
         &control.downcast_ref::<Attendant>().expect("where ractor is, every system is left to it").0
     }
 
-    /// Waits until the device's actor has ended, and then, however that came, the device.
+    /// Waits until the system's actor has ended, and then, however that came, the devices.
     pub(crate) async fn ended(&self) {
         watch(self.control().get_cell()).await;
         // ractor drops a killed actor only some time after it has told of its end.
@@ -94,11 +94,11 @@ impl DeviceActor {
 
     async fn handle(&self, _myself: ActorRef<DeviceMsg>, message: DeviceMsg, _: &mut ()) -> Result<(), ActorProcessingErr> {
         let stopper = &self.0.0;
-        let core = &stopper.core;
+        let fleet = &stopper.fleet;
         // A caller that has gone is no error.
         match message {
-            DeviceMsg::Health(reply) => drop(reply.send(core.health())),
-            DeviceMsg::Metrics(reply) => drop(reply.send(Snapshot::take(core))),
+            DeviceMsg::Health(reply) => drop(reply.send(fleet.health())),
+            DeviceMsg::Metrics(reply) => drop(reply.send(Snapshot::take(fleet))),
             // What takes long runs beside, so that the actor goes on answering.
             DeviceMsg::Drain(reply) => {
                 let stopper = stopper.clone();
@@ -109,7 +109,7 @@ impl DeviceActor {
                 ractor::concurrency::spawn(async move { reply.send(stopper.stop().await) });
             }
             DeviceMsg::Lost(fault) => return Err(Box::new(fault)),
-            DeviceMsg::Undeliverable => core.dead_letter(),
+            DeviceMsg::Undeliverable => fleet.first().dead_letter(),
         }
         Ok(())
     }

@@ -48,7 +48,7 @@ use crate::system::System;
 /// use resident::prelude::*;
 ///
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// # let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+/// # let system = System::start(Config::cpu()).await?;
 /// let accounts = (0..10_000u64).map(|number| (number, Account { cents: 100 }));
 /// let (bank, join) = Account::spawn_many(Some("bank".into()), accounts, &system).await?;
 ///
@@ -97,10 +97,10 @@ pub(crate) async fn spawn<A: Resident, K: Key>(
     system: &System,
     supervisor: Option<ActorCell>,
 ) -> Result<(GpuGroup<A, K>, JoinHandle<()>), SpawnError> {
-    system.core().check_proxies()?;
+    system.fleet().check_proxies()?;
     let group = Arc::new(OnceLock::new());
     let proxy = GroupActor { group: group.clone() };
-    let start = Start { core: system.core().clone(), kind: A::KIND, gathered: gathered? };
+    let start = Start { system: system.clone(), kind: A::KIND, gathered: gathered? };
     let (actor, join) = match supervisor {
         Some(supervisor) => GroupActor::spawn_linked(name, proxy, start, supervisor).await?,
         None => GroupActor::spawn(name, proxy, start).await?,
@@ -187,7 +187,7 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
     /// use resident::prelude::*;
     ///
     /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+    /// # let system = System::start(Config::cpu()).await?;
     /// let (meters, _) = Meter::spawn_many(None, (0..1000).map(|key| (key, Meter::default())), &system).await?;
     /// let mut readings: Vec<_> = (0..5000).map(|n| (n % 1000, MeterMsg::Reading(Reading { value: 1 }))).collect();
     /// while let Err(unsent) = meters.tell_many(&mut readings) {
@@ -317,7 +317,7 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
     pub async fn member(&self, key: &K) -> Result<GpuRef<A>, MemberError> {
         self.group.core.check_proxies()?;
         // In a task of its own: whoever gives up does not leave it half done.
-        let detached = tokio::spawn(self.group.clone().detach(key.clone(), proxy::lend::<A>(self.group.core.clone())));
+        let detached = tokio::spawn(self.group.clone().detach(key.clone(), proxy::lend::<A>()));
         let home = detached.await.unwrap_or(Err(MemberError::Stopped))?;
         GpuRef::at(home).ok_or(MemberError::Unknown)
     }
@@ -341,7 +341,6 @@ mod tests {
     use std::time::Duration;
 
     use ractor::ActorCell;
-    use resident_gpu::device::Choice;
 
     use crate::config::Config;
     use crate::embed::ractor::spawn::Spawn;
@@ -357,7 +356,7 @@ mod tests {
     /// A pump that has looked up whose row it is, and is late: the member is an actor of its own by then.
     #[tokio::test(flavor = "multi_thread")]
     async fn what_comes_late_is_the_actors() {
-        let system = System::start(Config { device: Choice::Cpu, shards: Some(1), ..Config::default() }).await.unwrap();
+        let system = System::start(Config { shards: Some(1), ..Config::cpu() }).await.unwrap();
         let (group, _) = Log::spawn_many(None, [("fails", Log::default()), ("ends", Log::default())], &system).await.unwrap();
         let crew = group.group.crew.get().unwrap().clone();
         let seat = |key| {

@@ -62,7 +62,7 @@ impl<A: Resident> GpuRef<A> {
     /// The handle of a living actor, if it is an `A` on `system`.
     pub fn of(actor: impl Into<ActorCell>, system: &System) -> Option<GpuRef<A>> {
         let actor: ActorCell = actor.into();
-        GpuRef::at(system.core().directory.find(key(actor.get_id())?)?)
+        GpuRef::at(system.fleet().find(key(actor.get_id())?)?)
     }
 
     /// Its key, by which faults and [scopes](crate::Scope) of checkpoints call it.
@@ -116,7 +116,7 @@ impl<A: Resident> GpuRef<A> {
     /// use resident::prelude::*;
     ///
     /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+    /// # let system = System::start(Config::cpu()).await?;
     /// let tower = Supervisor::builder("tower").child(ChildSpec::gpu("radar", Radar::default).on(&system)).start().await?;
     /// let radar = tower.child::<Radar>("radar").await.unwrap();
     /// let mut ends = radar.ends();
@@ -162,7 +162,7 @@ impl<A: Resident> GpuRef<A> {
     /// use resident::prelude::*;
     ///
     /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+    /// # let system = System::start(Config::cpu()).await?;
     /// # let (meter, _) = Meter::spawn(None, Meter::default(), &system).await?;
     /// match cast!(meter, MeterMsg::Tick) {
     ///     Err(RactorErr::Messaging(MessagingErr::SendErr(tick))) if meter.takes_messages() => meter.send(tick).await?, // it was full

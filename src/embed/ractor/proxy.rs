@@ -15,7 +15,6 @@ use crate::actor::home::{Home, Keeper};
 use crate::actor::incarnation::{Loaded, Place};
 use crate::actor::recovery::Recovery;
 use crate::actor::shell::Lent;
-use crate::device::core::Core;
 use crate::embed::ractor::handle::GpuRef;
 use crate::embed::ractor::shell::shell;
 use crate::error::SpawnError;
@@ -32,7 +31,6 @@ pub(crate) struct Proxy<A> {
 /// What an actor is started with.
 pub(crate) struct Start {
     pub origin: Origin,
-    pub core: Arc<Core>,
     /// Who hears of its faults, if not its supervisor.
     pub keeper: Option<Keeper>,
     /// What it goes back to, if that is not a fresh state.
@@ -41,8 +39,8 @@ pub(crate) struct Start {
 
 /// Where an actor's state comes from.
 pub(crate) enum Origin {
-    /// From here: encoded early, since a large state that moved through the futures of a spawn would overflow a stack.
-    State(Vec<u8>),
+    /// From here, to a place of its own: encoded early, since a large state that moved through the futures of a spawn would overflow a stack.
+    State(Vec<u8>, Place),
     /// The device has it; what was sent to the actor before goes ahead of everything else.
     Loaded(Loaded, Vec<Returned>),
 }
@@ -58,11 +56,11 @@ impl<A> Drop for Proxy<A> {
 #[ractor::actor(message = A::Msg, state = Arc<Home>, arguments = Start)]
 impl<A: Resident> Proxy<A> {
     async fn pre_start(&self, myself: ActorRef<A::Msg>, start: Start) -> Result<Arc<Home>, ActorProcessingErr> {
-        let Start { origin, core, keeper, recovery } = start;
+        let Start { origin, keeper, recovery } = start;
         let (home, life);
         match origin {
-            Origin::State(state) => {
-                home = Home::new(shell(myself.get_cell()), Place::claim::<A>(&core)?, keeper, recovery);
+            Origin::State(state, place) => {
+                home = Home::new(shell(myself.get_cell()), place, keeper, recovery);
                 let _ = self.home.set(home.clone());
                 life = home.life().clone();
                 life.spawn(&state);
@@ -102,9 +100,9 @@ impl<A: Resident> Proxy<A> {
 }
 
 /// What gives a proxy, without a name and a supervisor, to an actor that the device has: its home, and what ends when it has.
-pub(crate) fn lend<A: Resident>(core: Arc<Core>) -> impl FnOnce(Loaded) -> BoxFuture<'static, Lent> + Send {
+pub(crate) fn lend<A: Resident>() -> impl FnOnce(Loaded) -> BoxFuture<'static, Lent> + Send {
     move |loaded| {
-        let start = Start { origin: Origin::Loaded(loaded, Vec::new()), core, keeper: None, recovery: None };
+        let start = Start { origin: Origin::Loaded(loaded, Vec::new()), keeper: None, recovery: None };
         async move {
             let (actor, join) = self::start::<A>(None, start, None).await?;
             Ok((actor.home().clone(), join))

@@ -46,16 +46,16 @@ impl<A: Resident> fmt::Debug for Restored<A> {
 impl System {
     /// Brings back every `A` that lived when the checkpoint was taken, with its name and its state, here or on another device; under
     /// `supervisor`, if there is one. Each first gets what was pending for it, calls too, which nobody waits for any more.
-    /// Members of groups come back as actors without a name. On an error none is back.
+    /// Members of groups come back as actors without a name. On an error none is back. Of a system of several devices they come to one, as they
+    /// are [placed](System::placing).
     pub async fn restore<A: Resident>(
         &self,
         checkpoint: &Checkpoint,
         supervisor: Option<ActorCell>,
     ) -> Result<Restoration<A>, RestoreError> {
-        let core = self.core();
-        core.check_proxies()?;
-        let Brought { live, failed } = restore::bring::<A>(core, checkpoint, |name| registry::where_is(name).is_some()).await?;
-        let actors = move_in(core, live, supervisor).await?;
+        self.fleet().check_proxies()?;
+        let Brought { core, live, failed } = restore::bring::<A>(self, checkpoint, |name| registry::where_is(name).is_some()).await?;
+        let actors = move_in(&core, live, supervisor).await?;
         Ok(Restoration { actors, failed })
     }
 }
@@ -65,7 +65,7 @@ async fn move_in<A: Resident>(core: &Arc<Core>, live: Vec<Back>, supervisor: Opt
     let mut actors: Vec<Restored<A>> = Vec::with_capacity(live.len());
     let mut live = live.into_iter();
     for Back { saved: Saved { key, name, .. }, place, pending } in live.by_ref() {
-        let start = Start { origin: Origin::Loaded(place, pending), core: core.clone(), keeper: None, recovery: None };
+        let start = Start { origin: Origin::Loaded(place, pending), keeper: None, recovery: None };
         match proxy::start::<A>(name, start, supervisor.clone()).await {
             Ok((actor, join)) => actors.push(Restored { actor, join, key }),
             Err(error) => {

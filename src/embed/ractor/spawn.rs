@@ -7,6 +7,7 @@ use ractor::ActorCell;
 use ractor::concurrency::JoinHandle;
 use resident_kernels::host::Resident;
 
+use crate::actor::incarnation::Place;
 use crate::embed::ractor::group::{self, GpuGroup};
 use crate::embed::ractor::handle::GpuRef;
 use crate::embed::ractor::proxy::{self, Origin, Start};
@@ -17,7 +18,7 @@ use crate::system::System;
 
 /// Spawns resident actors; implemented for every kind.
 pub trait Spawn: Resident {
-    /// Starts an actor with `state` on `system`'s device. The handle ends when the actor has, and its row is free again.
+    /// Starts an actor with `state` on a device of `system`'s. The handle ends when the actor has, and its row is free again.
     ///
     /// The name, if any, is ractor's: one living actor in the process has it.
     fn spawn(
@@ -38,11 +39,11 @@ pub trait Spawn: Resident {
         start(name, encoded(&state), system, Some(supervisor))
     }
 
-    /// Starts a group of actors with these keys and states: all of them, or none. One ractor actor, of this name, stands for all; a
+    /// Starts a group of actors with these keys and states on one device: all of them, or none. One ractor actor, of this name, stands for all; a
     /// member costs a row, its state and some seventy bytes of the host's beside its entry in the map of keys.
     ///
     /// The members are taken from the iterator at once, and are on the device when this is done. Two with one key are a
-    /// [`SpawnError::Duplicate`], more than there are rows for [`SpawnError::Members`].
+    /// [`SpawnError::Duplicate`], more than a device has rows for [`SpawnError::Members`].
     ///
     /// ```
     /// # use resident_kernels::prelude::*;
@@ -54,7 +55,7 @@ pub trait Spawn: Resident {
     /// use resident::prelude::*;
     ///
     /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let config = Config { device: Choice::Cpu, ..Config::default() };
+    /// # let config = Config::cpu();
     /// # #[cfg(any())]
     /// let config = Config { rows: 1 << 20, ..Config::default() }; // room for a million in each shard
     /// let system = System::start(config).await?;
@@ -100,7 +101,7 @@ async fn start<A: Resident>(
     system: &System,
     supervisor: Option<ActorCell>,
 ) -> Result<(GpuRef<A>, JoinHandle<()>), SpawnError> {
-    system.core().check_proxies()?;
-    let start = Start { origin: Origin::State(state), core: system.core().clone(), keeper: None, recovery: None };
+    system.fleet().check_proxies()?;
+    let start = Start { origin: Origin::State(state, Place::claim::<A>(system)?), keeper: None, recovery: None };
     proxy::start(name, start, supervisor).await
 }

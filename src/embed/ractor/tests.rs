@@ -9,7 +9,6 @@ use crate::embed::ractor::handle::GpuRef;
 use crate::fault::{At, FaultClass, Returned};
 use crate::guardian::{ChildSpec, InFlight, Supervisor, SupervisorRef};
 use crate::system::System;
-use resident_gpu::device::Choice;
 
 /// Keeps what it was sent, in its order.
 #[derive(State, Default)]
@@ -66,7 +65,7 @@ async fn supervised(system: &System, in_flight: InFlight) -> (SupervisorRef, Gpu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_being_handled_comes_first_and_at_most_twice() {
-    let system = System::start(Config { device: Choice::Cpu, shards: Some(1), ..Config::default() }).await.unwrap();
+    let system = System::start(Config { shards: Some(1), ..Config::cpu() }).await.unwrap();
     let (supervisor, log) = supervised(&system, InFlight::Replay).await;
     log.send(LogMsg::Append(Append { digit: 1 })).await.unwrap();
     assert_eq!(digits(&log).await, 1);
@@ -91,7 +90,7 @@ async fn what_was_being_handled_comes_first_and_at_most_twice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_lost_unless_asked_for() {
-    let system = System::start(Config { device: Choice::Cpu, shards: Some(1), ..Config::default() }).await.unwrap();
+    let system = System::start(Config { shards: Some(1), ..Config::cpu() }).await.unwrap();
     let (supervisor, log) = supervised(&system, InFlight::Fail).await;
     strike(&log, append(7), 0);
     log.send(LogMsg::Append(Append { digit: 8 })).await.unwrap();

@@ -95,7 +95,7 @@ async fn pipelined_in_order_to_many_actors() {
     for secret in 0..8 {
         echoes.push(Echo::spawn(None, Echo::new(secret), &system).await.unwrap().0);
     }
-    let other = System::start(Config { device: Choice::Cpu, shards: Some(1), ..Config::default() }).await.unwrap();
+    let other = System::start(Config { shards: Some(1), ..Config::cpu() }).await.unwrap();
     let (stranger, _) = Echo::spawn(None, Echo::new(0), &other).await.unwrap();
     let piping = tokio::task::spawn_blocking({
         let system = system.clone();

@@ -345,7 +345,7 @@ async fn actors_come_back_elsewhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn from_the_cpu_device_and_back() {
     let (name, big) = (unique("travels"), unique("big"));
-    let cpu = || async { System::start(Config { device: Choice::Cpu, ..Config::default() }).await.unwrap() };
+    let cpu = || async { System::start(Config::cpu()).await.unwrap() };
     let before = cpu().await;
     let first = ledger(&before, &name).await;
     let _ = Big::spawn(Some(big.clone()), Big::new(5), &before).await.unwrap();

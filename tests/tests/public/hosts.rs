@@ -81,7 +81,7 @@ async fn signals_change_no_wait() {
     }
     // A worker that never answers is waited for as long as was said, whatever else happens meanwhile.
     let start_timeout = Duration::from_millis(300);
-    let config = Config { device: Choice::Cpu, worker: Some("/bin/cat".into()), start_timeout, ..Config::default() };
+    let config = Config { worker: Some("/bin/cat".into()), start_timeout, ..Config::cpu() };
     let begun = Instant::now();
     let refused = soon("the refusal", System::start(config)).await;
     assert!(matches!(refused, Err(StartError::Device(DeviceStartError::Worker(_)))), "{refused:?}");

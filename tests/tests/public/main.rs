@@ -2,6 +2,7 @@
 
 mod calls;
 mod checkpoints;
+mod devices;
 mod emits;
 mod endings;
 mod faults;

@@ -497,7 +497,7 @@ async fn watching_an_actor_that_has_ended_answers_at_once() {
 }
 
 fn device() -> Config {
-    Config { shards: Some(1), device: Choice::Cpu, ..Config::default() }
+    Config { shards: Some(1), ..Config::cpu() }
 }
 
 /// B5, B30: a device that is lost is started again with those that live on it, and counts once.

@@ -10,7 +10,7 @@ use resident_tests::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_says_which_device_and_why() {
-    let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await.unwrap();
+    let system = System::start(Config::cpu()).await.unwrap();
     assert_eq!(system.device().kind, DeviceKind::Cpu);
     let text = system.device().to_string();
     assert!(text.contains("cpu") && text.contains("asked for"), "{text}");
@@ -37,7 +37,7 @@ async fn a_system_has_a_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sizes_that_can_not_be_are_refused_with_advice() {
-    let cpu = || Config { device: Choice::Cpu, ..Config::default() };
+    let cpu = || Config::cpu();
     let refused = async |config: Config| match System::start(config).await {
         Err(StartError::Device(DeviceStartError::Options(text))) => text,
         other => panic!("{other:?}"),
@@ -55,7 +55,7 @@ async fn sizes_that_can_not_be_are_refused_with_advice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_gpu_it_says_what_is_missing() {
-    let missing = match System::start(Config { device: Choice::Cuda(9999), ..Config::default() }).await {
+    let missing = match System::start(Config { devices: vec![DeviceOptions::cuda(9999)], ..Config::default() }).await {
         Err(StartError::Device(
             DeviceStartError::NoDriver(text)
             | DeviceStartError::OldDriver(text)

@@ -58,7 +58,7 @@ fn main() -> Result<(), Error> {
 }
 
 async fn run() -> Result<(), Error> {
-    let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await?;
+    let system = System::start(Config::cpu()).await?;
 
     let plane: Addr<Gpu<Aircraft>> = Aircraft::start_actix(&system, Aircraft::default())?;
     plane.do_send(Landed { delay: 11 });

@@ -8,7 +8,7 @@ const SENSORS: u64 = 10_000;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    // The GPU if there is one, else the CPU device; RESIDENT_DEVICE=cpu chooses, and `resident config` lists
+    // Every GPU, else the CPU device; RESIDENT_DEVICES=cpu chooses, and `resident config` lists
     // all such settings.
     let system = System::start(Config::load()?).await?;
     println!("running on {}", system.device());
@@ -53,11 +53,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_have_measured() {
-        let config = Config {
-            device: Choice::Cpu,
-            ..Config::default()
-        };
-        let system = System::start(config).await.unwrap();
+        let system = System::start(Config::cpu()).await.unwrap();
         assert_eq!(measure(&system, 10).await.unwrap(), (9, 8 * 7 + 8 + 9));
         system.stop().await;
     }

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:7878".into());
-    // The GPU if there is one, else the CPU device; RESIDENT_DEVICE=cpu chooses, and `resident config` lists
+    // Every GPU, else the CPU device; RESIDENT_DEVICES=cpu chooses, and `resident config` lists
     // all such settings.
     let system = System::start(Config::load()?).await?;
     println!("running on {}", system.device());
@@ -88,11 +88,7 @@ mod tests {
 
     #[tokio::test]
     async fn numbers_are_added() {
-        let config = Config {
-            device: Choice::Cpu,
-            ..Config::default()
-        };
-        let system = System::start(config).await.unwrap();
+        let system = System::start(Config::cpu()).await.unwrap();
         let (tally, _) = Tally::spawn(None, Tally::default(), &system).await.unwrap();
         assert_eq!(add(&tally, 40).await.unwrap(), "1 numbers, 40 in all");
         assert_eq!(add(&tally, 2).await.unwrap(), "2 numbers, 42 in all");

@@ -5,11 +5,11 @@ use std::sync::{Arc, OnceLock};
 use ractor::{ActorProcessingErr, ActorRef};
 use resident_kernels::actor::Kind;
 
-use crate::device::core::Core;
 use crate::embed::ractor::shell::shell;
 use crate::group::gather::Gathered;
 use crate::group::members::Group;
 use crate::group::table::Key;
+use crate::system::System;
 
 /// What the actor of a [`GpuGroup`](crate::GpuGroup) takes: nothing. Its members take messages by the group's own methods.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) struct GroupActor<K: Key> {
 
 /// What a group is started with.
 pub(crate) struct Start<K> {
-    pub core: Arc<Core>,
+    pub system: System,
     pub kind: &'static Kind,
     pub gathered: Gathered<K>,
 }
@@ -46,8 +46,8 @@ impl<K: Key> Drop for GroupActor<K> {
 #[ractor::actor(message = GroupMsg, state = Arc<Group<K>>, arguments = Start<K>)]
 impl<K: Key> GroupActor<K> {
     async fn pre_start(&self, myself: ActorRef<GroupMsg>, start: Start<K>) -> Result<Arc<Group<K>>, ActorProcessingErr> {
-        let Start { core, kind, gathered: Gathered { index, members, states } } = start;
-        let group = Group::new(core, kind, shell(myself.get_cell()), index, members)?;
+        let Start { system, kind, gathered: Gathered { index, members, states } } = start;
+        let group = Group::new(&system, kind, shell(myself.get_cell()), index, members)?;
         let _ = self.group.set(group.clone());
         group.begin(Arc::new(states)).await?;
         Ok(group)

@@ -6,6 +6,7 @@ use futures_util::FutureExt;
 use ractor::{Actor, ActorCell, SpawnErr};
 use resident_kernels::host::{Cross, Resident};
 
+use crate::actor::incarnation::Place;
 use crate::config::Config;
 use crate::embed::ractor::proxy::{self, Origin};
 use crate::embed::ractor::shell::{cell, shell};
@@ -61,13 +62,14 @@ async fn gpu_start<A: Resident>(gpu: Gpu, mut context: Context) -> Result<Starte
 where
     A::Msg: Cross,
 {
-    let core = gpu.core()?;
-    if gpu.in_place::<A>(&core, &mut context).await? {
+    let system = gpu.system()?;
+    if gpu.in_place::<A>(&system, &mut context).await? {
         return Ok(Started::InPlace);
     }
     let state = context.give_up.unless((gpu.payload)()).await??;
-    let (front, recovery) = (front(&context), gpu.recovery(&core));
-    let start = proxy::Start { origin: Origin::State(state), core, keeper: Some(context.keeper), recovery };
+    let (front, recovery) = (front(&context), gpu.recovery(&system));
+    let place = Place::claim::<A>(&system).map_err(|error| gpu.failed(error))?;
+    let start = proxy::Start { origin: Origin::State(state, place), keeper: Some(context.keeper), recovery };
     let spawned = proxy::start::<A>(context.name, start, Some(front));
     let (actor, join) = context.give_up.unless(spawned).await?.map_err(|error| match error {
         error @ SpawnError::Framework(_) => SpawnErr::from(error).into(),

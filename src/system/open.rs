@@ -1,0 +1,96 @@
+//! How the devices of a system are opened, and how each is brought up: its ports, its pumps and its tasks.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use futures_util::future::join_all;
+use resident_gpu::device::{Device, DeviceKind, StartError as DeviceStartError};
+use resident_host::apart;
+use tokio::task::AbortHandle;
+
+use crate::config::{Config, Wanted};
+use crate::device::core::Core;
+use crate::device::later::{self, Timers};
+use crate::device::links::{self, Links};
+use crate::device::pump::Pump;
+use crate::device::shared::Shared;
+use crate::error::StartError;
+use crate::metrics::Lease;
+use crate::shard::doorbell::Doorbell;
+use crate::shard::port::Port;
+
+/// Opens the devices that `config` asks for, side by side: all of them, or none.
+pub(super) async fn devices(config: &Config) -> Result<Vec<Arc<Device>>, StartError> {
+    let wanted = config.wanted()?;
+    let opened = join_all(wanted.iter().map(|wanted| open(config, wanted))).await;
+    let mut devices = opened.into_iter().collect::<Result<Vec<_>, StartError>>()?;
+    if let ([wanted], [first]) = (&*wanted, &*devices)
+        && first.info().kind == DeviceKind::Cuda
+    {
+        devices.extend(others(config, wanted).await);
+    }
+    Ok(devices)
+}
+
+async fn open(config: &Config, wanted: &Wanted) -> Result<Arc<Device>, StartError> {
+    let options = config.options(wanted);
+    let started = apart(move || Device::start(options)).await.map_err(StartError::Thread)?;
+    let started = started.unwrap_or_else(|| Err(DeviceStartError::Worker("the start has panicked, please report it".into())));
+    Ok(started?)
+}
+
+/// The GPUs beside the first that can be used, if they are asked for: up to the first number that the driver does not know.
+async fn others(config: &Config, first: &Wanted) -> Vec<Arc<Device>> {
+    let mut others = Vec::new();
+    for ordinal in 1.. {
+        let Some(wanted) = first.other(ordinal) else { break };
+        match open(config, &wanted).await {
+            Ok(device) => others.push(device),
+            Err(StartError::Device(DeviceStartError::NoDevice(_))) => break,
+            Err(error) => tracing::warn!(system = config.name.as_deref(), "cuda:{ordinal} is left out: {error}"),
+        }
+    }
+    others
+}
+
+/// A device that is up.
+pub(super) struct Running {
+    pub core: Arc<Core>,
+    pub pumps: Vec<JoinHandle<()>>,
+    /// They keep timers and links.
+    pub tasks: [AbortHandle; 2],
+}
+
+impl Running {
+    /// Brings a device up.
+    pub(super) fn new(device: Arc<Device>, series: Lease, shared: Arc<Shared>, config: &Config) -> Result<Running, StartError> {
+        let pumps = config.pump.threads.min(device.info().shards) as usize;
+        let bells: Box<[_]> = (0..pumps).map(|_| Arc::new(Doorbell::default())).collect();
+        let mut lanes: Vec<Vec<_>> = (0..pumps).map(|_| Vec::new()).collect();
+        let mut ports = Vec::new();
+        for shard in 0..device.info().shards {
+            let pump = shard as usize % pumps;
+            // A device that was started just now has all its ports.
+            let Some((producer, consumer)) = device.take_ports(shard) else { continue };
+            let port = Arc::new(Port::new(shard, producer, device.rows(), config.nursery, device.kinds().len(), bells[pump].clone()));
+            lanes[pump].push((port.clone(), consumer));
+            ports.push(port);
+        }
+        let (timers, later) = Timers::new();
+        let (links, events) = Links::new();
+        let core = Arc::new(Core::new(device, ports.into(), bells, (timers, links), series, shared, config));
+        let tasks = [tokio::spawn(later::keep(later, Arc::downgrade(&core))), tokio::spawn(links::keep(events, Arc::downgrade(&core)))];
+        let mut running = Running { core: core.clone(), pumps: Vec::new(), tasks: tasks.map(|task| task.abort_handle()) };
+        for (index, lanes) in lanes.into_iter().enumerate() {
+            match Pump::start(core.clone(), index, lanes, config.pump) {
+                Ok(thread) => running.pumps.push(thread),
+                Err(error) => {
+                    core.end();
+                    return Err(StartError::Thread(error));
+                }
+            }
+        }
+        core.nurseries.iter().for_each(|nursery| nursery.open(&core));
+        Ok(running)
+    }
+}
