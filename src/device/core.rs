@@ -339,6 +339,11 @@ impl Core {
         self.lost.get()
     }
 
+    /// Whether the device is lost and its system goes on without it.
+    pub(crate) fn is_lost_alone(&self) -> bool {
+        self.lost.get().is_some() && self.phase.load(Ordering::Acquire) == RUNNING && self.shared.has_devices()
+    }
+
     /// Whether the device still answers: neither lost nor stopped.
     pub(crate) fn answers(&self) -> bool {
         self.lost.get().is_none() && !self.has_ended()
@@ -357,6 +362,7 @@ impl Core {
         if self.lost.set(fault.clone()).is_err() {
             return;
         }
+        // Ahead of whoever hears that an actor has failed with it, and asks whether its system goes on.
         let is_last = self.shared.one_is_lost();
         self.metrics.device_lost(fault.class);
         tracing::error!(system = self.system(), device = %self.name, class = ?fault.class, "device lost: {fault}");

@@ -43,6 +43,11 @@ impl Shared {
         self.owner.is_me()
     }
 
+    /// Whether a device is left that is not lost.
+    pub(crate) fn has_devices(&self) -> bool {
+        self.left.load(Ordering::Acquire) > 0
+    }
+
     /// One device more is lost; true if it was the last.
     pub(crate) fn one_is_lost(&self) -> bool {
         self.left.fetch_sub(1, Ordering::AcqRel) == 1

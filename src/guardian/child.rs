@@ -109,8 +109,8 @@ impl Entry {
         };
     }
 
-    /// How an actor's end is to be taken.
-    pub(crate) fn exit(&mut self, heard: Option<Heard>) -> (Exit, Cause) {
+    /// How an actor's end is to be taken; `moves` says that its device is lost, and its system has another for it.
+    pub(crate) fn exit(&mut self, heard: Option<Heard>, moves: bool) -> (Exit, Cause) {
         match heard {
             // It is not known how: it does not want to be looked after.
             None => (Exit::Normal, Cause::new(Ended::Unseen)),
@@ -118,7 +118,7 @@ impl Entry {
             Some(Heard::Failed(error)) => {
                 let fault = error.downcast_ref::<GpuFault>();
                 self.left = fault.and_then(|fault| fault.state.clone());
-                let lost = fault.is_some_and(|fault| fault.class == FaultClass::DeviceLost);
+                let lost = !moves && fault.is_some_and(|fault| fault.class == FaultClass::DeviceLost);
                 let exit = match self.spec.directive(&*error) {
                     Directive::Restart | Directive::Resume if lost => Exit::Lost,
                     Directive::Resume if self.left.is_none() => Exit::Failed(Directive::Restart),

@@ -433,11 +433,12 @@ impl Engine {
             }
             // An ordered stop of the device ends its actors, too; those that live wherever it is wait for it.
             What::Gpu { home, .. } => (entry.spec.slot.as_ref().zip(home.life().core.check_running().err()))
-                .filter(|_| matches!(here.heard, Some(Heard::Ended { .. })))
+                .filter(|_| matches!(here.heard, Some(Heard::Ended { .. })) && !home.life().core.is_lost_alone())
                 .map(|(_, why)| Heard::Ended { exit: Exit::Lost, cause: Cause::new(why), state: None }),
             What::Actor | What::Supervisor(_) => None,
         };
-        let (exit, cause) = entry.exit(heard.or(here.heard.take()));
+        let moves = matches!(&here.what, What::Gpu { home, .. } if home.life().core.is_lost_alone());
+        let (exit, cause) = entry.exit(heard.or(here.heard.take()), moves);
         self.report.ended(&entry.spec.policy.id, &cause);
         match here.dropping {
             None => self.tell(Told::Exited { child, exit, cause }),
@@ -471,7 +472,10 @@ impl Engine {
         let Some(entry) = self.children.get_mut(&child.key).filter(|entry| entry.child == Some(child)) else { return };
         let (exit, cause) = match end {
             Ok(()) => (Exit::Shutdown, Cause::new(Ended::Because(SHUTDOWN.into()))),
-            Err(fault) => entry.exit(Some(Heard::Failed(Box::new(fault)))),
+            Err(fault) => {
+                let moves = entry.home().is_some_and(|home| home.life().core.is_lost_alone());
+                entry.exit(Some(Heard::Failed(Box::new(fault))), moves)
+            }
         };
         self.report.ended(&entry.spec.policy.id, &cause);
         self.tell(Told::Exited { child, exit, cause });

@@ -13,6 +13,7 @@ use super::device::{DeviceSlot, On};
 use super::error::AnyError;
 use super::start::{Gpu, Starter};
 use crate::fault::GpuFault;
+use crate::system::placement::Placement;
 
 /// A child's specification: how it is started, when it is started again, how it is stopped.
 ///
@@ -95,6 +96,7 @@ impl fmt::Debug for ChildSpec {
 pub struct GpuChild<A> {
     id: Arc<str>,
     payload: Arc<Payload>,
+    placement: Option<Placement>,
     in_flight: InFlight,
     restore: Restore,
     of: PhantomData<fn() -> A>,
@@ -105,7 +107,13 @@ pub(crate) type Payload = dyn Fn() -> BoxFuture<'static, Result<Vec<u8>, AnyErro
 
 impl<A> GpuChild<A> {
     pub(crate) fn new(id: Arc<str>, payload: Arc<Payload>) -> GpuChild<A> {
-        GpuChild { id, payload, in_flight: InFlight::default(), restore: Restore::default(), of: PhantomData }
+        GpuChild { id, payload, placement: None, in_flight: InFlight::default(), restore: Restore::default(), of: PhantomData }
+    }
+
+    /// On which device of its system it starts; as the system [says](crate::System::placing) unless told otherwise. A restart stays on its
+    /// device, and is placed anew where that is lost.
+    pub fn placement(self, placement: Placement) -> GpuChild<A> {
+        GpuChild { placement: Some(placement), ..self }
     }
 
     /// Which state a restart begins with; a fresh one unless told otherwise.
@@ -125,7 +133,8 @@ impl<A> GpuChild<A> {
             On::Slot(slot) => Some(slot.clone()),
         };
         let policy = Policy { device: slot.as_ref().map(|slot| slot.name().clone()), ..Policy::worker(self.id) };
-        (policy, slot, Gpu { payload: self.payload, place, in_flight: self.in_flight, restore: self.restore })
+        let GpuChild { payload, placement, in_flight, restore, .. } = self;
+        (policy, slot, Gpu { payload, place, placement, in_flight, restore })
     }
 }
 

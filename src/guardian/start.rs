@@ -19,6 +19,7 @@ use crate::actor::recovery::{Otherwise, Recovery};
 use crate::actor::shell::Shell;
 use crate::error::SpawnError;
 use crate::system::System;
+use crate::system::placement::Placement;
 
 /// Starts one child, as often as it is called.
 pub(crate) type Starter = Arc<dyn Fn(Context) -> BoxFuture<'static, Result<Started, Failure>> + Send + Sync>;
@@ -119,6 +120,8 @@ struct NoDevice(Arc<str>);
 pub(crate) struct Gpu {
     pub payload: Arc<Payload>,
     pub place: On,
+    /// Where on its system, if not as that says.
+    pub placement: Option<Placement>,
     pub in_flight: InFlight,
     pub restore: Restore,
 }
@@ -130,15 +133,17 @@ impl Gpu {
             On::System(system) => system.clone(),
             On::Slot(slot) => slot.system().ok_or_else(|| Failure::Lost(Cause::new(NoDevice(slot.name().clone()))))?,
         };
-        Ok(system)
+        Ok(self.placement.map_or(system.clone(), |placement| system.placing(placement)))
     }
 
-    /// What it means that it was not spawned.
-    pub(crate) fn failed(&self, error: SpawnError) -> Failure {
-        match (error, &self.place) {
+    /// What it means that it was not spawned on `system`.
+    pub(crate) fn failed(&self, system: &System, error: SpawnError) -> Failure {
+        let may_return = matches!(self.place, On::Slot(_));
+        match error {
             // Another system is on its way to the slot.
-            (error @ (SpawnError::Lost(_) | SpawnError::Stopped), On::Slot(_)) => Failure::Lost(Cause::new(error)),
-            (error, _) => Failure::Failed(Cause::new(error)),
+            error @ SpawnError::Stopped if may_return => Failure::Lost(Cause::new(error)),
+            error @ SpawnError::Lost(_) if may_return && !system.fleet().runs() => Failure::Lost(Cause::new(error)),
+            error => Failure::Failed(Cause::new(error)),
         }
     }
 
@@ -155,7 +160,7 @@ impl Gpu {
             match place.and_then(|place| home.restart(place, |last| beginning(home, last, otherwise, self.in_flight))) {
                 Ok(()) => return Ok(true),
                 Err(SpawnError::Stopped) if home.has_ended() => {}
-                Err(error) => return Err(self.failed(error)),
+                Err(error) => return Err(self.failed(system, error)),
             }
         }
         // Its name is free only then.

@@ -45,6 +45,11 @@ impl Fleet {
         self.shared.is_mine()
     }
 
+    /// Whether one of them takes actors.
+    pub(crate) fn runs(&self) -> bool {
+        self.devices.iter().any(|core| core.check_running().is_ok())
+    }
+
     /// Refuses where no proxy can be started.
     pub(crate) fn check_proxies(&self) -> Result<(), SpawnError> {
         self.first().check_proxies()

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use ractor::call;
 use resident::checkpoint::{CheckpointError, Scope, StateOf, every};
+use resident::guardian::{DeviceSlot, End, InFlight, Restore, Strategy, SupervisorError};
 use resident::prelude::*;
 use resident::{
     Class, DeviceFault, DeviceMsg, DevicesError, Health, Isolation, PlacementError, RouteError, SpawnError, StartError, StopError,
 };
 use resident_kernels::prelude::Address;
 use resident_test_actors::*;
-use resident_tests::family::LONG;
+use resident_tests::family::{LONG, runs};
 use resident_tests::*;
 
 /// Two devices of two shards each, whose first lost worker is one too many.
@@ -314,7 +315,7 @@ async fn actors_start_where_they_are_placed() {
     let member = group.member(&3).await.unwrap();
     assert_eq!((at(&member), spawn(Placement::Near(member.key())).await), (0, 0));
     let sup = Supervisor::builder(unique("sup"));
-    let sup = sup.child(ChildSpec::gpu("there", Counter::default).on(&system.placing(Placement::On(1))));
+    let sup = sup.child(ChildSpec::gpu("there", Counter::default).placement(Placement::On(1)).on(&system));
     let sup = sup.child(ChildSpec::gpu("here", Counter::default).on(&on_first)).start().await.unwrap();
     let child = async |id: &str| at(&sup.child::<Counter>(id).await.unwrap());
     assert_eq!((child("there").await, child("here").await), (1, 0));
@@ -356,6 +357,70 @@ async fn a_full_device_is_passed_over() {
     last.stop(None);
     soon("its end", join).await.unwrap();
     counter(&system, 1).await;
+    system.stop().await;
+}
+
+/// SD-8
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_of_a_lost_device_starts_on_another() {
+    let devices = vec![DeviceOptions::cpu(); 2];
+    let config = Config { devices, shards: Some(2), intensity: (0, LONG), journal: 64, ..Config::default() };
+    let gpu = DeviceSlot::new("gpu");
+    let ledger = ChildSpec::gpu("ledger", Ledger::default).restore(Restore::LatestCheckpoint).in_flight(InFlight::Replay).on(&gpu);
+    // One restart it may have.
+    let sup = Supervisor::builder(unique("sup")).intensity(1, LONG).child(ChildSpec::device(&gpu, config)).child(ledger);
+    let sup = soon("the start", sup.start()).await.unwrap();
+    let (system, ledger) = (gpu.system().unwrap(), sup.child::<Ledger>("ledger").await.unwrap());
+    for n in 0..5 {
+        ledger.send(LedgerMsg::Append(Append { n })).await.unwrap();
+    }
+    soon("a checkpoint", ledger.checkpoint().into_future()).await.unwrap();
+    for n in 5..9 {
+        ledger.send(LedgerMsg::Append(Append { n })).await.unwrap();
+    }
+    assert_eq!(*ledger.info().device, *labels(&system)[0]);
+    lose(&system, 0).await;
+    runs(&sup, "ledger", 2).await;
+    runs(&sup, "gpu", 1).await;
+    assert_eq!(*ledger.info().device, *labels(&system)[1]);
+    let page = soon("an answer", async { call!(ledger, LedgerMsg::Look) }).await.unwrap();
+    let Ledger { entries, digest, balance } = Ledger::of(0..9);
+    assert_eq!((page.entries, page.digest, page.balance), (entries, digest, balance), "its last checkpoint, and what its journal has");
+    let found = GpuRef::<Ledger>::of(ledger.get_cell(), &system).expect("it is found where it lives");
+    assert_eq!(found.info(), ledger.info());
+    soon("the end", sup.stop()).await.unwrap();
+}
+
+/// SD-8: with the last device, all wait for the next system, which counts as the device's restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn children_of_a_lost_system_wait_for_the_next() {
+    let config = Config { devices: vec![DeviceOptions::cpu(); 2], shards: Some(1), intensity: (0, LONG), ..Config::default() };
+    let gpu = DeviceSlot::new("gpu");
+    let on = |id: &str, device| ChildSpec::gpu(id.to_owned(), Counter::default).placement(Placement::On(device)).on(&gpu);
+    let sup = Supervisor::builder(unique("sup")).strategy(Strategy::RestForOne).intensity(1, LONG);
+    let sup = soon("the start", sup.child(ChildSpec::device(&gpu, config)).child(on("a", 0)).child(on("b", 1)).start()).await.unwrap();
+    let (a, b) = (sup.child::<Counter>("a").await.unwrap(), sup.child::<Counter>("b").await.unwrap());
+    gpu.system().unwrap().control().kill();
+    runs(&sup, "b", 2).await;
+    assert_eq!((add(&a, 1).await, add(&b, 2).await), (1, 2));
+    assert_ne!(a.info().device, b.info().device);
+    soon("the end", sup.stop()).await.unwrap();
+}
+
+/// SD-8: a child that has to be on the device that is lost cannot start, and its supervisor hears why.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_has_to_be_on_a_lost_device_gives_up() {
+    let system = frail().await;
+    let sup = Supervisor::builder(unique("sup")).intensity(2, LONG);
+    let sup = sup.child(ChildSpec::gpu("child", Counter::default).placement(Placement::On(1)).on(&system)).start().await.unwrap();
+    lose(&system, 1).await;
+    match soon("the end", sup.ended()).await {
+        Err(error @ SupervisorError::Ended { end: End::Intensity { .. }, .. }) => {
+            assert!(matches!(error.root().downcast_ref(), Some(SpawnError::Lost(_))), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(system.devices()[0].health(), Health::Running);
     system.stop().await;
 }
 

@@ -68,12 +68,12 @@ where
     }
     let state = context.give_up.unless((gpu.payload)()).await??;
     let (front, recovery) = (front(&context), gpu.recovery(&system));
-    let place = Place::claim::<A>(&system).map_err(|error| gpu.failed(error))?;
+    let place = Place::claim::<A>(&system).map_err(|error| gpu.failed(&system, error))?;
     let start = proxy::Start { origin: Origin::State(state, place), keeper: Some(context.keeper), recovery };
     let spawned = proxy::start::<A>(context.name, start, Some(front));
     let (actor, join) = context.give_up.unless(spawned).await?.map_err(|error| match error {
         error @ SpawnError::Framework(_) => SpawnErr::from(error).into(),
-        error => gpu.failed(error),
+        error => gpu.failed(&system, error),
     })?;
     let home = actor.home().clone();
     let flush = {
