@@ -12,6 +12,7 @@
 constexpr u32 LANES = 32;    // threads that poll together
 
 struct alignas(16) Chunk { u64 lo, hi; };
+constexpr bool ONE_ACCESS = true;   // to both of its words
 
 // SYNC slot-ready: pairs with `store_chunk` of the other side.
 ENGINE_FN Chunk load_chunk(const Chunk* from) {

@@ -12,6 +12,7 @@
 constexpr u32 LANES = 1;
 
 struct alignas(16) Chunk { u64 lo, hi; };
+constexpr bool ONE_ACCESS = false;  // to both of its words
 
 // SYNC slot-ready: the tag stands in the high word, so it is stored last and loaded first.
 inline Chunk load_chunk(const Chunk* from) {

@@ -24,7 +24,7 @@ ENGINE_FN Names names_of(const EngineParams& p) {
 // Reads an entry; false if it is nobody's, or being changed.
 ENGINE_FN bool read_name(const NameEntry* entry, Chunk& who, Chunk& where) {
     const Chunk* const chunks = (const Chunk*)entry;
-    if (LANES > 1) {
+    if (ONE_ACCESS) {
         who = load_chunk(chunks);
         where = load_chunk(chunks + 1);
     } else {
