@@ -7,7 +7,13 @@ pub fn main() {
     println!("cargo:rerun-if-changed=cuda");
     #[cfg(feature = "host")]
     if std::env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("nvptx64") {
-        let compiled = cc::Build::new().cpp(true).std("c++17").opt_level(2).file("cuda/host.cpp").try_compile("resident_engine");
+        let mut engine = cc::Build::new();
+        engine.cpp(true).std("c++17").opt_level(2).file("cuda/host.cpp");
+        // 32 lanes to a warp, as fibers: ci/fibers.sh.
+        if std::env::var_os("CARGO_CFG_FIBERS").is_some() {
+            engine.define("ENGINE_FIBERS", None);
+        }
+        let compiled = engine.try_compile("resident_engine");
         if let Err(error) = compiled {
             eprintln!("The engine of the CPU device does not compile: {error}");
             eprintln!(

@@ -164,7 +164,9 @@ const REST: Duration = Duration::from_millis(20);
 
 fn watch(link: &Link, opened: Opened, mut inquest: Inquest, orphaned: fn()) -> Result<(), WorkerError> {
     let Opened { region, mut engine, info, .. } = opened;
-    let swaps = info.kind == DeviceKind::Cuda;
+    let cuda = info.kind == DeviceKind::Cuda;
+    // Lanes end where there are many to a warp: on a CPU only in a test of that (ci/fibers.sh).
+    let swaps = cuda || cfg!(fibers);
     let mut phase = Phase::Running;
     let mut jobs = Jobs::default();
     let mut pace = Pace::new(Instant::now());
@@ -188,7 +190,7 @@ fn watch(link: &Link, opened: Opened, mut inquest: Inquest, orphaned: fn()) -> R
             }
             // On a GPU what comes next waits in the stream for the kernel's very end. A shard that asks for a new generation may have left
             // without all its warps having come equally far: then it comes to the stand another time.
-            Phase::Standing if (ended || swaps && none_runs(&region)) && !stop => {
+            Phase::Standing if (ended || cuda && none_runs(&region)) && !stop => {
                 if swaps && asks_anew(&region) {
                     jobs.postpone()
                 } else {

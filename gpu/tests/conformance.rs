@@ -42,6 +42,11 @@ fn rounds(options: &Options) -> u64 {
     }
 }
 
+/// How often something is done that takes long where 32 lanes take turns on a thread (ci/fibers.sh).
+const fn times(often: u32) -> u32 {
+    if cfg!(fibers) { often / 10 } else { often }
+}
+
 /// An answer, kept.
 #[derive(Debug, Clone, PartialEq)]
 struct Heard {
@@ -342,7 +347,7 @@ fn many_panics(options: Options) {
     let mut host = Host::start(options);
     host.spawn(1, 1, &Counter::default());
     host.spawn(0, 1, &Panicker::default());
-    let panics = 10_000u32;
+    let panics = times(10_000);
     for turn in 1..=panics {
         host.call::<Panicker, _>(0, turn, turn, &PanicInCall { how: OUT_OF_BOUNDS, value: 99 });
         host.cast::<Counter, _>(1, 1, &Add { amount: u64::from(turn) });
@@ -412,16 +417,17 @@ fn kill(options: Options) {
 /// A kill that meets its actor's end takes nothing from whoever has the row next.
 fn kill_meets_the_end(options: Options) {
     let mut host = Host::start(options);
-    for generation in 1..=5_000 {
+    let kills = times(5_000);
+    for generation in 1..=kills {
         host.spawn(0, generation, &Counter::default());
         host.push(OP_STOP, 0, 0, generation, 9, &[]);
         host.device.kill(0, 0, generation);
         let heard = host.hear();
         assert_eq!((heard.op, heard.correlation), (OP_ACK, 9), "{heard:?}");
     }
-    host.until("all kills are carried out", |device| device.progress(0).kill_done == 5_000);
-    host.spawn(0, 5_001, &Counter::default());
-    assert_eq!(host.reply::<Counter, _>(0, 5_001, &Get).total, 0);
+    host.until("all kills are carried out", |device| device.progress(0).kill_done == kills);
+    host.spawn(0, kills + 1, &Counter::default());
+    assert_eq!(host.reply::<Counter, _>(0, kills + 1, &Get).total, 0);
     host.end();
 }
 

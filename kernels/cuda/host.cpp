@@ -1,5 +1,5 @@
 // The engine as the CPU device runs it: a shard is a thread that polls and handles in turn, or, as on the GPU, one thread that polls
-// and several that handle.
+// and several that handle. Each is a warp: of one lane, or of 32 (fibers.h), which never take turns at both.
 #include <memory>
 #include <thread>
 #include <vector>
@@ -16,6 +16,7 @@ struct HostBlock : Block {
 };
 
 thread_local HostBlock* current = nullptr;
+thread_local Lane* lanes = nullptr;         // of the warp that this thread is
 // What is beside the work warps.
 struct Beside {
     Poller poller;
@@ -53,43 +54,50 @@ bool poll_and_deliver(Block& b, Beside& beside, bool look) {
 }
 
 void poll_until_leaving(HostBlock& b) {
-    Idle idle;
     current = &b;
-    Beside beside{start_polling(b), {}};
-    while (!beside.poller.leaving) {
-        if (poll_and_deliver(b, beside, true)) idle.reset();
-        else idle.wait();
-    }
-    // Whoever works may wait for it until it has left.
-    while (peek(&b.left) < b.warps) {
-        if (deliver_some(b, beside)) idle.reset();
-        else idle.wait();
-    }
-    part(b);
+    each_lane([&] {
+        Idle idle;
+        Beside beside{start_polling(b), {}};
+        while (!beside.poller.leaving) {
+            if (poll_and_deliver(b, beside, true)) idle.reset();
+            else if (lane() == 0) idle.wait();
+        }
+        // Whoever works may wait for it until it has left.
+        while (any_lane(peek(&b.left) < b.warps)) {
+            if (deliver_some(b, beside)) idle.reset();
+            else if (lane() == 0) idle.wait();
+        }
+        if (lane() == 0) part(b);
+    });
 }
 
 // A work warp with a thread of its own.
 void work_until_leaving(HostBlock& b, u32 warp) {
-    struct {
+    struct UntilTold {
         enum : u32 { MOST = 0 };
         Idle idle;
         u64 rounds = 0;
         u32 operator()(Block& b, Lane& l) {
-            if (peek(&b.jobs) && help(b, l)) idle.reset();
+            if (any_lane(peek(&b.jobs)) && help(b, l)) idle.reset();
             const u64 now = b.workers[l.warp].rounds;
             if (rounds != now) { rounds = now; idle.reset(); }
-            idle.wait();
+            if (is_first(live_lanes())) idle.wait();
             return 1 << INGRESS | 1 << INBOX;
         }
-    } until_told;
+    };
     current = &b;
-    const auto lane = std::make_unique<Lane>();
-    enter_lane(b, *lane, warp);
-    if (settle(b, *lane, [&](u32 queue) { return handle_some(b, *lane, queue); })) {
-        work(b, *lane, until_told);
-        end_warp(b, *lane);
-    }
-    part(b);
+    const auto all = std::make_unique<Lane[]>(LANES);
+    lanes = all.get();
+    each_lane([&] {
+        Lane& l = lanes[lane()];
+        enter_lane(b, l, warp);
+        UntilTold until_told;
+        if (settle(b, l, [&](u32 queue) { return handle_some(b, l, queue); })) {
+            work(b, l, until_told);
+            end_warp(b, l);
+        }
+        if (is_first(live_lanes())) part(b);
+    });
 }
 
 void poll_and_work_until_leaving(Block& b) {
@@ -133,7 +141,7 @@ u8& byte_for(const Chunk* staged) {
 #endif
 inline void while_waiting(Block& b) {
     if (fused) poll_and_deliver(b, *fused, true);
-    sched_yield();
+    let_others();
 }
 
 inline Lane& lane_of(CtxRaw* ctx) { return *(Lane*)((u8*)ctx - __builtin_offsetof(Lane, ctx)); }
@@ -156,22 +164,42 @@ extern "C" u8* resident_job_room(CtxRaw* ctx) { return job_room(block(), lane_of
 
 extern "C" u32 resident_job(CtxRaw* ctx, Work work, const RawJob* job) { return run_job(block(), lane_of(ctx), work, *job); }
 
+#ifdef ENGINE_FIBERS
+// As on a GPU: a handler has panicked, and its lane ends.
+extern "C" [[noreturn]] void resident_panic(const u8* text, u32 length) {
+    Block& b = block();
+    Lane& l = lanes[lane()];
+    if (!was_at_job(b, l, text, length)) {
+        Lane& of = b.workers[l.warp].lanes[l.current];
+        const u32 bytes = length < MAX_FAULT_TEXT ? length : MAX_FAULT_TEXT;
+        copy(of.rest->room + MAX_PAYLOAD, text, bytes);
+        note_failed(b.workers[l.warp], of, FAULT_PANIC, bytes);
+    }
+    end_lane(b, l);
+    end_lane_here();
+}
+#endif
+
 // Mends the mailboxes of all shards, after a loss or ahead of a cut.
-extern "C" void resident_host_mend(const EngineParams* p) { mend(*p, {0, 1}, [] {}); }
+extern "C" void resident_host_mend(const EngineParams* p) {
+    each_lane([=] { mend(*p, {lane(), LANES}, [] { sync_lanes(); }); });
+}
 
 // The steps of a cut, and a load.
-extern "C" void resident_host_cut_select(const CutParams* p) { cut_select(*p, {0, 1}); }
-extern "C" void resident_host_cut_copy(const CutParams* p) { cut_copy(*p, {0, 1}); }
-extern "C" void resident_host_cut_changed(const CutParams* p) { cut_changed(*p, {0, 1}); }
-extern "C" void resident_host_load(const CutParams* p) { load(*p, {0, 1}); }
+extern "C" void resident_host_cut_select(const CutParams* p) { each_lane([=] { cut_select(*p, {0, 1}); }); }
+extern "C" void resident_host_cut_copy(const CutParams* p) { each_lane([=] { cut_copy(*p, {0, 1}); }); }
+extern "C" void resident_host_cut_changed(const CutParams* p) { each_lane([=] { cut_changed(*p, {0, 1}); }); }
+extern "C" void resident_host_load(const CutParams* p) { each_lane([=] { load(*p, {0, 1}); }); }
 
-// Runs shard `shard` until it is told to leave; with `threads` its pollers are a thread of their own, and each work warp is.
+// Runs shard `shard` until it is told to leave; with `threads` its pollers are a thread of their own, and each work warp is. A warp of
+// several lanes always is.
 extern "C" void resident_host_shard(const EngineParams* params, u32 shard, u32 threads) {
     const auto b = std::make_unique<HostBlock>();
+    const bool apart = threads || LANES > 1;
     current = b.get();
     fused = nullptr;
-    enter(*b, *params, shard, threads);
-    if (threads) {
+    enter(*b, *params, shard, apart);
+    if (apart) {
         std::vector<std::thread> others;
         others.emplace_back(poll_until_leaving, std::ref(*b));
         for (u32 warp = 1; warp < params->warps; ++warp) others.emplace_back(work_until_leaving, std::ref(*b), warp);

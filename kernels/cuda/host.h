@@ -1,15 +1,18 @@
 // The machine, as the engine sees it: a CPU. The same names as gpu.h, over the host compiler's atomics.
 #pragma once
 #include <ctime>
-#include <sched.h>
 #include "types.h"
 #include "watch.h"
+#ifdef ENGINE_FIBERS
+#include "fibers.h"
+#else
+#include "one_lane.h"
+#endif
 
 #define ENGINE_FN inline
 #define ENGINE_CALL inline
 #define ENGINE_ROLLED
 #define ENGINE_EXTERN
-constexpr u32 LANES = 1;
 
 struct alignas(16) Chunk { u64 lo, hi; };
 constexpr bool ONE_ACCESS = false;  // to both of its words
@@ -91,24 +94,8 @@ inline u64 counted(const u64* count) { return *count; }
 
 template <class T> T& known(T& it) { return it; }
 
-inline u32 lane() { return 0; }
-inline u32 which_lanes(bool yes) { return yes; }
-template <class T> T first_lane(T value) { return value; }
-template <class T> T from_lane(T value, u32) { return value; }
-inline u32 live_lanes() { return 1; }
-inline bool any_lane(bool yes) { return yes; }
-inline u32 most_of_lanes(u32 value) { return value; }
-inline u32 sum_of_lanes(u32 value) { return value; }
-inline u32 same_lanes(u32) { return 1; }
-inline void set_bit(u32* bits, u64 at) { bits[at / 32] |= 1u << at % 32; }
-inline bool get_bit(const u32* bits, u64 at) { return bits[at / 32] >> at % 32 & 1; }
-inline u64 latest_of_lanes(u64 value) { return value; }
-inline void sync_lanes() {}
-inline u32 lanes_below(u32 = 0) { return 0; }
-inline u32 ones(u32 bits) { return (u32)__builtin_popcount(bits); }
-inline u32 first_one(u32 bits) { return (u32)__builtin_ctz(bits); }
-inline bool is_first(u32) { return true; }
-inline u32 first_zero(u32 bits) { return (u32)__builtin_ctz(~bits); }
+inline void set_bit(u32* bits, u64 at) { __atomic_fetch_or(bits + at / 32, 1u << at % 32, __ATOMIC_RELAXED); }
+inline bool get_bit(const u32* bits, u64 at) { return peek(bits + at / 32) >> at % 32 & 1; }
 
 // Relaxed: whoever has a ticket looks for room itself.
 inline u64 take_ticket(u64* tail, u64 n) { return __atomic_fetch_add(tail, n, __ATOMIC_RELAXED); }
@@ -119,13 +106,11 @@ inline void give_room(u64* head, u64 v) {
     if (weakened("inbox-room/store")) return note(head, v);
     publish(head, v);
 }
-inline u64 add(u64* word, u64 n) { return (*word += n) - n; }
-inline u64 sum_of_lanes(u64 n) { return n; }
-inline u64 share_out(u64* counter, u64 n) { return add(counter, n); }
+inline u64 add(u64* word, u64 n) { return bump(word, n); }
 
 inline u64 clock_micros() {
     timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     return (u64)t.tv_sec * 1000000 + (u64)t.tv_nsec / 1000;
 }
-inline void pause_ns(u32) { sched_yield(); }
+inline void pause_ns(u32) { let_others(); }

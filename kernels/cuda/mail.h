@@ -164,7 +164,7 @@ ENGINE_FN bool deliver_some(Block& b, u32 warp, u64& scan) {
     const u32 own = mailbox_of_warp(m, b.shard, warp);
     const u64 head = peek(&w.outbox_head);
     // SYNC late: pairs with `put_late`.
-    const u64 tail = receive(&w.outbox_tail);
+    const u64 tail = in_one(receive(&w.outbox_tail));
     if (head == tail) return false;
     if (scan < head || scan >= tail) scan = head;
     // A CPU's lane looks at as many as a warp.

@@ -5,6 +5,7 @@
 
 use core::cell::{Cell, RefCell};
 use core::ptr;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::boxed::Box;
 use std::panic::{self, AssertUnwindSafe};
 use std::string::String;
@@ -20,12 +21,37 @@ struct Heard {
     len: usize,
 }
 
+impl Heard {
+    const NOTHING: Heard = Heard { bytes: [0; MAX_FAULT_TEXT], len: 0 };
+
+    fn text(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
 static HOOK: Once = Once::new();
+
+/// What `catch_unwind` has of a panic.
+type Payload = Box<dyn core::any::Any + Send>;
 
 /// Hears of a handler's panic: its shard and its text.
 type Tell = Box<dyn Fn(u32, &str) + Send + Sync>;
 
 static TELL: OnceLock<Tell> = OnceLock::new();
+
+/// Ends the lane that has panicked, as on a GPU; only where a warp has more than one (`cuda/fibers.h`).
+const END_LANE: Option<fn(&[u8]) -> !> = {
+    #[cfg(fibers)]
+    {
+        unsafe extern "C" {
+            fn resident_panic(text: *const u8, len: u32) -> !;
+        }
+        // SAFETY: the text lives on, since the engine does not return here.
+        Some(|text| unsafe { resident_panic(text.as_ptr(), text.len() as u32) })
+    }
+    #[cfg(not(fibers))]
+    None
+};
 
 /// Whether a panic ends the process: so is this program built.
 pub(crate) const ABORTS: bool = cfg!(panic = "abort");
@@ -37,10 +63,11 @@ pub(crate) fn on_abort(tell: impl Fn(u32, &str) + Send + Sync + 'static) {
 }
 
 thread_local! {
-    static HANDLING: Cell<bool> = const { Cell::new(false) };
+    /// An atomic because ThreadSanitizer takes lanes that share a thread for threads.
+    static HANDLING: AtomicBool = const { AtomicBool::new(false) };
     /// The shard whose handlers this thread runs, where panics abort.
     static SHARD: Cell<Option<u32>> = const { Cell::new(None) };
-    static HEARD: RefCell<Heard> = const { RefCell::new(Heard { bytes: [0; MAX_FAULT_TEXT], len: 0 }) };
+    static HEARD: RefCell<Heard> = const { RefCell::new(Heard::NOTHING) };
 }
 
 /// Runs a handler; a panic in it becomes a fault in `ctx`.
@@ -54,14 +81,14 @@ pub(crate) unsafe fn guard(ctx: &mut CtxRaw, handle: impl FnOnce(&mut CtxRaw) ->
     if ABORTS {
         SHARD.set(Some(ctx.shard));
     }
-    HANDLING.set(true);
+    HANDLING.with(|handling| handling.store(true, Relaxed));
     // The state may be half changed, as after a panic on the GPU: the actor has failed and handles nothing more.
     let result = panic::catch_unwind(AssertUnwindSafe(|| handle(ctx)));
-    HANDLING.set(false);
+    HANDLING.with(|handling| handling.store(false, Relaxed));
     match result {
         Ok(bytes) => bytes,
         // SAFETY: (room) the caller's promise.
-        Err(payload) => unsafe { fault(ctx, &*payload) },
+        Err(payload) => unsafe { fault(ctx, payload) },
     }
 }
 
@@ -73,11 +100,11 @@ pub(crate) unsafe fn guard(ctx: &mut CtxRaw, handle: impl FnOnce(&mut CtxRaw) ->
 pub(crate) unsafe fn guard_lane(text: *mut u8, run: impl FnOnce()) -> u32 {
     HOOK.call_once(listen);
     // A lane that helps another is in no handler of its own.
-    let handles = HANDLING.replace(true);
+    let handles = HANDLING.with(|handling| handling.swap(true, Relaxed));
     let result = panic::catch_unwind(AssertUnwindSafe(run));
-    HANDLING.set(handles);
+    HANDLING.with(|handling| handling.store(handles, Relaxed));
     let Err(payload) = result else { return 0 };
-    heard(&*payload, |said| {
+    heard(payload, |said| {
         // SAFETY: the caller's promise; a text that was heard is no longer.
         unsafe { ptr::copy_nonoverlapping(said.as_ptr(), text, said.len()) };
         said.len() as u32
@@ -98,7 +125,7 @@ pub(crate) fn raise(text: &[u8]) -> ! {
 fn listen() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        if !HANDLING.get() {
+        if !HANDLING.with(|handling| handling.load(Relaxed)) {
             return before(info);
         }
         let told = SHARD.get().zip(TELL.get());
@@ -112,7 +139,7 @@ fn listen() {
             heard.len = text.len();
         });
         let Some((shard, tell)) = told else { return };
-        HEARD.with_borrow(|heard| tell(shard, str::from_utf8(&heard.bytes[..heard.len]).unwrap_or_default()));
+        HEARD.with_borrow(|heard| tell(shard, str::from_utf8(heard.text()).unwrap_or_default()));
         loop {
             thread::park();
         }
@@ -131,7 +158,7 @@ fn said(payload: &(dyn core::any::Any + Send)) -> &str {
 ///
 /// (room) As `guard`.
 #[cold]
-unsafe fn fault(ctx: &mut CtxRaw, payload: &(dyn core::any::Any + Send)) -> u32 {
+unsafe fn fault(ctx: &mut CtxRaw, payload: Payload) -> u32 {
     heard(payload, |said| {
         ctx.fault = u32::from(FAULT_PANIC);
         // SAFETY: (room) the caller's context has it.
@@ -140,17 +167,18 @@ unsafe fn fault(ctx: &mut CtxRaw, payload: &(dyn core::any::Any + Send)) -> u32 
     DISPATCH_FAILED
 }
 
-/// Gives `take` the text of this thread's panic.
-fn heard<R>(payload: &(dyn core::any::Any + Send), take: impl FnOnce(&[u8]) -> R) -> R {
-    HEARD.with_borrow_mut(|heard| {
-        if heard.len == 0 {
-            // Somebody has replaced the hook since: the text without the place.
-            let mut text = Text::new(&mut heard.bytes);
-            text.panic(None, &said(payload));
-            heard.len = text.len();
-        }
-        let taken = take(&heard.bytes[..heard.len]);
-        heard.len = 0;
-        taken
-    })
+/// Gives `take` the text of this thread's panic, or ends its lane with that.
+fn heard<R>(payload: Payload, take: impl FnOnce(&[u8]) -> R) -> R {
+    let mut heard = HEARD.replace(Heard::NOTHING);
+    if heard.len == 0 {
+        // Somebody has replaced the hook since: the text without the place.
+        let mut text = Text::new(&mut heard.bytes);
+        text.panic(None, &said(&*payload));
+        heard.len = text.len();
+    }
+    drop(payload);
+    match END_LANE {
+        Some(end) => end(heard.text()),
+        None => take(heard.text()),
+    }
 }
