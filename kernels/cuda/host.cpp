@@ -131,7 +131,7 @@ void poll_and_work_until_leaving(Block& b) {
 
 inline Block& block() { return *current; }
 #ifdef ENGINE_WATCH
-constexpr u64 MAIL_WORDS = 1 << 20;
+constexpr u64 MAIL_WORDS = 1 << 24;
 u64 mail_words[MAIL_WORDS];
 u64& word_for_mail(const Chunk* slot) { return mail_words[(u64)slot / SLOT_BYTES % MAIL_WORDS]; }
 u8& byte_for(const Chunk* staged) {

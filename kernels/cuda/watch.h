@@ -22,7 +22,7 @@ struct Chunk;
 
 u8& byte_for(const Chunk* staged);      // in host.cpp, which knows the stage
 
-u64& word_for_mail(const Chunk* slot);  // by its address: the mailboxes of a device in a test are smaller than what that tells apart
+u64& word_for_mail(const Chunk* slot);  // by its address: what runs at the same time lies within the GiB that this tells apart
 
 inline void mail_is_written(const Chunk* slot) { word_for_mail(slot) = 1; }
 inline void mail_is_read(const Chunk* slot) { (void)*(volatile u64*)&word_for_mail(slot); }

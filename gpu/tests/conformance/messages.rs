@@ -134,7 +134,7 @@ pub fn mail_drip(options: Options) {
     court.meets(1, 0);
     court.meets(2, 0);
     const COUNT: u32 = 600;
-    const TURNS: u64 = 200;
+    const TURNS: u64 = times(200) as u64;
     for turn in 1..=TURNS {
         court.cast(1, &Serve { sender: 1, count: COUNT, heavy: 0, panic: 0 });
         court.until("a flood", turn * u64::from(COUNT) + turn - 1, |score| score.numbers);
