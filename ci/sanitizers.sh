@@ -2,9 +2,10 @@
 # The engine built for the host, and the Rust around it, both instrumented: AddressSanitizer and ThreadSanitizer over the
 # conformance suite (a shard as one thread and as two), rings and replies. Then some orderings of the engine are relaxed, one at
 # a time, and ThreadSanitizer must notice each (kernels/cuda/watch.h).
-#   ci/sanitizers.sh            both
+#   ci/sanitizers.sh            all of it
 #   ci/sanitizers.sh address    one
 #   ci/sanitizers.sh thread     the other
+#   ci/sanitizers.sh fibers     ThreadSanitizer with 32 lanes to a warp (ci/fibers.sh), each of which it takes for a thread
 #
 # What ThreadSanitizer sees is each side of a region: host and engine map it at two addresses, and it takes those for two
 # memories. The orderings across it are loom's (ci/orderings.sh).
@@ -35,10 +36,10 @@ export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=line-tables-only CARGO_PROFIL
 log="$(mktemp)"
 trap 'rm -f "$log"' EXIT
 
-build() { # sanitizer: builds the tests and sets $<test> to each one's program
-    export CARGO_TARGET_DIR="target/$1" CXXFLAGS="-fsanitize=$1 -g -DENGINE_WATCH"
+build() { # sanitizer, and how the engine is built besides: builds the tests and sets $<test> to each one's program
+    export CARGO_TARGET_DIR="target/$1${2:+-$2}" CXXFLAGS="-fsanitize=$1 -g -DENGINE_WATCH"
     # The system is called through libc, where the sanitizers see what it writes (memmap2 always does).
-    export RUSTFLAGS="-Zsanitizer=$1 --cfg rustix_use_libc --cfg small_inboxes"
+    export RUSTFLAGS="-Zsanitizer=$1 --cfg rustix_use_libc --cfg small_inboxes${2:+ --cfg $2}"
     cargo "+$toolchain" test -Zbuild-std --target "$host" -p resident-gpu --test conformance --test rings --test replies --no-run --message-format=json >"$log"
     local test
     for test in conformance rings replies; do
@@ -46,7 +47,7 @@ build() { # sanitizer: builds the tests and sets $<test> to each one's program
         [ -x "${!test}" ] || { echo "sanitizers: the test $test was not built"; exit 1; }
     done
     # The C++ is instrumented too. All of the list is read: nm does not like to be left.
-    nm -u target/"$1/$host"/debug/build/resident-kernels-*/out/*host.o | grep -E '__(asan_report|tsan_read)' >/dev/null
+    nm -u "$CARGO_TARGET_DIR/$host"/debug/build/resident-kernels-*/out/*host.o | grep -E '__(asan_report|tsan_read)' >/dev/null
 }
 
 address() {
@@ -79,12 +80,18 @@ thread() {
     echo "thread: passed"
 }
 
-case "${1:-both}" in
-    both)
+fibers() {
+    build thread fibers
+    RESIDENT_LANE_ORDER=1 TSAN_OPTIONS="suppressions=$PWD/ci/fibers/races" "$conformance" cpu
+    echo "fibers: passed"
+}
+
+case "${1:-all}" in
+    all)
         address
         thread
+        fibers
         ;;
-    address) address ;;
-    thread) thread ;;
-    *) echo "ci/sanitizers.sh [address|thread]" >&2 && exit 2 ;;
+    address | thread | fibers) "$1" ;;
+    *) echo "ci/sanitizers.sh [address|thread|fibers]" >&2 && exit 2 ;;
 esac
