@@ -28,7 +28,7 @@ fn main() -> anyhow::Result<()> {
 
 async fn run(args: &Args) -> anyhow::Result<()> {
     let listener = TcpListener::bind(args.listen).with_context(|| format!("{}: choose another address with --listen", args.listen))?;
-    let system = System::start(Config { device: args.device.into(), ..Config::default() }).await?;
+    let system = System::start(Config { devices: vec![args.device.into()], ..Config::default() }).await?;
     let fleet = Data::new(Fleet::new(system.clone(), Arbiter::current()));
     println!("http://{} on {}", listener.local_addr()?, system.device());
     let served = serve(listener, fleet, available_parallelism()?.get())?.await;

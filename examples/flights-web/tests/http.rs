@@ -14,7 +14,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
 use flights_actors::Report;
 use flights_web::{Fleet, serve};
-use resident::{Choice, Config, StopReport, System};
+use resident::{Config, StopReport, System};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long something may take before a test gives up.
@@ -40,7 +40,7 @@ fn start() -> Served {
     let (ends, ended) = channel();
     thread::spawn(move || {
         actix::System::new().block_on(async move {
-            let system = System::start(Config { device: Choice::Cpu, ..Config::default() }).await.unwrap();
+            let system = System::start(Config::cpu()).await.unwrap();
             let fleet = Data::new(Fleet::new(system.clone(), Arbiter::current()));
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap();

@@ -626,7 +626,8 @@ async fn who_hangs_is_blamed_and_the_others_go_on() {
     assert_eq!((folded.value, folded.replies, folded.failed), ((0..100).sum::<u64>() - 5 + 99 * 2, 99, 1));
     let fault = group.fault(&5).expect("it was blamed");
     assert_eq!((fault.class, fault.message, fault.handled), (FaultClass::Hang, "Break", 1));
-    assert_eq!((system.losses().0, group.failed().len()), (1, 1));
+    // Whoever hangs beside others does so once more, alone, until it is blamed.
+    assert!((1..=2).contains(&system.losses().0) && group.failed().len() == 1, "{:?}", system.losses());
     soon("the restart", group.restart(&5, Breaker::default())).await.unwrap();
     let folded = soon("all answers", group.fold(&Deposit { n: 0 }, 0, |_, _, _| 0)).await.unwrap();
     assert_eq!((folded.replies, folded.failed), (100, 0));
