@@ -130,8 +130,8 @@ mod tests {
     fn what_a_handler_wants_costs_lanes() {
         assert_eq!(lanes(0), WORK_LANES);
         assert_eq!(lanes(MAX_REGISTERS as u32), WORK_LANES, "the bound is the most that costs nothing");
-        assert_eq!(lanes(MAX_REGISTERS as u32 + 1), 192);
-        assert_eq!(lanes(255), 192);
+        assert_eq!(lanes(255), WORK_LANES, "what a lane can have fits, since a shard has four work warps");
+        assert_eq!(lanes(512), 64);
     }
 
     #[test]
