@@ -37,8 +37,8 @@ pub struct Config {
     /// A name for the system, for people: it is in [`ActorInfo`](crate::ActorInfo), a field `system` in logs, and a label `system` of metrics.
     /// Default: none, and then that label is `resident`; see [`System::label`](crate::System::label).
     pub name: Option<Arc<str>>,
-    /// Which devices, each with shards, rows and memory as the other fields say. Default: every GPU that can be used, else the CPU device;
-    /// [`System::devices`](crate::System::devices) says which and why.
+    /// Which devices, each with shards, rows and memory as the other fields say. Default: one GPU, the first, if it can be used, else the CPU
+    /// device; [`System::devices`](crate::System::devices) says which and why.
     pub devices: Vec<DeviceOptions>,
     /// Shards of each device: blocks of a GPU, threads of the CPU device. Default: as many as suit the device.
     pub shards: Option<u32>,
@@ -121,7 +121,8 @@ impl Default for Config {
         let options = Options::default();
         Config {
             name: None,
-            devices: vec![DeviceOptions::default()],
+            // Not every GPU: what an actor sends to one on another device is a dead letter.
+            devices: vec![DeviceOptions::auto()],
             shards: options.shards,
             capacity: options.capacity,
             rows: options.rows,

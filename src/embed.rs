@@ -10,8 +10,8 @@ use crate::error::StartError;
 use crate::system::System;
 
 impl System {
-    /// Starts a system on every GPU that can be used, else on the CPU device, unless `config` says which devices. All of them run then, or
-    /// none.
+    /// Starts a system on the first GPU, if it can be used, else on the CPU device, unless `config` says which devices. All of them run then,
+    /// or none.
     ///
     /// Call it in the tokio runtime that is to run the actors' proxies. That one has timers, and its time is not paused, now or later
     /// (`tokio::time::pause`, `start_paused`): a device's time is the real one, so in paused time every wait for it that has a limit is over at

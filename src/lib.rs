@@ -25,7 +25,7 @@
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! # let config = Config::cpu();
 //! # #[cfg(any())]
-//! let config = Config::default(); // every GPU that can be used, else the CPU device
+//! let config = Config::default(); // a GPU if one can be used, else the CPU device
 //! let system = System::start(config).await?;
 //! println!("running on {}", system.device());
 //!

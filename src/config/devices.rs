@@ -52,7 +52,7 @@ impl From<Choice> for DeviceOptions {
 #[non_exhaustive]
 pub enum DevicesError {
     /// There is none.
-    #[error("`devices` is empty, and a system has at least one: leave it out for every GPU, else the CPU device")]
+    #[error("`devices` is empty, and a system has at least one: leave it out for a GPU, else the CPU device")]
     None,
     /// There are too many.
     #[error("`devices` are {0}: a system has {MOST} at most")]
@@ -129,6 +129,13 @@ mod tests {
         }
         let sixteen = all(&vec![cpu(); 16]).unwrap();
         assert_eq!(sixteen.iter().map(|wanted| wanted.cpu).collect::<Vec<_>>(), (0..16).collect::<Vec<_>>());
+    }
+
+    /// SD-1
+    #[test]
+    fn by_default_there_is_one() {
+        let wanted = all(&crate::Config::default().devices).unwrap();
+        assert!(matches!(&*wanted, [one] if one.choice == Choice::Auto && one.other(1).is_none()));
     }
 
     /// SD-1
