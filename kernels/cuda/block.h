@@ -19,8 +19,10 @@ static_assert(__builtin_offsetof(ShardState, cursors) % 16 == 0, "a commit is on
 
 // From the handler crate (Rust), see resident-kernels.
 extern "C" {
-using Dispatch = u32 (*)(u32 message, void* state, const void* payload, u32 length, CtxRaw* ctx, void* reply);
+using Dispatch = u64 (*)(CtxRaw* ctx, void* state, Given* given);
+using DispatchOne = u32 (*)(CtxRaw* ctx, void* state, Given* given);
 ENGINE_EXTERN Dispatch resident_kind(u32 kind);      // null beyond the last kind
+ENGINE_EXTERN DispatchOne resident_kind_one(u32 kind);
 ENGINE_EXTERN u32 resident_kind_of(u64 fingerprint); // ~0 if there is none
 ENGINE_EXTERN u32 resident_kind_width(u32 kind);     // a WIDTH_*
 ENGINE_EXTERN u64 resident_hlc_merge(u64 last, u64 remote, u64 now);
@@ -128,14 +130,14 @@ struct Block {
     Names names;
     Nursery nursery;
     Dispatch dispatch[MAX_KINDS];
+    DispatchOne dispatch_one[MAX_KINDS];
     u8 width[MAX_KINDS];
 
     // The pollers'.
     Queue ring;
-    u64 now;                            // host microseconds
+    Pulse pulse;                        // what handlers may look at: host microseconds, and the last kill carried out
     u64 egress_head;                    // egress slots the host has consumed, as far as known
     u32 leaving;                        // leave at the next message boundary
-    u32 kill;                           // last kill carried out
     u64 beat;                           // the last sign of life
     u64 told;                           // what the host was told that takes long
 
@@ -188,6 +190,14 @@ struct Outcome {
 // The first lane of those with frames for one actor *leads* them: it handles all of these, in their order, and what it says of the actor
 // counts.
 struct Lane {
+    Given given;                        // its message, as handlers are given it
+    Outgoing place;                     // a frame that is held back, if `op` is not 0,
+    alignas(16) u8 placed[32];          // and its payload
+    alignas(16) u8 reply[SHORT_REPLY + 16];  // a slot is written whole, whatever stands behind its end
+    alignas(16) CtxRaw ctx;
+    alignas(16) u8 copy[COPY_BYTES];    // of the state, if it fits
+    alignas(16) u8 short_payload[32];   // where `payload` is as long as it fits
+    alignas(16) u8 short_outgoing[32];
     LaneRest* rest;
     u8* payload;
     u8* state;                          // what handlers are given
@@ -195,15 +205,14 @@ struct Lane {
     u64 hlc;                            // the last stamp received or given out
     u64 count;                          // messages that the actor has handled
     u64 state_offset;
+    Head head;
+    Outcome outcome;
     u32 warp;                           // its warp in the shard
     u32 queue;                          // that the frame is from
     u32 kind, generation, state_bytes, status;   // of the actor
-    u32 killed, kills;                  // its row's word, as it was after so many kills
-    u32 touched;                        // its row becomes another,
-    u32 spawned;                        // and is a new actor's
-    u32 current;                        // the lane whose frame it handles
-    u32 places;                         // lanes whose place for a frame is free for what it sends
-    u32 offered;                        // the first of them is offered to the handler, which says if it has taken it
+    u32 killed;                         // its row's word, as it was after `ctx.kills`
+    u16 touched;                        // its row becomes another,
+    u16 spawned;                        // and is a new actor's
     u32 jobs;                           // that the lanes of its warp have done together
     u32 leads;                          // the other lanes of its warp stand by for its jobs
     u32 alone;                          // its frame is the only one of the batch
@@ -212,16 +221,8 @@ struct Lane {
     u32 answers;                        // how many
     Answer answer[2];
     Answer line;                        // of a direct call, if `op` is not 0
-    Outcome outcome;
-    Head head;
-    alignas(16) CtxRaw ctx;
-    Outgoing place;                     // a frame that is held back, if `op` is not 0,
-    alignas(16) u8 placed[32];          // and its payload
-    alignas(16) u8 short_payload[32];   // where `payload` is as long as it fits
-    alignas(16) u8 short_outgoing[32];
-    alignas(16) u8 reply[SHORT_REPLY + 16];  // a slot is written whole, whatever stands behind its end
-    alignas(16) u8 copy[COPY_BYTES];    // of the state, if it fits
 };
+static_assert(__builtin_offsetof(Lane, given) == LANE_GIVEN && __builtin_offsetof(Lane, place) == LANE_PLACE && __builtin_offsetof(Lane, reply) == LANE_REPLY, "Lane");
 // Lanes side by side reach different banks.
 static_assert(sizeof(Lane) == LANE_BYTES && sizeof(Lane) / 16 % 2 == 1, "Lane");
 
@@ -230,6 +231,9 @@ ENGINE_FN u8* payload_for(Lane& l, u32 bytes) { return bytes <= INLINE_BYTES ? l
 
 ENGINE_FN Block& block();               // this shard's
 ENGINE_FN void while_waiting(Block&);   // what a lane does while it waits for a slot or for room
+
+// The lane whose message a handler is at.
+ENGINE_FN u32 handled_lane(const Lane& l) { return first_one(l.ctx.messages); }
 
 // Whether the actor that has the row in this generation handles messages.
 ENGINE_FN bool is_live(const Row& row, u32 generation) {

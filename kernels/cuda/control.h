@@ -59,7 +59,7 @@ ENGINE_FN void read_state(Block& b, Lane& l) {
 // Everything that is not a message to a row of this shard.
 ENGINE_CALL void control_frame(Block& b, Lane& l) {
     known(b), known(l);
-    l.hlc = resident_hlc_merge(l.hlc, l.head.hlc, peek(&b.now));
+    l.hlc = resident_hlc_merge(l.hlc, l.head.hlc, peek(&b.pulse.now));
     if (l.head.length > MAX_PAYLOAD) { refuse(b, l, REFUSED_PROTOCOL); return; }
     switch (l.head.op) {
         case OP_SPAWN: spawn(b, l); break;

@@ -76,16 +76,7 @@ extern "C" __device__ __noinline__ u32 resident_job(CtxRaw* ctx, Work work, cons
 extern "C" __device__ __noinline__ void resident_panic(const u8* text, u32 length) {
     Block& b = block();
     Lane& l = shared_lanes[threadIdx.x - POLLERS * LANES];
-    if (was_at_job(b, l, text, length)) {
-        end_lane(b, l);
-        asm volatile("exit;");
-    }
-    Lane& of = known(b.workers[l.warp].lanes[l.current]);
-    const u32 bytes = length < MAX_FAULT_TEXT ? length : MAX_FAULT_TEXT;
-    copy(of.rest->room + MAX_PAYLOAD, text, bytes);
-    note_failed(b.workers[l.warp], of, FAULT_PANIC, bytes);
-    end_lane(b, l);
-    asm volatile("exit;");
+    hear_panic(b, l, text, length, [] { asm volatile("exit;"); });
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1) resident_engine(EngineParams params) {

@@ -61,10 +61,12 @@ struct Batch {
 // Frames of one slot, one after another, as most are. Nothing if the first is no such frame. Of a warp's own inbox: a slot to a lane.
 ENGINE_FN Batch look_at_inbox(const Block& b, const Worker& w, u32 live, u32 rank) {
     const u64 at = peek(&w.cursor[INBOX]) + rank;
-    const Staged s = staged(b, w, INBOX, at);
-    const u32 stop = live & ~which_lanes(s.there && length_of(s.c1) <= INLINE_BYTES);
-    const u32 end = stop ? ones(live & lanes_below(first_one(stop))) : ones(live);
-    return {end, at, rank < end, s};
+    // Not copied: on a CPU a chunk that was written in halves is waited for when it is read at once.
+    Batch batch{0, at, false, staged(b, w, INBOX, at)};
+    const u32 stop = live & ~which_lanes(batch.slot.there && length_of(batch.slot.c1) <= INLINE_BYTES);
+    batch.end = stop ? ones(live & lanes_below(first_one(stop))) : ones(live);
+    batch.mine = rank < batch.end;
+    return batch;
 }
 
 // The next frame of the host's ring, if nothing is behind it, as it is where somebody waits for each.
@@ -72,12 +74,14 @@ ENGINE_FN Batch take_one(const Block& b, const Worker& w, u32 warp, u32 live) {
     constexpr u32 queue = INGRESS;
     const u32 leader = first_one(live);
     const u64 at = peek(&w.cursor[queue]);
-    const Staged s = staged(b, w, queue, at);
+    Batch batch{0, at, false, staged(b, w, queue, at)};
+    const Staged& s = batch.slot;
     const auto is_there = [&](u64 slot) { return tag_of(chunk_at(b, w, queue, slot, 3)) == tag_at(b, queue, slot); };
     const u32 length = length_of(s.c1), slots = slots_for(length);
     const bool whole = s.there && length <= MAX_PAYLOAD && op_of(s.c3) != OP_FENCE && (slots == 1 || is_there(at + slots - 1));
-    const u32 end = from_lane(whole && (LANES == 1 || !is_there(at + slots)) ? slots : 0, leader);
-    return {end, at, end && lane() == leader && (row_of(s) & (b.warps - 1)) == warp, s};
+    batch.end = from_lane(whole && (LANES == 1 || !is_there(at + slots)) ? slots : 0, leader);
+    batch.mine = batch.end && lane() == leader && (row_of(s) & (b.warps - 1)) == warp;
+    return batch;
 }
 
 // Of the host's ring, which all work warps read: each lane looks at several, and those of this warp's rows are dealt out to the lanes.
@@ -166,6 +170,7 @@ ENGINE_FN void take_up(Block& b, Worker& w, Lane& l, u32 queue, const Batch& bat
     l.at = batch.at;
     l.head = unpack(l, batch.slot.c0, batch.slot.c1, batch.slot.c2, batch.slot.c3);
     if (rare(l.head.length > INLINE_BYTES && l.head.length <= MAX_PAYLOAD)) unpack_rest(b, l, queue, batch.at, slots_for(l.head.length));
+    give(l);
 }
 
 // A frame that is no message.
@@ -189,11 +194,14 @@ ENGINE_CALL void handle_one(Block& b, Lane& l, u32 queue, u32 end, bool mine, bo
     if (mine) {
         begin(w, queue, peek(&w.cursor[queue]) + end + peek(&w.cursor[queue ^ 1]), message, message && is_in_place(l));
         l.alone = l.leads = 1;
-        l.places = 1u << lane();
-        if (message) open_state(b, l);
-        if (!rare(!message || !prepare(b, l, w, lane(), has_notes(w)))) {
-            set_busy(b, w, next_round(w, l.warp, l.kind));
-            finish(b, l, w, lane(), run(l, l, l.kind < MAX_KINDS ? b.dispatch[l.kind] : nullptr));
+        if (message) {
+            const u32 own = 1u << lane();
+            open_state(b, l);
+            l.ctx.places = own;
+            if (is_to_run(b, l, lane(), lives(l, l.head))) {
+                const u32 handled = run(b, l, w, own, l.kind < MAX_KINDS ? b.dispatch[l.kind] : nullptr);
+                take_over(b, l, l.ctx.placed != 0, handled != 0);
+            }
         }
         const u32 held = peek(&w.logged);
         if (rare(!message)) handle_other(b, l, queue);
@@ -218,7 +226,7 @@ ENGINE_CALL void handle_several(Block& b, Lane& l, u32 queue, u32 end, bool mine
     const bool leads = message && lane() == first_one(run);
     if (leads) open_state(b, l);
     l.alone = l.leads = 0;
-    handle(b, l, w, leads ? run : 0);
+    handle(b, l, w, run, message);
     sync_lanes();
     if (end_plainly(b, l, queue, end, mine, leads, ones(taken))) return;
     const u32 held = peek(&w.logged);
@@ -397,7 +405,7 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard, u32 apart) {
         b.refused += b.workers[i].totals[REFUSED];
         b.faults += b.workers[i].totals[FAILED];
     }
-    b.kill = s.kill;
+    b.pulse.kill = s.kill;
     b.tried = s.trying;
     b.beat = b.told = 0;
     b.unfinished = b.leaving = b.swap = b.loss = b.settled = b.waits = b.left = b.jobs = 0;
@@ -408,11 +416,12 @@ ENGINE_FN void enter(Block& b, const EngineParams& p, u32 shard, u32 apart) {
     }
     mend_nursery(b);
     for (u32 i = 0; i < b.warps; ++i) b.workers[i].hlc = b.hlc;
-    b.now = clock_micros() + (u64)h.clock_offset;
+    b.pulse.now = clock_micros() + (u64)h.clock_offset;
     publish(&b.progress->busy, (u64)0);
     publish(&b.progress->warps, b.warps);
     for (u32 kind = 0; kind < MAX_KINDS; ++kind) {
         b.dispatch[kind] = kind == 0 || b.dispatch[kind - 1] ? resident_kind(kind) : nullptr;
+        b.dispatch_one[kind] = b.dispatch[kind] ? resident_kind_one(kind) : nullptr;
         b.width[kind] = b.dispatch[kind] ? (u8)resident_kind_width(kind) : WIDTH_LANE;
     }
     publish(&b.progress->running, 1u);
@@ -424,6 +433,9 @@ ENGINE_FN void enter_lane(Block& b, Lane& l, u32 warp) {
     l.leads = l.jobs = 0;
     l.ctx.system = b.system;
     l.ctx.shard = b.shard;
+    l.ctx.lanes = (u64)(&l - lane());
+    l.ctx.pulse = (u64)&b.pulse;
+    l.ctx.busy = (u64)&w.busy;
     l.rest = w.rests + lane();
     const u32 noted = ones(which_lanes(l.rest->noted.frame != 0));
     if (lane() == 0) {
@@ -445,7 +457,7 @@ ENGINE_CALL void leave(Block& b) {
     if (peek(&b.settled) == b.warps) {
         tell_progress(b, passed_by_all(b));
         for (u32 w = 0; w < b.warps; ++w) publish(&b.progress->passed[w], peek(&b.workers[w].cursor[INGRESS]));
-        b.saved->kill = peek(&b.kill);
+        b.saved->kill = peek(&b.pulse.kill);
     }
     publish(&b.progress->swap, peek(&b.swap) ? b.launch : 0u);
     // SYNC running: pairs with the host's load.
@@ -465,4 +477,17 @@ ENGINE_CALL void end_lane(Block& b, Lane& l) {
     leave_job(b, w);
     ask_for_a_launch(b);
     part(b);
+}
+
+// A lane's handler, or its part of a job, has panicked; the lane ends. `exit` does that.
+template <class Exit> ENGINE_FN void hear_panic(Block& b, Lane& l, const u8* text, u32 length, Exit exit) {
+    if (!was_at_job(b, l, text, length)) {
+        Worker& w = b.workers[l.warp];
+        Lane& of = known(w.lanes[handled_lane(l)]);
+        const u32 bytes = length < MAX_FAULT_TEXT ? length : MAX_FAULT_TEXT;
+        copy(of.rest->room + MAX_PAYLOAD, text, bytes);
+        note_failed(w, of, FAULT_PANIC, bytes);
+    }
+    end_lane(b, l);
+    exit();
 }

@@ -184,11 +184,6 @@ inline u32 same_lanes(u32 value, HERE) {
     return same;
 }
 inline void sync_lanes(HERE) { warp->meet("sync_lanes", here, 0, true); }
-// What is loaded at once on a GPU: here the first one's is everybody's.
-template <class T> T in_one(T loaded, HERE) {
-    const Warp::Met& met = warp->meet("in_one", here, (u64)loaded);
-    return (T)met.values[first_one(met.lanes)];
-}
 
 // Takes `n` places for each lane from a counter that others may share; where this lane's begin.
 inline u64 share_out(u64* counter, u64 n, HERE) {

@@ -115,8 +115,6 @@ ENGINE_FN u64 latest_of_lanes(u64 value) {
 }
 ENGINE_FN u32 same_lanes(u32 value) { return __match_any_sync(~0u, value); }
 ENGINE_FN void sync_lanes() { __syncwarp(); }
-// What all lanes of a warp load at once is one access, and the same for each. Where they run one after another, the first one's is everybody's.
-template <class T> ENGINE_FN T in_one(T loaded) { return loaded; }
 ENGINE_FN u32 lanes_below(u32 lane) { return (1u << lane) - 1; }
 ENGINE_FN u32 lanes_below() { return lanes_below(lane()); }
 ENGINE_FN u32 ones(u32 bits) { return (u32)__popc((int)bits); }

@@ -39,10 +39,10 @@ ENGINE_FN void note_failed(Worker& w, const Lane& of, u32 fault, u32 text_bytes)
     note(&w.noted, 1u);
 }
 
-// Whether the row was revoked is asked anew once there was another kill.
+// Whether the row is revoked, which is asked anew once there was another kill.
 ENGINE_FN void look_for_kill(Block& b, Lane& l) {
     // SYNC kill: pairs with `revoke`.
-    l.kills = receive(&b.kill);
+    l.ctx.kills = receive(&b.pulse.kill);
     l.killed = look(&b.rows[l.head.row].killed);
 }
 
@@ -67,7 +67,24 @@ ENGINE_FN void open_state(Block& b, Lane& l) {
     ctx.row = l.head.row;
     ctx.generation = l.generation;
     ctx.fault = ctx.ended = ctx.text_bytes = 0;
+    ctx.hlc = l.hlc;
+    ctx.now = peek(&b.pulse.now);
+    ctx.places = ctx.placed = ctx.messages = 0;
 }
+
+// Bytes of what stands ahead of a message's own.
+ENGINE_FN u32 ahead_of(const Head& h) { return h.op == OP_ASK ? (u32)sizeof(ReplyTo) : 0; }
+
+// The lane's message, as its handler is given it.
+ENGINE_FN void give(Lane& l) {
+    const Head& h = l.head;
+    const u32 ahead = ahead_of(h), meant = is_from_inbox(l) ? h.correlation << 16 : 0;
+    l.given = {h.hlc, (u64)l.payload + ahead, (u64)l.rest->room, h.message | meant, h.length - ahead, ahead != 0, 0, 0};
+}
+
+ENGINE_FN bool lives(const Lane& l, const Head& h) { return l.generation == h.generation && l.status == ROW_LIVE && l.killed != l.generation; }
+
+ENGINE_FN u32 why_refused(const Lane& l, const Head& h) { return l.generation == h.generation && l.status == ROW_FAILED && l.killed != l.generation ? REFUSED_FAILED : REFUSED_STALE; }
 
 // Whether there is something to be known of a message that is not of its actor: it is blamed for a loss, or has failed before.
 ENGINE_FN bool has_notes(const Worker& w) { return peek(&w.notes) | peek(&w.blames); }
@@ -85,8 +102,7 @@ ENGINE_CALL bool is_to_run(Block& b, Lane& l, u32 k, bool lives) {
         return false;
     }
     if (!lives) {
-        const u32 reason = l.generation == m.head.generation && l.status == ROW_FAILED && l.killed != l.generation ? REFUSED_FAILED : REFUSED_STALE;
-        outcome = {OUTCOME_REFUSED, reason, 0, 0, 0, 0};
+        outcome = {OUTCOME_REFUSED, why_refused(l, m.head), 0, 0, 0, 0};
         return false;
     }
     const u32 of = find_note(w, id_of(m.queue, m.at));
@@ -96,34 +112,6 @@ ENGINE_CALL bool is_to_run(Block& b, Lane& l, u32 k, bool lives) {
     l.status = ROW_FAILED;
     outcome = {OUTCOME_FAILED, fault.fault, fault.text_bytes, of, of_application(l.count), 0};
     return false;
-}
-
-// Makes ready what the handler of the message in lane `k` is given; false if there is nothing to run: then it is known what comes of it.
-ENGINE_FN bool prepare(Block& b, Lane& l, Worker& w, u32 k, bool noted) {
-    Lane& m = known(w.lanes[k]);
-    if (rare(receive(&b.kill) != l.kills)) look_for_kill(b, l);
-    const bool lives = l.generation == m.head.generation && l.status == ROW_LIVE && l.killed != l.generation;
-    if (rare(!lives || noted) && !is_to_run(b, l, k, lives)) return false;
-    l.touched = 1;
-    CtxRaw& ctx = l.ctx;
-    l.current = k;
-    ctx.hlc = l.hlc;
-    ctx.sent = m.head.hlc;
-    ctx.now = peek(&b.now);
-    ctx.room = (u64)m.rest->room;
-    const u32 places = l.places;
-    l.offered = places != 0;
-    ctx.place = places ? (u32)((u8*)&known(w.lanes[first_one(places)]).place - (u8*)&ctx) : 0;
-    return true;
-}
-
-// Bytes of what stands ahead of a message's own.
-ENGINE_FN u32 ahead_of(const Head& h) { return h.op == OP_ASK ? (u32)sizeof(ReplyTo) : 0; }
-
-// Runs the handler.
-ENGINE_FN u32 run(Lane& l, const Lane& m, Dispatch dispatch) {
-    const u32 ahead = ahead_of(m.head), meant = is_from_inbox(m) ? m.head.correlation << 16 : 0;
-    return dispatch(m.head.message | meant, l.state, m.payload + ahead, m.head.length - ahead, &l.ctx, (void*)m.reply);
 }
 
 // What has come of it, if that is more than that it was handled. False if the batch is to be begun anew.
@@ -149,18 +137,75 @@ ENGINE_CALL bool finish_otherwise(Block& b, Lane& l, u32 k, u32 bytes) {
     return true;
 }
 
-// What has come of it. False if the batch is to be begun anew.
-ENGINE_FN bool finish(Block& b, Lane& l, Worker& w, u32 k, u32 bytes) {
-    Lane& m = known(w.lanes[k]);
-    const CtxRaw& ctx = l.ctx;
+// Goes on from where a dispatch has stopped. False if the batch is to be begun anew.
+ENGINE_CALL bool go_on(Block& b, Lane& l, u64 ended) {
+    known(b), known(l);
+    Worker& w = b.workers[l.warp];
+    CtxRaw& ctx = l.ctx;
     if (ctx.hlc > l.hlc) l.hlc = ctx.hlc;
-    accept(b, l);
-    if (rare((bytes > MAX_PAYLOAD) | (ctx.fault | ctx.ended) | ahead_of(m.head) | peek(&w.crowded))) return finish_otherwise(b, l, k, bytes);
-    l.count += is_from_inbox(m) ? FROM_ACTOR : 1;
-    m.outcome.what = OUTCOME_HANDLED;
-    m.outcome.value = bytes;
-    m.outcome.ended = 0;
+    if (high(ended) == DISPATCH_KILL) {
+        look_for_kill(b, l);
+    } else {
+        if (!finish_otherwise(b, l, handled_lane(l), low(ended))) return false;
+        ctx.messages &= ctx.messages - 1;
+    }
+    ctx.hlc = l.hlc;
+    if (l.status == ROW_LIVE && l.killed != l.generation) return true;
+    for (; ctx.messages; ctx.messages &= ctx.messages - 1) {
+        Lane& m = known(w.lanes[handled_lane(l)]);
+        m.outcome = {OUTCOME_REFUSED, why_refused(l, m.head), 0, 0, 0, 0};
+    }
     return true;
+}
+
+// Runs the handlers of an actor's messages, one after another. Which of them were handled, and nothing more; the outcome of the others is known.
+ENGINE_FN u32 run(Block& b, Lane& l, Worker& w, u32 messages, Dispatch dispatch) {
+    CtxRaw& ctx = l.ctx;
+    ctx.messages = messages;
+    l.touched = 1;
+    u32 done = 0;
+    for (u32 left = messages; left;) {
+        set_busy(b, w, next_round(w, l.warp, l.kind));
+        Given& given = known(w.lanes[first_one(left)]).given;
+        ctx.sent = given.sent;
+        ctx.room = given.room;
+        const u64 ended = dispatch(&ctx, l.state, &given);
+        done |= left & ~ctx.messages;
+        if (rare(high(ended) != DISPATCH_DONE) && !go_on(b, l, ended)) break;
+        left = ctx.messages;
+    }
+    if (ctx.hlc > l.hlc) l.hlc = ctx.hlc;
+    l.count += ones(done) * (is_from_inbox(l) ? FROM_ACTOR : 1);
+    return done;
+}
+
+// The same, of a batch in which something is known of messages: each is looked at.
+ENGINE_CALL u32 run_noted(Block& b, Lane& l, u32 messages, Dispatch dispatch) {
+    known(b), known(l);
+    Worker& w = b.workers[l.warp];
+    u32 done = 0;
+    for (u32 left = messages; left; left &= left - 1) {
+        const u32 k = first_one(left);
+        if (!is_to_run(b, l, k, lives(l, known(w.lanes[k]).head))) continue;
+        done |= run(b, l, w, 1u << k, dispatch);
+        if (peek(&w.noted)) break;
+    }
+    return done;
+}
+
+// What handlers have left in the lane's place gets its inbox, if they have, and what they have handled its outcome.
+ENGINE_FN void take_over(Block& b, Lane& l, bool placed, bool handled) {
+    if (handled) l.outcome = {OUTCOME_HANDLED, l.given.said, 0, 0, 0, 0};
+    if (!placed) return;
+    Outgoing& f = l.place;
+    // No actor of this system has such an address: a dead letter.
+    if (rare(f.system != b.system || f.to >= b.mail.shards || f.generation == 0)) {
+        f.op = 0;
+        ++l.refused;
+        return;
+    }
+    f.to = mailbox_of(b.mail, f.to, f.row);
+    ++l.mail;
 }
 
 // Behind a frame that lane `led` has handled: what its lanes do until that is done.
@@ -169,28 +214,25 @@ ENGINE_FN void stand_by(Worker& w, Lane& l, bool led) {
     while (together(w.job, l, l.jobs)) ++l.jobs;
 }
 
-// The messages of a batch, each actor's in the lane that leads it, in their order: those of the lanes `mine`. Called by all lanes that have not
-// ended. A round is of one kind; its lanes come to each handler together, since only then they run side by side.
-ENGINE_FN void handle(Block& b, Lane& l, Worker& w, u32 mine) {
-    l.places = mine;
-    const bool noted = any_lane(has_notes(w));
+// The messages of a batch, each actor's in the lane that leads it, in their order: `all` are those of this lane's actor, if it has a message.
+// Called by all lanes that have not ended. A round is of one kind; its lanes come to the handlers together, since only then they run side by side.
+ENGINE_FN void handle(Block& b, Lane& l, Worker& w, u32 all, bool message) {
+    const u32 leader = first_one(all);
+    const bool leads = message && lane() == leader, noted = any_lane(has_notes(w));
+    const u32 good = which_lanes(message && lives(l, l.head)) & all;
+    if (message && !noted && !(good >> lane() & 1)) l.outcome = {OUTCOME_REFUSED, why_refused(l, l.head), 0, 0, 0, 0};
+    const u32 mine = leads ? (noted ? all : good) : 0;
+    l.ctx.places = mine;
+    u32 done = 0;
     for (u32 rest = which_lanes(mine != 0); rest;) {
         const u32 kind = from_lane(l.kind, first_one(rest));
         const bool now = (rest >> lane() & 1) && l.kind == kind;
         rest &= ~which_lanes(now);
         const Dispatch dispatch = kind < MAX_KINDS ? b.dispatch[kind] : nullptr;
-        for (u32 left = now ? mine : 0; any_lane(left != 0);) {
-            const u32 k = first_one(left ? left : 1);
-            const bool runs = left && prepare(b, l, w, k, noted);
-            u32 bytes = 0;
-            sync_lanes();
-            if (runs) {
-                set_busy(b, w, next_round(w, l.warp, kind));
-                bytes = run(l, known(w.lanes[k]), dispatch);
-            }
-            sync_lanes();
-            left &= left - 1;
-            if (runs && !finish(b, l, w, k, bytes)) left = 0;
-        }
+        sync_lanes();
+        if (now) done = noted ? run_noted(b, l, mine, dispatch) : run(b, l, w, mine, dispatch);
+        sync_lanes();
     }
+    const u32 handled = from_lane(done, leader), placed = from_lane(l.ctx.placed, leader);
+    if (message) take_over(b, l, placed >> lane() & 1, handled >> lane() & 1);
 }

@@ -169,14 +169,7 @@ extern "C" u32 resident_job(CtxRaw* ctx, Work work, const RawJob* job) { return 
 extern "C" [[noreturn]] void resident_panic(const u8* text, u32 length) {
     Block& b = block();
     Lane& l = lanes[lane()];
-    if (!was_at_job(b, l, text, length)) {
-        Lane& of = b.workers[l.warp].lanes[l.current];
-        const u32 bytes = length < MAX_FAULT_TEXT ? length : MAX_FAULT_TEXT;
-        copy(of.rest->room + MAX_PAYLOAD, text, bytes);
-        note_failed(b.workers[l.warp], of, FAULT_PANIC, bytes);
-    }
-    end_lane(b, l);
-    end_lane_here();
+    hear_panic(b, l, text, length, end_lane_here);
 }
 #endif
 

@@ -16,7 +16,7 @@ constexpr u32 OPEN = 1u << 31;
 // J-4: whether a part of memory is of the state or of the message.
 ENGINE_FN bool is_seen(const Block& b, const Lane& l, u64 at, u64 bytes) {
     const auto is_within = [&](const u8* whole, u64 size) { return at - (u64)whole <= size && bytes <= size - (at - (u64)whole); };
-    const Lane& of = b.workers[l.warp].lanes[l.current];
+    const Lane& of = b.workers[l.warp].lanes[handled_lane(l)];
     return bytes == 0 || is_within(l.state, l.state_bytes) || is_within(of.payload, of.head.length);
 }
 

@@ -66,48 +66,28 @@ ENGINE_FN u32 log_frame(Block& b, Lane& l, const Outgoing& f, u64 stamp, u32 ext
 // Which shard a frame is for, as its slot says: asked in an outbox, by cuts.
 ENGINE_FN u32 shard_of(const Block& b, u32 to) { return to == TO_HOST ? 0 : to / b.mail.warps; }
 
-// The handler has taken the place that it was offered, or has not.
-ENGINE_FN void accept(Block& b, Lane& l) {
-    if (!l.offered) return;
-    const bool taken = l.ctx.place == 0;
-    l.offered = l.ctx.place = 0;
-    if (!taken) return;
-    if (l.ctx.hlc > l.hlc) l.hlc = l.ctx.hlc;
-    Outgoing& f = known(b.workers[l.warp].lanes[first_one(l.places)]).place;
-    // No actor of this system has such an address: a dead letter.
-    if (rare(f.system != b.system || f.to >= b.mail.shards || f.generation == 0)) {
-        f.op = 0;
-        ++l.refused;
-        return;
-    }
-    f.to = mailbox_of(b.mail, f.to, f.row);
-    l.places &= l.places - 1;
-    ++l.mail;
-}
-
 // Holds back a frame until the batch is committed: in the place of a lane whose frame this one handles, in that order, and once there is none
 // left, in the log. False if there is no room for it, and the handler's message fails.
 ENGINE_CALL bool hold(Block& b, Lane& l, u32 op, u32 to, u32 row, u32 generation, u32 correlation, u32 message, u32 bytes, const ReplyTo* ahead, const u8* payload) {
     known(b), known(l);
-    accept(b, l);
     Worker& w = b.workers[l.warp];
     const u32 slots = slots_for(bytes), begin = ahead ? (u32)sizeof(ReplyTo) : 0;
     // What is stamped comes behind what this handler has received.
     if (l.ctx.hlc > l.hlc) l.hlc = l.ctx.hlc;
     u32& held = to == TO_HOST ? l.host : l.mail;
     held += slots;
-    const bool placed = slots == 1 && l.places;
-    Lane& of = known(placed ? w.lanes[first_one(l.places)] : l);
+    const bool placed = slots == 1 && l.ctx.places;
+    Lane& of = known(placed ? w.lanes[first_one(l.ctx.places)] : l);
     u8* const out = placed ? of.placed : slots == 1 ? l.short_outgoing : l.rest->outgoing;
     if (ahead) *(ReplyTo*)out = *ahead;
     copy(out + begin, payload, bytes - begin);
     const Outgoing f{op, to, row, generation, correlation, message, bytes, 0};
     if (placed) {
-        l.places &= l.places - 1;
+        l.ctx.places &= l.ctx.places - 1;
         of.place = f;
         return true;
     }
-    l.places = 0;
+    l.ctx.places = 0;
     if (log_frame(b, l, f, next_stamp(l), shard_of(b, to), (const u32*)out) != NOT_LOGGED) return true;
     l.ctx.fault = FAULT_OUTBOX;
     return false;

@@ -6,7 +6,7 @@
 #include "plain.h"
 
 // The handler has run and what has come of it is not what is ended here: the lane is what it would be, had it been handled as any other.
-ENGINE_CALL void end_otherwise(Block& b, Lane& l, u32 queue, u32 slots, u32 bytes) {
+ENGINE_CALL void end_otherwise(Block& b, Lane& l, u32 queue, u32 slots, u32 said) {
     known(b), known(l);
     Worker& w = b.workers[l.warp];
     const Staged s = staged(b, w, queue, l.at);
@@ -14,7 +14,9 @@ ENGINE_CALL void end_otherwise(Block& b, Lane& l, u32 queue, u32 slots, u32 byte
     lead(b, l);
     l.touched = 1;
     l.answers = l.line.op = l.outcome.what = 0;
-    finish(b, l, w, lane(), bytes);
+    if (l.ctx.hlc > l.hlc) l.hlc = l.ctx.hlc;
+    finish_otherwise(b, l, lane(), said);
+    take_over(b, l, l.ctx.placed != 0, false);
     // Grants are ended by all.
     if (!peek(&w.births)) end_alone(b, l, queue, slots, peek(&w.logged));
 }
@@ -54,28 +56,30 @@ ENGINE_FN Lone handle_lone(Block& b, Lane& l, Worker& w, u32 queue, u64 at, u32 
     l.at = at;
     l.hlc = before;
     l.queue = queue;
-    l.current = lane();
     l.kind = kind;
     l.state_bytes = bytes;
     l.head.length = length;
-    l.leads = l.alone = l.offered = 1;
-    l.places = 1u << lane();
+    l.leads = l.alone = 1;
     l.mail = l.host = l.refused = l.place.op = 0;
+    l.given.payload = (u64)l.payload;
+    l.given.message = message | (from_actor ? correlation << 16 : 0);
+    l.given.bytes = length;
+    l.given.asks = 0;
     CtxRaw& ctx = l.ctx;
     ctx.hlc = before;
     ctx.sent = s.c1.lo;
-    ctx.now = peek(&b.now);
+    ctx.room = (u64)l.rest->room;
+    ctx.now = peek(&b.pulse.now);
     ctx.row = row;
     ctx.generation = generation;
-    ctx.fault = ctx.ended = ctx.text_bytes = 0;
-    ctx.room = (u64)l.rest->room;
-    ctx.place = (u32)(__builtin_offsetof(Lane, place) - __builtin_offsetof(Lane, ctx));
+    ctx.fault = ctx.ended = ctx.text_bytes = ctx.placed = 0;
+    ctx.messages = ctx.places = 1u << lane();
     set_busy(b, w, next_round(w, l.warp, kind));
-    const u32 said = b.dispatch[kind](message | (from_actor ? correlation << 16 : 0), l.copy, l.payload, length, &ctx, (void*)l.reply);
+    const u32 said = b.dispatch_one[kind](&ctx, l.copy, &l.given);
 
-    const bool mail = ctx.place == 0, call = op == OP_CALL, line = op == OP_CALL_DIRECT;
+    const bool mail = ctx.placed != 0, call = op == OP_CALL, line = op == OP_CALL_DIRECT;
     const u32 to_shard = l.place.to, to_row = l.place.row;
-    bool plain = (said <= (line ? MAX_PAYLOAD : INLINE_BYTES)) & !(ctx.fault | ctx.ended | l.refused | peek(&w.births)) & (l.offered != 0);
+    bool plain = (said <= (line ? MAX_PAYLOAD : INLINE_BYTES)) & !(ctx.fault | ctx.ended | l.mail | l.host | l.refused | peek(&w.births));
     if (mail) plain = plain & (l.place.system == b.system) & (to_shard < b.mail.shards) & (l.place.generation != 0);
     if (line) plain = plain && correlation < b.reply_lines && slots_for(said) <= b.reply_lines - correlation;
     if (plain) {

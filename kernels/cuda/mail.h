@@ -156,27 +156,37 @@ ENGINE_FN bool deliver(const Mail& m, u32 own, u64 at, const LateFrame& late) {
     return true;
 }
 
-// MB-3: delivers what it can of a warp's outbox, looking at a slot to a lane from `scan` on: all lanes of a warp that runs no handler, one after
-// another on a CPU. Order is that of the tickets, so what finds no room holds up nothing behind it. Whether any has gone.
+// A CPU's lane looks at as many slots as a warp.
+constexpr u32 LOOKED_AT = 32;
+
+// Delivers what it can of so many slots of an outbox, a slot to a lane. Whether any has gone.
+ENGINE_FN bool deliver_from(const Mail& m, u32 own, u64 from, u64 tail) {
+    bool any = false;
+    for (u64 at = from + lane(); at < from + LOOKED_AT && at < tail; at += LANES) {
+        const LateFrame found = late_of(m, own, at);
+        if (!found.slots || !deliver(m, own, at, found)) continue;
+        is_gone(m, own, at);
+        any = true;
+    }
+    return any;
+}
+
+// MB-3: delivers what it can of a warp's outbox: of the oldest, which are what a crowded inbox has room for next, and of others in turn, from `scan`
+// on. By all lanes of a warp that runs no handler. Order is that of the tickets, so what finds no room holds up nothing behind it. Whether any
+// has gone.
 ENGINE_FN bool deliver_some(Block& b, u32 warp, u64& scan) {
     const Mail& m = b.mail;
     Worker& w = b.workers[warp];
     const u32 own = mailbox_of_warp(m, b.shard, warp);
     const u64 head = peek(&w.outbox_head);
     // SYNC late: pairs with `put_late`.
-    const u64 tail = in_one(receive(&w.outbox_tail));
+    const u64 tail = first_lane(receive(&w.outbox_tail));
     if (head == tail) return false;
-    if (scan < head || scan >= tail) scan = head;
-    // A CPU's lane looks at as many as a warp.
-    constexpr u32 SLOTS = 32;
-    bool any = false;
-    for (const u64 end = scan + SLOTS; scan < end; scan += LANES) {
-        const u64 at = scan + lane();
-        if (at >= tail) continue;
-        const LateFrame found = late_of(m, own, at);
-        if (!found.slots || !deliver(m, own, at, found)) continue;
-        is_gone(m, own, at);
-        any = true;
+    bool any = deliver_from(m, own, head, tail);
+    if (scan < head + LOOKED_AT || scan >= tail) scan = head + LOOKED_AT;
+    if (scan < tail) {
+        any |= deliver_from(m, own, scan, tail);
+        scan += LOOKED_AT;
     }
     sync_lanes();
     // What has gone from the front on.

@@ -21,7 +21,6 @@ inline u32 sum_of_lanes(u32 value) { return value; }
 inline u64 sum_of_lanes(u64 value) { return value; }
 inline u32 same_lanes(u32) { return 1; }
 inline void sync_lanes() {}
-template <class T> T in_one(T loaded) { return loaded; }
 inline u64 share_out(u64* counter, u64 n) { return (*counter += n) - n; }
 inline u32 lanes_below(u32 = 0) { return 0; }
 inline u32 ones(u32 bits) { return (u32)__builtin_popcount(bits); }

@@ -9,7 +9,7 @@ ENGINE_CALL void revoke(Block& b, u32 kill) {
     if (take(&b.control->kill) != kill) return;
     const u32 row = take(&b.control->kill_row), generation = take(&b.control->kill_generation);
     if (row < b.row_count && is_live(b.rows[row], generation)) put(&b.rows[row].killed, generation);
-    pass(&b.kill, kill);
+    pass(&b.pulse.kill, kill);
     // SYNC kill-done: pairs with the host's load before it asks for the next.
     publish_last(&b.progress->kill_done, kill);
 }
@@ -59,12 +59,12 @@ ENGINE_CALL void tell_progress(Block& b, u64 passed) {
 // What the host's first 16 control bytes say. SYNC command: pairs with the host's release store.
 ENGINE_FN void obey(Block& b, Chunk control) {
     const u64 now = clock_micros() + (u64)b.clock_offset;
-    note(&b.now, now);
+    note(&b.pulse.now, now);
     if (b.apart) watch_workers(b, now);
     // SYNC slot-free (egress): pairs with the host consumer's head store.
     note(&b.egress_head, control.lo);
     if (low(control.hi) == STOP) pass(&b.leaving, 1u);
-    if (high(control.hi) != peek(&b.kill)) revoke(b, high(control.hi));
+    if (high(control.hi) != peek(&b.pulse.kill)) revoke(b, high(control.hi));
 }
 
 // The actor of a staged message will be asked for soon: its row and the beginning of its state come closer meanwhile.
@@ -90,12 +90,12 @@ struct Poller {
 
 ENGINE_FN Poller start_polling(const Block& b) {
     const Queue& q = b.ring;
-    return {q.ring, (const Chunk*)b.control, (1ull << q.log2) - 1, passed_by_all(b), ~0ull, q.log2, 1, 0, 0, 0, b.now, 0};
+    return {q.ring, (const Chunk*)b.control, (1ull << q.log2) - 1, passed_by_all(b), ~0ull, q.log2, 1, 0, 0, 0, b.pulse.now, 0};
 }
 
 // Whether nothing has come for so long that the bus is spared.
 ENGINE_FN bool is_idle(const Block& b, Poller& p, u32 staged) {
-    const u64 now = peek(&b.now);
+    const u64 now = peek(&b.pulse.now);
     if (staged) p.last = now;
     return now - p.last > IDLE_US;
 }

@@ -3,7 +3,7 @@
 use core::mem::size_of;
 
 use crate::dispatch::Call;
-pub use crate::dispatch::Dispatch;
+pub use crate::dispatch::{Dispatch, DispatchOne};
 use crate::plain::Plain;
 use crate::wire;
 
@@ -105,8 +105,10 @@ pub struct Kind {
     pub budget_ms: u32,
     /// The messages it handles, in the order of its handlers.
     pub messages: &'static [MessageInfo],
-    /// Handles a message on the host.
+    /// Handles messages on the host.
     pub dispatch: Dispatch,
+    /// Handles one.
+    pub dispatch_one: DispatchOne,
 }
 
 impl Kind {

@@ -12,7 +12,7 @@ use crate::lanes::Lanes;
 use crate::text::Text;
 use crate::timer::Timer;
 use crate::wire::{
-    self, BIRTH_KIND, BIRTH_LARGE, BIRTH_NONE, CANCEL, CtxRaw, FAULT_FAILED, FAULT_NURSERY, INLINE_BYTES, LATER, LINK, LinkTo,
+    self, BIRTH_KIND, BIRTH_LARGE, BIRTH_NONE, CANCEL, CtxRaw, FAULT_FAILED, FAULT_NURSERY, INLINE_BYTES, LANE_BYTES, LANE_PLACE, LATER, LINK, LinkTo,
     MAX_FAULT_TEXT, MAX_PAYLOAD, OP_TELL, Outgoing, RawAddress, ReplyTo, SendLater,
 };
 
@@ -147,7 +147,7 @@ impl<'a> Ctx<'a> {
     #[inline]
     pub fn send<A: Handles<M>, M: Message>(&mut self, to: &Address<A>, msg: M) {
         let message = const { tagged::<A>(A::INDEX) };
-        if const { size_of::<M>() <= INLINE_BYTES } && self.raw.place != 0 && self.raw.fault == 0 {
+        if const { size_of::<M>() <= INLINE_BYTES } && self.raw.places != 0 && self.raw.fault == 0 {
             return self.place(to.raw(), message, msg);
         }
         let payload = (&raw const msg).cast::<u8>();
@@ -159,8 +159,8 @@ impl<'a> Ctx<'a> {
     /// Leaves a message in the place that the engine offers, which is a matter of some stores: the first one of a handler's goes there.
     #[inline]
     fn place<M: Message>(&mut self, to: &RawAddress, message: u32, msg: M) {
-        let from = (&raw mut *self.raw).expose_provenance();
-        let place = ptr::with_exposed_provenance_mut::<Outgoing>(from.wrapping_add_signed(self.raw.place.cast_signed() as isize));
+        let lane = self.raw.places.trailing_zeros();
+        let place = self.raw.lane_at(lane).wrapping_add(LANE_PLACE).cast::<Outgoing>();
         let RawAddress { system, row, generation, shard } = *to;
         let (correlation, message) = (message >> 16, message & 0xffff);
         let bytes = size_of::<M>() as u32;
@@ -170,7 +170,8 @@ impl<'a> Ctx<'a> {
             place.write(Outgoing { op: u32::from(OP_TELL), to: shard, row, generation, correlation, message, bytes, system });
             place.add(1).cast::<M>().write(msg);
         }
-        self.raw.place = 0;
+        self.raw.places &= self.raw.places - 1;
+        self.raw.placed |= 1 << lane;
     }
 
     /// Sends `msg` to another actor, whose reply comes as a message to the one at `reply_to`: most often this one,
@@ -574,9 +575,22 @@ impl CtxRaw {
         system: 0,
         ended: 0,
         text_bytes: 0,
-        place: 0,
+        messages: 0,
+        places: 0,
+        placed: 0,
+        kills: 0,
+        pad: 0,
         room: 0,
+        lanes: 0,
+        pulse: 0,
+        busy: 0,
     };
+
+    /// Where the engine's lane `lane` of this warp stands.
+    #[inline]
+    pub(crate) fn lane_at(&self, lane: u32) -> *mut u8 {
+        ptr::with_exposed_provenance_mut::<u8>(self.lanes as usize).wrapping_add(lane as usize * LANE_BYTES)
+    }
 
     /// Where a large reply goes, and behind it the text of a fault.
     #[inline]

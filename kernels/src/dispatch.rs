@@ -3,24 +3,38 @@
 use core::hint::assert_unchecked;
 use core::mem::{MaybeUninit, align_of, size_of};
 use core::ptr;
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::actor::{Actor, Message, Reply};
 use crate::clock;
 use crate::ctx::Ctx;
 use crate::plain::Plain;
-use crate::wire::{self, CtxRaw, DISPATCH_FAILED, DISPATCH_UNKNOWN};
+use crate::wire::{self, CtxRaw, DISPATCH_DONE, DISPATCH_FAILED, DISPATCH_KILL, DISPATCH_STOP, DISPATCH_UNKNOWN, Given, LANE_GIVEN, LANE_REPLY, Pulse};
 
-/// Handles a message: index of the message, above 16 bits of it the tag of the kind that its sender means or 0, state, payload and its length, context, room for the reply.
+/// Handles the messages that the context names, one after another, on a state: [`CtxRaw::messages`] are those that are left, and `given` is the
+/// first of them, whose stamp and room the context has already.
 ///
-/// Returns the reply's bytes, or [`DISPATCH_UNKNOWN`], or [`DISPATCH_FAILED`] with the context's fault set.
+/// What it returns says in its upper half how that has ended: [`DISPATCH_DONE`], [`DISPATCH_STOP`] or [`DISPATCH_KILL`]. The lower half is of
+/// the last message: the bytes of its reply; or, where it has stopped, [`DISPATCH_FAILED`], with the context's fault set, or
+/// [`DISPATCH_UNKNOWN`]. It stops as well at a message that was handled, if its reply goes to an actor or its actor has ended.
 ///
 /// # Safety
 ///
-/// `state` is a live state of this kind. `payload` has `len` bytes, `reply` has room for [`SHORT_REPLY`](wire::SHORT_REPLY), and
-/// [`ROOM_BYTES`](wire::ROOM_BYTES) bytes are where the context says. All four and `ctx` are aligned to 16 bytes and belong to the callee
-/// until it returns.
-pub type Dispatch =
-    unsafe extern "C" fn(message: u32, state: *mut u8, payload: *const u8, len: u32, ctx: *mut CtxRaw, reply: *mut u8) -> u32;
+/// `state` is a live state of this kind, aligned to 16 bytes. A [`Given`] stands where the context says for each message: its payload has so many
+/// bytes, behind [`LANE_REPLY`] there is room for [`SHORT_REPLY`](wire::SHORT_REPLY), and [`ROOM_BYTES`](wire::ROOM_BYTES) bytes are where its
+/// `room` says, all aligned to 16. There is room for an [`Outgoing`](wire::Outgoing) and a payload in each lane that is named for it. With more
+/// than one message, a [`Pulse`] and a busy word are where the context says, and others write them by atomic accesses at most. But for these two
+/// everything is the callee's until it returns.
+pub type Dispatch = unsafe extern "C" fn(ctx: *mut CtxRaw, state: *mut u8, given: *mut Given) -> u64;
+
+/// Handles the first of the messages that the context names, and leaves it among them: the bytes of its reply, or what [`Dispatch`] says of one
+/// at which it stops. For who handles one alone, and waits for each instruction.
+///
+/// # Safety
+///
+/// As [`Dispatch`], for this message.
+pub type DispatchOne = unsafe extern "C" fn(ctx: *mut CtxRaw, state: *mut u8, given: *mut Given) -> u32;
 
 /// One message on its way into a handler of `A`.
 #[doc(hidden)]
@@ -115,32 +129,97 @@ const fn fits<R: Plain>() {
 ///
 /// See [`Dispatch`]: the state is an `A`.
 #[doc(hidden)]
-pub unsafe extern "C" fn entry<A: Actor>(
-    message: u32,
-    state: *mut u8,
-    payload: *const u8,
-    len: u32,
-    ctx: *mut CtxRaw,
-    reply: *mut u8,
-) -> u32 {
+pub unsafe extern "C" fn entry<A: Actor>(ctx: *mut CtxRaw, state: *mut u8, given: *mut Given) -> u64 {
+    // SAFETY: the caller vouches for the context, the state and the message, see `Dispatch`.
+    let (ctx, state, mut given) = unsafe { (&mut *ctx, &mut *state.cast::<A>(), &mut *given) };
+    loop {
+        // Here and not in the engine, where it would be a call of its own for every message.
+        ctx.hlc = clock::merge(ctx.hlc, ctx.sent, ctx.now);
+        // SAFETY: the caller vouches for what belongs to the message.
+        let said = unsafe { handle_one(ctx, state, given) };
+        if said as usize > wire::MAX_PAYLOAD || ctx.fault | ctx.ended | given.asks != 0 {
+            return ended(DISPATCH_STOP, said);
+        }
+        given.said = said;
+        ctx.messages &= ctx.messages - 1;
+        if ctx.messages == 0 {
+            return ended(DISPATCH_DONE, said);
+        }
+        // SAFETY: the caller vouches for it.
+        if unsafe { begin_next(ctx) } {
+            return ended(DISPATCH_KILL, 0);
+        }
+        let next = ctx.lane_at(ctx.messages.trailing_zeros()).wrapping_add(LANE_GIVEN).cast::<Given>();
+        // SAFETY: the caller vouches for each message, and nobody else has it meanwhile.
+        given = unsafe { &mut *next };
+        ctx.sent = given.sent;
+        ctx.room = given.room;
+    }
+}
+
+/// The `dispatch_one` of `A`'s kind.
+///
+/// # Safety
+///
+/// See [`DispatchOne`]: the state is an `A`.
+#[doc(hidden)]
+pub unsafe extern "C" fn entry_one<A: Actor>(ctx: *mut CtxRaw, state: *mut u8, given: *mut Given) -> u32 {
+    // SAFETY: the caller vouches for the context, the state and the message, see `Dispatch`.
+    let (ctx, state, given) = unsafe { (&mut *ctx, &mut *state.cast::<A>(), &mut *given) };
+    ctx.hlc = clock::merge(ctx.hlc, ctx.sent, ctx.now);
+    // SAFETY: the caller vouches for what belongs to the message.
+    unsafe { handle_one(ctx, state, given) }
+}
+
+const fn ended(how: u32, said: u32) -> u64 {
+    (how as u64) << 32 | said as u64
+}
+
+/// Handles one message.
+///
+/// # Safety
+///
+/// As [`Dispatch`] says of each.
+#[inline(always)]
+unsafe fn handle_one<A: Actor>(ctx: &mut CtxRaw, state: &mut A, given: &mut Given) -> u32 {
     // An address of another kind than the row's, made of another's bytes.
-    let tag = message >> 16;
+    let tag = given.message >> 16;
     if tag != 0 && tag != const { A::KIND.tag() as u32 } {
         return DISPATCH_UNKNOWN;
     }
-    let message = message & 0xffff;
-    let handle = |ctx: &mut CtxRaw| {
-        // SAFETY: the caller vouches for the state, see `Dispatch`.
-        let state = unsafe { &mut *state.cast::<A>() };
-        A::dispatch(message, Call { state, payload, len, ctx, reply })
+    let payload = ptr::with_exposed_provenance(given.payload as usize);
+    // The lane is its engine's: the message is a part of it.
+    let at = (&raw mut *given).expose_provenance() + (LANE_REPLY - LANE_GIVEN);
+    let reply = ptr::with_exposed_provenance_mut(at);
+    let call = move |ctx: &mut CtxRaw| {
+        let state = state;
+        A::dispatch(given.message & 0xffff, Call { state, payload, len: given.bytes, ctx, reply })
     };
-    // SAFETY: the caller vouches for the context, see `Dispatch`.
-    let ctx = unsafe { &mut *ctx };
-    // Here and not in the engine, where it would be a call of its own for every message.
-    ctx.hlc = clock::merge(ctx.hlc, ctx.sent, ctx.now);
     #[cfg(all(feature = "host", not(target_arch = "nvptx64")))]
-    // SAFETY: the caller vouches for the context's room, see `Dispatch`.
-    return unsafe { crate::host::panics::guard(ctx, handle) };
+    // SAFETY: the caller vouches for the context's room.
+    return unsafe { crate::host::panics::guard(ctx, call) };
     #[cfg(not(all(feature = "host", not(target_arch = "nvptx64"))))]
-    handle(ctx)
+    call(ctx)
+}
+
+/// Ahead of a message that is not the first: whether somebody was killed meanwhile. If not, it is begun.
+///
+/// # Safety
+///
+/// As [`Dispatch`] says of pulse and busy word.
+#[inline(always)]
+unsafe fn begin_next(ctx: &mut CtxRaw) -> bool {
+    let pulse = ptr::with_exposed_provenance_mut::<Pulse>(ctx.pulse as usize);
+    let busy = ptr::with_exposed_provenance_mut::<u64>(ctx.busy as usize);
+    // SAFETY: they are there, aligned, and nobody writes them but by atomic accesses (the caller's promise).
+    let (now, kill, busy) = unsafe {
+        (AtomicU64::from_ptr(&raw mut (*pulse).now), AtomicU32::from_ptr(&raw mut (*pulse).kill), AtomicU64::from_ptr(busy))
+    };
+    ctx.now = now.load(Relaxed);
+    // SYNC kill: pairs with the engine's `revoke`; the engine looks at the row itself.
+    if kill.load(Relaxed) != ctx.kills {
+        return true;
+    }
+    busy.store(busy.load(Relaxed) + wire::BUSY_MESSAGE, Relaxed);
+    false
 }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::vec::Vec;
 
-use crate::actor::{Dispatch, Kind};
+use crate::actor::{Dispatch, DispatchOne, Kind};
 use crate::clock;
 use crate::host::{Calls, modules, panics, set_calls};
 use crate::lanes::Work;
@@ -130,6 +130,12 @@ pub unsafe fn host_step(step: Step, params: &CutParams) {
 #[unsafe(no_mangle)]
 extern "C" fn resident_kind(kind: u32) -> Option<Dispatch> {
     kinds().get(kind as usize).map(|kind| kind.dispatch)
+}
+
+/// And how it handles one message alone.
+#[unsafe(no_mangle)]
+extern "C" fn resident_kind_one(kind: u32) -> Option<DispatchOne> {
+    kinds().get(kind as usize).map(|kind| kind.dispatch_one)
 }
 
 /// The place of the kind with this fingerprint; `u32::MAX` if there is none.

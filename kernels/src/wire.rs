@@ -51,7 +51,13 @@ pub const SHORT_REPLY: usize = 64;
 /// Bytes at [`CtxRaw::room`].
 pub const ROOM_BYTES: usize = MAX_PAYLOAD + MAX_FAULT_TEXT;
 /// Bytes of a block's shared memory that each of its lanes takes.
-pub const LANE_BYTES: usize = 784;
+pub const LANE_BYTES: usize = 848;
+/// Bytes into a lane at which its [`Given`] stands,
+pub const LANE_GIVEN: usize = 0;
+/// its [`Outgoing`], with a payload of [`INLINE_BYTES`] behind it,
+pub const LANE_PLACE: usize = 48;
+/// and where its short reply goes.
+pub const LANE_REPLY: usize = 112;
 /// Bytes of device memory that each lane takes, for what is too long for shared memory, and for a [`NotedFault`].
 pub const REST_BYTES: usize = size_of::<NotedFault>() + 2 * MAX_PAYLOAD + ROOM_BYTES;
 /// Slots that the frames of one batch take at most, and so those of one message.
@@ -78,6 +84,8 @@ pub const PAGE_KNOWN: u32 = 2;
 pub const DIGEST_STRIDE: usize = 2048;
 /// Bits of [`ShardProgress::busy`] that hold a kind.
 pub const BUSY_KIND_BITS: u32 = 8;
+/// What is added to a busy word with each message.
+pub const BUSY_MESSAGE: u64 = (WORK_WARPS as u64) << BUSY_KIND_BITS;
 /// First word of a region: "resident" in ASCII.
 pub const REGION_MAGIC: u64 = u64::from_le_bytes(*b"resident");
 
@@ -322,6 +330,12 @@ pub const DISPATCH_UNKNOWN: u32 = u32::MAX;
 pub const JOB_OUTSIDE: u32 = u32::MAX;
 /// A handler's dispatch returns this when the actor failed; the text is in its [`CtxRaw`]. (A panic on the GPU does not return.)
 pub const DISPATCH_FAILED: u32 = u32::MAX - 1;
+/// In the upper half of what a dispatch returns: it has handled all that it was given,
+pub const DISPATCH_DONE: u32 = 0;
+/// it has stopped at a message from which the engine goes on,
+pub const DISPATCH_STOP: u32 = 1;
+/// or ahead of one, since an actor of the shard was killed meanwhile: the engine knows whether it was this one.
+pub const DISPATCH_KILL: u32 = 2;
 
 macro_rules! layouts {
     ($($(#[$meta:meta])* struct $name:ident : $align:literal { $($(#[$fmeta:meta])* $field:ident : $ty:ident $([$len:expr])?,)* })*) => {
@@ -915,6 +929,15 @@ layouts! {
         sent: u64,
         /// The shard's physical clock, in microseconds since the Unix epoch.
         now: u64,
+        /// Address of [`ROOM_BYTES`] bytes of the engine's: for a reply of more than [`SHORT_REPLY`] bytes, and behind [`MAX_PAYLOAD`] of
+        /// them why the actor failed, UTF-8.
+        room: u64,
+        /// Address of the warp's lanes, [`LANE_BYTES`] each.
+        lanes: u64,
+        /// Address of the shard's [`Pulse`].
+        pulse: u64,
+        /// Address of a word that changes with each message that is begun.
+        busy: u64,
         /// The actor's row.
         row: u32,
         /// Its generation.
@@ -929,11 +952,46 @@ layouts! {
         ended: u32,
         /// Bytes of the text of its fault.
         text_bytes: u32,
-        /// How many bytes from here on there is room for an [`Outgoing`], as a signed number; 0 if there is none, or it is taken.
-        place: u32,
-        /// Address of [`ROOM_BYTES`] bytes of the engine's: for a reply of more than [`SHORT_REPLY`] bytes, and behind [`MAX_PAYLOAD`] of
-        /// them why the actor failed, UTF-8.
+        /// Lanes whose messages are this actor's and not handled yet, a bit each, in their order.
+        messages: u32,
+        /// Lanes where there is room for an [`Outgoing`], a bit each.
+        places: u32,
+        /// Lanes where a handler has left one.
+        placed: u32,
+        /// The kills that are known to the engine, as [`Pulse`] counts them.
+        kills: u32,
+        /// Zero.
+        pad: u32,
+    }
+
+    /// What a shard shows to whoever handles messages: what changes while one handles several.
+    struct Pulse : 16 {
+        /// The shard's physical clock, in microseconds since the Unix epoch.
+        now: u64,
+        /// Number of the last kill that was carried out.
+        kill: u32,
+        /// Zero.
+        pad: u32,
+    }
+
+    /// A message as its handler is given it; it stands [`LANE_GIVEN`] bytes into the lane that has taken it.
+    struct Given : 16 {
+        /// Its stamp.
+        sent: u64,
+        /// Address of its payload, aligned.
+        payload: u64,
+        /// What is [`CtxRaw::room`] while it is handled.
         room: u64,
+        /// Its index, and above 16 bits of it the tag of the kind that its sender means, or 0.
+        message: u32,
+        /// Bytes of its payload.
+        bytes: u32,
+        /// Whether its reply goes to another actor.
+        asks: u32,
+        /// Bytes of its reply, once it is handled.
+        said: u32,
+        /// Zero.
+        pad: u64,
     }
 
     /// A frame that is held back until its batch is committed: to whom it goes and what it is. Its payload, if that is not longer than
@@ -1081,6 +1139,9 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         ("MAX_FAULT_TEXT", MAX_FAULT_TEXT),
         ("SHORT_REPLY", SHORT_REPLY),
         ("LANE_BYTES", LANE_BYTES),
+        ("LANE_GIVEN", LANE_GIVEN),
+        ("LANE_PLACE", LANE_PLACE),
+        ("LANE_REPLY", LANE_REPLY),
         ("REST_BYTES", REST_BYTES),
         ("LOG_SLOTS", LOG_SLOTS),
         ("LOG_BYTES", LOG_BYTES),
@@ -1108,6 +1169,9 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
     }
     writeln!(out, "constexpr u32 DISPATCH_UNKNOWN = {DISPATCH_UNKNOWN}u;")?;
     writeln!(out, "constexpr u32 DISPATCH_FAILED = {DISPATCH_FAILED}u;")?;
+    writeln!(out, "constexpr u32 DISPATCH_DONE = {DISPATCH_DONE}u;")?;
+    writeln!(out, "constexpr u32 DISPATCH_STOP = {DISPATCH_STOP}u;")?;
+    writeln!(out, "constexpr u32 DISPATCH_KILL = {DISPATCH_KILL}u;")?;
     writeln!(out, "constexpr u32 JOB_OUTSIDE = {JOB_OUTSIDE}u;")?;
     writeln!(out, "constexpr u64 BEGUN_MESSAGES = 0x{BEGUN_MESSAGES:016x}ull;")?;
     writeln!(out, "constexpr u64 BEGUN_INBOX = 0x{BEGUN_INBOX:016x}ull;")?;

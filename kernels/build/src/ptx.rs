@@ -5,7 +5,8 @@ const ENGINE: [&str; 7] =
     ["resident_emit", "resident_send", "resident_lookup", "resident_spawn", "resident_job_room", "resident_job", "resident_panic"];
 
 /// What the engine and the host look for.
-const ENTRIES: [&str; 5] = ["resident_kind", "resident_kind_of", "resident_kind_width", "resident_hlc_merge", "RESIDENT_MODULE"];
+const ENTRIES: [&str; 6] =
+    ["resident_kind", "resident_kind_one", "resident_kind_of", "resident_kind_width", "resident_hlc_merge", "RESIDENT_MODULE"];
 
 /// The PTX version of CUDA 12.4, the oldest driver that we support.
 const NEWEST: (u32, u32) = (8, 4);
@@ -78,6 +79,7 @@ mod tests {
 )
 ;
 .visible .func  (.param .b32 func_retval0) resident_kind(
+.visible .func  (.param .b64 func_retval0) resident_kind_one(
 .visible .func  (.param .b32 func_retval0) resident_kind_of(
 .visible .func  (.param .b32 func_retval0) resident_kind_width(
 .visible .func  (.param .b64 func_retval0) resident_hlc_tick(

@@ -18,6 +18,7 @@ const PTX: &str = "\
 .version 7.0
 .target sm_80
 .visible .func  (.param .b32 func_retval0) resident_kind(
+.visible .func  (.param .b64 func_retval0) resident_kind_one(
 .visible .func  (.param .b32 func_retval0) resident_kind_of(
 .visible .func  (.param .b32 func_retval0) resident_kind_width(
 .visible .func  (.param .b64 func_retval0) resident_hlc_merge(

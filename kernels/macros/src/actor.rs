@@ -194,6 +194,7 @@ fn kind(args: &TokenStream, block: &ItemImpl) -> Result<TokenStream, Error> {
                     budget_ms: #budget_ms,
                     messages: MESSAGES,
                     dispatch: ::resident_kernels::__private::entry::<#actor>,
+                    dispatch_one: ::resident_kernels::__private::entry_one::<#actor>,
                 };
 
                 #[inline(always)]

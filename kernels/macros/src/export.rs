@@ -21,7 +21,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
     };
     let actors: Vec<_> = actors.iter().collect();
     let numbers = 0..actors.len() as u32;
-    let widths_of = numbers.clone();
+    let (ones_of, widths_of) = (numbers.clone(), numbers.clone());
     let count = actors.len();
     // The crate's build script sets one of them for the compiler, and so for this macro.
     let ptx = if std::env::var_os("RESIDENT_PTX").is_some() {
@@ -38,6 +38,14 @@ pub fn expand(input: TokenStream) -> TokenStream {
             extern "C" fn resident_kind(kind: u32) -> ::core::option::Option<::resident_kernels::actor::Dispatch> {
                 match kind {
                     #(#numbers => ::core::option::Option::Some(::resident_kernels::__private::entry::<#actors>),)*
+                    _ => ::core::option::Option::None,
+                }
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn resident_kind_one(kind: u32) -> ::core::option::Option<::resident_kernels::actor::DispatchOne> {
+                match kind {
+                    #(#ones_of => ::core::option::Option::Some(::resident_kernels::__private::entry_one::<#actors>),)*
                     _ => ::core::option::Option::None,
                 }
             }

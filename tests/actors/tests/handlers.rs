@@ -5,7 +5,10 @@ use std::sync::Mutex;
 
 use resident_kernels::host::{self, Calls, Gpu};
 use resident_kernels::prelude::*;
-use resident_kernels::wire::{CtxRaw, DISPATCH_FAILED, FAULT_FAILED, FAULT_PANIC, MAX_FAULT_TEXT, MAX_PAYLOAD, ROOM_BYTES, SHORT_REPLY};
+use resident_kernels::wire::{
+    CtxRaw, DISPATCH_FAILED, FAULT_FAILED, FAULT_PANIC, Given, LANE_BYTES, LANE_GIVEN, LANE_REPLY, MAX_FAULT_TEXT, MAX_PAYLOAD,
+    ROOM_BYTES, SHORT_REPLY,
+};
 use resident_test_actors::*;
 
 static SENT: Mutex<Vec<(u32, Vec<u8>)>> = Mutex::new(Vec::new());
@@ -18,12 +21,23 @@ unsafe extern "C" fn emit(_: *mut CtxRaw, ty: u32, payload: *const u8, len: u32)
     SENT.lock().unwrap().push((ty, unsafe { std::slice::from_raw_parts(payload, len as usize) }.to_vec()));
 }
 
+/// A lane, as far as a dispatch sees it.
+#[repr(C, align(16))]
+struct Lane {
+    given: Given,
+    places: [u8; LANE_REPLY - size_of::<Given>()],
+    reply: [u8; SHORT_REPLY],
+    rest: [u8; LANE_BYTES - LANE_REPLY - SHORT_REPLY],
+}
+
+const _: () = assert!(offset_of!(Lane, given) == LANE_GIVEN && offset_of!(Lane, reply) == LANE_REPLY);
+
 /// What the engine keeps beside an actor.
 #[repr(C, align(16))]
 struct Bench<A> {
     ctx: CtxRaw,
+    lane: Lane,
     payload: [u8; MAX_PAYLOAD],
-    reply: [u8; MAX_PAYLOAD],
     room: [u8; ROOM_BYTES],
     state: A,
 }
@@ -32,7 +46,10 @@ impl<A: Actor> Bench<A> {
     fn new(state: A) -> Box<Self> {
         let ctx = CtxRaw { generation: 1, ..CtxRaw::NONE };
         assert_eq!(offset_of!(Bench<A>, state) % 16, 0);
-        Box::new(Bench { ctx, payload: [0; MAX_PAYLOAD], reply: [0; MAX_PAYLOAD], room: [0; ROOM_BYTES], state })
+        let given = Given { sent: 0, payload: 0, room: 0, message: 0, bytes: 0, asks: 0, said: 0, pad: 0 };
+        let (places, reply, rest) = ([0; LANE_REPLY - size_of::<Given>()], [0; SHORT_REPLY], [0; LANE_BYTES - LANE_REPLY - SHORT_REPLY]);
+        let lane = Lane { given, places, reply, rest };
+        Box::new(Bench { ctx, lane, payload: [0; MAX_PAYLOAD], room: [0; ROOM_BYTES], state })
     }
 
     fn call<M: Message>(&mut self, msg: &M) -> Result<M::Reply, String>
@@ -40,18 +57,20 @@ impl<A: Actor> Bench<A> {
         A: Handles<M>,
     {
         msg.encode(&mut self.payload);
-        let (payload, reply) = (self.payload.as_ptr(), self.reply.as_mut_ptr());
-        self.ctx.room = self.room.as_mut_ptr().expose_provenance() as u64;
-        let (state, ctx) = ((&raw mut self.state).cast(), &raw mut self.ctx);
-        // SAFETY: the state is an `A`, payload and reply have MAX_PAYLOAD bytes, all are aligned to 16.
-        let bytes = unsafe { (A::KIND.dispatch)(A::INDEX.into(), state, payload, size_of::<M>() as u32, ctx, reply) };
+        let (payload, room) = (self.payload.as_ptr().expose_provenance() as u64, self.room.as_mut_ptr().expose_provenance() as u64);
+        let (message, bytes) = (A::INDEX.into(), size_of::<M>() as u32);
+        self.lane.given = Given { sent: 0, payload, room, message, bytes, asks: 0, said: 0, pad: 0 };
+        self.ctx.lanes = (&raw mut self.lane).expose_provenance() as u64;
+        (self.ctx.messages, self.ctx.room) = (1, room);
+        // SAFETY: the state is an `A`, the lane's payload has MAX_PAYLOAD bytes, there is room for its reply, all are aligned to 16.
+        let bytes = unsafe { (A::KIND.dispatch)(&raw mut self.ctx, (&raw mut self.state).cast(), (&raw mut self.lane).cast()) } as u32;
         match bytes {
             DISPATCH_FAILED => {
                 Err(String::from_utf8(self.room[MAX_PAYLOAD..][..self.ctx.text_bytes as usize].to_vec()).expect("a fault's text is UTF-8"))
             }
             bytes => {
                 assert_eq!(bytes as usize, size_of::<M::Reply>());
-                Ok(M::Reply::decode(if bytes as usize <= SHORT_REPLY { &self.reply } else { &self.room }))
+                Ok(M::Reply::decode(if bytes as usize <= SHORT_REPLY { &self.lane.reply[..] } else { &self.room }))
             }
         }
     }
