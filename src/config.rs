@@ -44,6 +44,9 @@ pub struct Config {
     pub shards: Option<u32>,
     /// Slots of each ring, a power of two from 64 on. A message of up to 28 bytes takes one slot. Default: 256.
     pub capacity: u32,
+    /// Slots for messages between the actors of a device: how many may be on their way at a time, each of up to 28 bytes. A handler that answers
+    /// one message with several wants room for all of them (`docs/messages.md`). Default: 0, as many as rings hold, and 16,384 a shard at least.
+    pub inboxes: u32,
     /// Actors that one shard can hold. Default: 8192.
     pub rows: u32,
     /// Reply lines for [`GpuRef::ask`](crate::GpuRef::ask) and [`Pipeline`](crate::Pipeline). Default: 8192.
@@ -125,6 +128,7 @@ impl Default for Config {
             devices: vec![DeviceOptions::auto()],
             shards: options.shards,
             capacity: options.capacity,
+            inboxes: options.inboxes,
             rows: options.rows,
             reply_lines: options.reply_lines,
             arena_bytes: options.arena_bytes,
@@ -180,6 +184,7 @@ impl Config {
             cpu: device.cpu,
             shards: device.shards.or(self.shards),
             capacity: self.capacity,
+            inboxes: self.inboxes,
             rows: self.rows,
             reply_lines: self.reply_lines,
             arena_bytes: self.arena_bytes,

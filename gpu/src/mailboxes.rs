@@ -26,12 +26,13 @@ pub(crate) struct Mailboxes {
 }
 
 impl Mailboxes {
-    /// Those of a device: each inbox holds as much as a ring.
+    /// Those of a device: each inbox holds as much as a ring, or as it is asked for.
     pub(crate) fn of(geometry: &Geometry) -> Mailboxes {
         let all = u64::from(geometry.shards) * WORK_WARPS as u64;
-        let inbox = u64::from(geometry.capacity).next_power_of_two().max(MIN_INBOX);
+        let ring = u64::from(geometry.capacity).next_power_of_two().max(MIN_INBOX);
+        let inbox = u64::from(geometry.inbox).next_power_of_two().max(ring);
         // After a loss an outbox takes one entry of each warp that was about to send (`mend_inbox`).
-        let outbox = inbox.max(MIN_OUTBOX).max(4 * all.next_power_of_two());
+        let outbox = ring.max(MIN_OUTBOX).max(4 * all.next_power_of_two());
         let each = (size_of::<Mailbox>() as u64 + (inbox + outbox) * SLOT_BYTES as u64 + outbox * size_of::<LateFrame>() as u64)
             .next_multiple_of(align_of::<Mailbox>() as u64);
         // Both are whole pages of slots, which cuts rely on.
@@ -50,4 +51,27 @@ pub(crate) fn grant_slots(geometry: &Geometry) -> u64 {
 /// Bytes of all nurseries.
 pub(crate) fn nursery_bytes(geometry: &Geometry) -> u64 {
     u64::from(geometry.shards) * grant_slots(geometry) * size_of::<Grant>() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inbox_holds_what_it_is_asked_for_and_a_ring_at_least() {
+        let of = |capacity, inbox| {
+            let geometry = Geometry { shards: 3, capacity, rows: 1, reply_lines: 0, arena_bytes: 0, names: 0, nursery: 0, inbox };
+            let mailboxes = Mailboxes::of(&geometry);
+            assert!(mailboxes.each >= ((1 << mailboxes.inbox_log2) + (1 << mailboxes.outbox_log2)) * SLOT_BYTES as u64);
+            assert!(mailboxes.marks * 8 >= 12 * ((1 << mailboxes.inbox_log2) + (1 << mailboxes.outbox_log2)));
+            (1u64 << mailboxes.inbox_log2, mailboxes.outbox_log2)
+        };
+        assert_eq!(of(64, 0), of(64, 1));
+        assert_eq!(of(64, 0).0, MIN_INBOX);
+        assert_eq!(of(1 << 16, 0).0, 1 << 16);
+        assert_eq!(of(1 << 16, 1 << 14).0, 1 << 16);
+        assert_eq!(of(64, 40_000).0, 1 << 16);
+        // What waits for a receiver does not grow with it.
+        assert_eq!(of(64, 40_000).1, of(64, 0).1);
+    }
 }

@@ -10,7 +10,7 @@
 //! use resident_gpu::region::{Geometry, Region};
 //! use resident_gpu::rows::RowId;
 //!
-//! let region = Region::heap(&Geometry { shards: 1, capacity: 64, rows: 9, reply_lines: 0, arena_bytes: 0, names: 16, nursery: 0 }).unwrap();
+//! let region = Region::heap(&Geometry { shards: 1, capacity: 64, rows: 9, reply_lines: 0, arena_bytes: 0, names: 16, nursery: 0, inbox: 0 }).unwrap();
 //! let mut names = region.names().unwrap();
 //! let tower = RowId { row: 3, generation: 1 };
 //! let place = names.insert(0x70e3, 7, 0, tower).unwrap();

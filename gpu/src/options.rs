@@ -31,6 +31,8 @@ pub struct Options {
     /// Slots of each ring, 64 bytes each; a power of two, at least 64. All rings together should fit the cache of a core that
     /// sends to all shards.
     pub capacity: u32,
+    /// Slots of all inboxes together, at least, in which messages from actor to actor wait; 0: each holds what a ring does, and 4,096 at least.
+    pub inboxes: u32,
     /// Actors a shard holds at most.
     pub rows: u32,
     /// Lines for replies that a caller watches itself, 64 bytes each.
@@ -81,6 +83,7 @@ impl Default for Options {
             cpu: 0,
             shards: None,
             capacity: 256,
+            inboxes: 0,
             rows: 8192,
             reply_lines: 8192,
             arena_bytes: 256 << 20,

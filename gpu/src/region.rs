@@ -11,7 +11,7 @@
 //! ```
 //! use resident_gpu::region::{Geometry, Region};
 //!
-//! let region = Region::create(&Geometry { shards: 2, capacity: 64, rows: 100, reply_lines: 16, arena_bytes: 1 << 20, names: 100, nursery: 0 }).unwrap();
+//! let region = Region::create(&Geometry { shards: 2, capacity: 64, rows: 100, reply_lines: 16, arena_bytes: 1 << 20, names: 100, nursery: 0, inbox: 0 }).unwrap();
 //! let same = Region::open(region.fd().unwrap().try_clone_to_owned().unwrap()).unwrap();
 //! assert_eq!(same.geometry(), region.geometry());
 //! ```
@@ -55,6 +55,8 @@ pub const MAX_REPLY_LINES: u32 = 1 << 20;
 pub const MAX_NAMES: u32 = 1 << 20;
 /// The most grants of a nursery: a handler may have to look at each.
 pub const MAX_NURSERY: u32 = 4096;
+/// The most slots that an inbox is asked for.
+pub const MAX_INBOX: u32 = 1 << 26;
 /// The largest state arena.
 pub const MAX_ARENA_BYTES: u64 = 1 << 40;
 
@@ -77,6 +79,8 @@ pub struct Geometry {
     pub names: u32,
     /// Grants of each shard's nursery; their rows are among `rows`, the room for their states in the arena.
     pub nursery: u32,
+    /// Slots of each inbox, at least; it has as many as a ring in any case.
+    pub inbox: u32,
 }
 
 /// Why there is no region.
@@ -102,6 +106,9 @@ pub enum RegionError {
         /// Rows.
         rows: u32,
     },
+    /// The inboxes are too large.
+    #[error("an inbox of {0} slots: take at most {MAX_INBOX}")]
+    Inbox(u32),
     /// The number of names is out of range.
     #[error("{0} names: take at most {MAX_NAMES}")]
     Names(u32),
@@ -144,7 +151,7 @@ pub enum RegionError {
 impl Geometry {
     /// Where everything lies, if the numbers are in range. No sum below can overflow in the ranges checked.
     fn layout(&self) -> Result<Shape, RegionError> {
-        let Geometry { shards, capacity, rows, reply_lines, arena_bytes, names, nursery } = *self;
+        let Geometry { shards, capacity, rows, reply_lines, arena_bytes, names, nursery, inbox } = *self;
         if !(1..=MAX_SHARDS).contains(&shards) {
             return Err(RegionError::Shards(shards));
         }
@@ -165,6 +172,9 @@ impl Geometry {
         }
         if nursery > rows.min(MAX_NURSERY) {
             return Err(RegionError::Nursery { nursery, rows });
+        }
+        if inbox > MAX_INBOX {
+            return Err(RegionError::Inbox(inbox));
         }
         // Three of four entries stay free.
         let names_log2 = (names.max(NAME_WINDOW as u32 / 4) * 4).next_power_of_two().ilog2();
@@ -191,6 +201,7 @@ impl Geometry {
             ring_stride,
             names_log2,
             nursery,
+            inbox,
         })
     }
 }
@@ -311,8 +322,8 @@ impl Region {
 
     /// How large it is, as checked when it was made or opened.
     pub fn geometry(&self) -> Geometry {
-        let Shape { shards, capacity_log2, rows, reply_lines, arena_bytes, names_log2, nursery, .. } = self.shape;
-        Geometry { shards, capacity: 1 << capacity_log2, rows, reply_lines, arena_bytes, names: 1 << (names_log2 - 2), nursery }
+        let Shape { shards, capacity_log2, rows, reply_lines, arena_bytes, names_log2, nursery, inbox, .. } = self.shape;
+        Geometry { shards, capacity: 1 << capacity_log2, rows, reply_lines, arena_bytes, names: 1 << (names_log2 - 2), nursery, inbox }
     }
 
     /// The words of its first page.
@@ -456,8 +467,8 @@ fn check(shape: &Shape, bytes: u64) -> Result<(), RegionError> {
     }
     let capacity = 1u32.checked_shl(shape.capacity_log2).unwrap_or(u32::MAX);
     let names = shape.names_log2.checked_sub(2).and_then(|log2| 1u32.checked_shl(log2)).unwrap_or(u32::MAX);
-    let Shape { shards, rows, reply_lines, arena_bytes, nursery, .. } = *shape;
-    let expected = Geometry { shards, capacity, rows, reply_lines, arena_bytes, names, nursery }.layout()?;
+    let Shape { shards, rows, reply_lines, arena_bytes, nursery, inbox, .. } = *shape;
+    let expected = Geometry { shards, capacity, rows, reply_lines, arena_bytes, names, nursery, inbox }.layout()?;
     let words = [
         ("control", shape.offsets[0], expected.offsets[0]),
         ("progress", shape.offsets[1], expected.offsets[1]),

@@ -48,6 +48,7 @@ pub struct HeaderWords {
     names_log2: AtomicU32,
     names: AtomicU64,
     nursery: AtomicU32,
+    inbox: AtomicU32,
 }
 
 /// What the host tells one shard. One thread at a time asks for kills.
@@ -102,7 +103,7 @@ macro_rules! same_layout {
 }
 same_layout!(HeaderWords, RegionHeader, magic fingerprint bytes shards capacity_log2 rows reply_lines arena_bytes control
     progress ingress egress ring_stride replies clock_offset launches clock_ask clock_answer
-    clock_nanos stood noted system names_log2 names nursery);
+    clock_nanos stood noted system names_log2 names nursery inbox);
 same_layout!(ControlWords, ShardControl, egress_head command kill kill_row kill_generation loss mended);
 same_layout!(ProgressWords, ShardProgress, ingress_head handled refused faults swap kill_done running warps hlc beat settled busy passed);
 
@@ -125,6 +126,8 @@ pub(crate) struct Shape {
     pub(crate) names_log2: u32,
     /// Grants of each nursery.
     pub(crate) nursery: u32,
+    /// See [`Geometry::inbox`](crate::region::Geometry::inbox).
+    pub(crate) inbox: u32,
 }
 
 impl Default for HeaderWords {
@@ -155,6 +158,7 @@ impl Default for HeaderWords {
             names_log2: AtomicU32::new(0),
             names: AtomicU64::new(0),
             nursery: AtomicU32::new(0),
+            inbox: AtomicU32::new(0),
         }
     }
 }
@@ -173,6 +177,7 @@ impl HeaderWords {
         self.ring_stride.store(shape.ring_stride, Relaxed);
         self.names_log2.store(shape.names_log2, Relaxed);
         self.nursery.store(shape.nursery, Relaxed);
+        self.inbox.store(shape.inbox, Relaxed);
         let offsets = [&self.control, &self.progress, &self.ingress, &self.egress, &self.replies, &self.names];
         for (word, offset) in offsets.into_iter().zip(shape.offsets) {
             word.store(offset, Relaxed);
@@ -194,6 +199,7 @@ impl HeaderWords {
                 .map(|word| word.load(Relaxed)),
             names_log2: self.names_log2.load(Relaxed),
             nursery: self.nursery.load(Relaxed),
+            inbox: self.inbox.load(Relaxed),
             ring_stride: self.ring_stride.load(Relaxed),
         }
     }

@@ -19,7 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use resident_host::explain;
-use resident_kernels::wire;
+use resident_kernels::wire::{self, WORK_WARPS};
 
 use self::inquest::Inquest;
 use self::jobs::Jobs;
@@ -106,6 +106,7 @@ fn open(options: &Options, descriptors: Descriptors, link: &Link) -> Result<Open
             arena_bytes: options.arena_bytes + room_for(options.nursery_bytes, u64::from(info.shards) * u64::from(options.nursery)),
             nursery: options.nursery,
             names: options.names,
+            inbox: options.inboxes.div_ceil(info.shards * WORK_WARPS as u32),
         }),
     };
     let region = region.map_err(|error| WorkerError::new(Class::Memory, error.to_string()))?;

@@ -8,7 +8,7 @@ use resident_gpu::rows::RowId;
 use resident_kernels::wire::{digest, name_place};
 
 fn names(names: u32) -> Names {
-    let geometry = Geometry { shards: 1, capacity: 32, rows: 1, reply_lines: 0, arena_bytes: 0, names, nursery: 0 };
+    let geometry = Geometry { shards: 1, capacity: 32, rows: 1, reply_lines: 0, arena_bytes: 0, names, nursery: 0, inbox: 0 };
     let region = Region::heap(&geometry).unwrap();
     let writer = region.names().unwrap();
     assert!(region.names().is_none(), "there is one writer");

@@ -9,7 +9,7 @@ use resident_gpu::ring::Frame;
 use resident_kernels::engine::run_host_shard;
 use resident_kernels::wire::*;
 
-const GEOMETRY: Geometry = Geometry { shards: 1, capacity: 32, rows: 8, reply_lines: 0, arena_bytes: 4096, names: 0, nursery: 2 };
+const GEOMETRY: Geometry = Geometry { shards: 1, capacity: 32, rows: 8, reply_lines: 0, arena_bytes: 4096, names: 0, nursery: 2, inbox: 0 };
 const LOG2: u32 = 6;
 
 /// A shard's memory, and the region that it talks through.

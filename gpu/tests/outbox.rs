@@ -8,7 +8,7 @@ use resident_gpu::region::{Geometry, Region};
 use resident_kernels::engine::mend_host;
 use resident_kernels::wire::*;
 
-const GEOMETRY: Geometry = Geometry { shards: 2, capacity: 32, rows: 1, reply_lines: 0, arena_bytes: 0, names: 0, nursery: 0 };
+const GEOMETRY: Geometry = Geometry { shards: 2, capacity: 32, rows: 1, reply_lines: 0, arena_bytes: 0, names: 0, nursery: 0, inbox: 0 };
 const LOG2: u32 = 6;
 const SLOTS: u64 = 1 << LOG2;
 /// Words of a slot.

@@ -10,7 +10,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-const GEOMETRY: Geometry = Geometry { shards: 3, capacity: 64, rows: 10, reply_lines: 100, arena_bytes: 1 << 20, names: 32, nursery: 0 };
+const GEOMETRY: Geometry =
+    Geometry { shards: 3, capacity: 64, rows: 10, reply_lines: 100, arena_bytes: 1 << 20, names: 32, nursery: 0, inbox: 0 };
 
 fn fd(region: &Region) -> OwnedFd {
     region.fd().unwrap().try_clone_to_owned().unwrap()
@@ -113,6 +114,7 @@ fn geometries_out_of_range_are_named() {
         assert!(matches!(error(Geometry { rows, ..GEOMETRY }), RegionError::Rows(n) if n == rows));
     }
     assert!(matches!(error(Geometry { reply_lines: u32::MAX, ..GEOMETRY }), RegionError::ReplyLines(_)));
+    assert!(matches!(error(Geometry { inbox: u32::MAX, ..GEOMETRY }), RegionError::Inbox(_)));
     assert!(matches!(error(Geometry { names: u32::MAX, ..GEOMETRY }), RegionError::Names(_)));
     let arena_bytes = MAX_ARENA_BYTES + 1;
     assert!(matches!(error(Geometry { arena_bytes, ..GEOMETRY }), RegionError::Arena(_)));

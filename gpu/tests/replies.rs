@@ -56,7 +56,8 @@ fn abandoned_lines_wait() {
 #[cfg_attr(miri, ignore = "a lap of the tags takes minutes")]
 fn tags_wrap() {
     let region =
-        Region::heap(&Geometry { shards: 1, capacity: 32, rows: 1, reply_lines: 2, arena_bytes: 0, names: 0, nursery: 0 }).unwrap();
+        Region::heap(&Geometry { shards: 1, capacity: 32, rows: 1, reply_lines: 2, arena_bytes: 0, names: 0, nursery: 0, inbox: 0 })
+            .unwrap();
     let (lines, mut engine) = (region.replies().unwrap(), region.answers().unwrap());
     // SAFETY: the reply lines are the region's last page but that of the names, whose words are all atomics.
     let word = unsafe { region.base().add(region.len() - 2 * 4096 + 64 + 56).cast::<AtomicU64>().as_ref() };

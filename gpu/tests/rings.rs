@@ -13,7 +13,7 @@ use std::mem::offset_of;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-const GEOMETRY: Geometry = Geometry { shards: 2, capacity: 32, rows: 8, reply_lines: 4, arena_bytes: 0, names: 0, nursery: 0 };
+const GEOMETRY: Geometry = Geometry { shards: 2, capacity: 32, rows: 8, reply_lines: 4, arena_bytes: 0, names: 0, nursery: 0, inbox: 0 };
 
 /// A frame that owns its payload.
 #[derive(Clone, Debug, PartialEq)]

@@ -48,7 +48,7 @@ constexpr u64 BEGUN_INBOX = 0x0000000000000100ull;
 constexpr u64 BEGUN_IN_PLACE = 0x0000000000000200ull;
 constexpr u64 FROM_ACTOR = 0x0000010000000000ull;
 constexpr u64 REGION_MAGIC = 0x746e656469736572ull;
-constexpr u64 WIRE_FINGERPRINT = 0x4a8c7fbe3f802aedull;
+constexpr u64 WIRE_FINGERPRINT = 0x00a003c69a4d19d3ull;
 
 constexpr u32 OP_CAST = 1;
 constexpr u32 OP_CALL = 2;
@@ -142,6 +142,7 @@ struct alignas(64) RegionHeader {
     u32 names_log2;
     u64 names;
     u32 nursery;
+    u32 inbox;
 };
 static_assert(sizeof(RegionHeader) == 192, "RegionHeader");
 static_assert(__builtin_offsetof(RegionHeader, magic) == 0, "RegionHeader.magic");
@@ -169,6 +170,7 @@ static_assert(__builtin_offsetof(RegionHeader, system) == 152, "RegionHeader.sys
 static_assert(__builtin_offsetof(RegionHeader, names_log2) == 156, "RegionHeader.names_log2");
 static_assert(__builtin_offsetof(RegionHeader, names) == 160, "RegionHeader.names");
 static_assert(__builtin_offsetof(RegionHeader, nursery) == 168, "RegionHeader.nursery");
+static_assert(__builtin_offsetof(RegionHeader, inbox) == 172, "RegionHeader.inbox");
 
 struct alignas(32) Grant {
     u32 row;

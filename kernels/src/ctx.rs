@@ -12,8 +12,8 @@ use crate::lanes::Lanes;
 use crate::text::Text;
 use crate::timer::Timer;
 use crate::wire::{
-    self, BIRTH_KIND, BIRTH_LARGE, BIRTH_NONE, CANCEL, CtxRaw, FAULT_FAILED, FAULT_NURSERY, INLINE_BYTES, LANE_BYTES, LANE_PLACE, LATER, LINK, LinkTo,
-    MAX_FAULT_TEXT, MAX_PAYLOAD, OP_TELL, Outgoing, RawAddress, ReplyTo, SendLater,
+    self, BIRTH_KIND, BIRTH_LARGE, BIRTH_NONE, CANCEL, CtxRaw, FAULT_FAILED, FAULT_NURSERY, INLINE_BYTES, LANE_BYTES, LANE_PLACE, LATER,
+    LINK, LinkTo, MAX_FAULT_TEXT, MAX_PAYLOAD, OP_TELL, Outgoing, RawAddress, ReplyTo, SendLater,
 };
 
 /// What stands ahead of a message that is sent later: to whom and when, and its timer.

@@ -10,7 +10,9 @@ use crate::actor::{Actor, Message, Reply};
 use crate::clock;
 use crate::ctx::Ctx;
 use crate::plain::Plain;
-use crate::wire::{self, CtxRaw, DISPATCH_DONE, DISPATCH_FAILED, DISPATCH_KILL, DISPATCH_STOP, DISPATCH_UNKNOWN, Given, LANE_GIVEN, LANE_REPLY, Pulse};
+use crate::wire::{
+    self, CtxRaw, DISPATCH_DONE, DISPATCH_FAILED, DISPATCH_KILL, DISPATCH_STOP, DISPATCH_UNKNOWN, Given, LANE_GIVEN, LANE_REPLY, Pulse,
+};
 
 /// Handles the messages that the context names, one after another, on a state: [`CtxRaw::messages`] are those that are left, and `given` is the
 /// first of them, whose stamp and room the context has already.
@@ -212,9 +214,8 @@ unsafe fn begin_next(ctx: &mut CtxRaw) -> bool {
     let pulse = ptr::with_exposed_provenance_mut::<Pulse>(ctx.pulse as usize);
     let busy = ptr::with_exposed_provenance_mut::<u64>(ctx.busy as usize);
     // SAFETY: they are there, aligned, and nobody writes them but by atomic accesses (the caller's promise).
-    let (now, kill, busy) = unsafe {
-        (AtomicU64::from_ptr(&raw mut (*pulse).now), AtomicU32::from_ptr(&raw mut (*pulse).kill), AtomicU64::from_ptr(busy))
-    };
+    let (now, kill, busy) =
+        unsafe { (AtomicU64::from_ptr(&raw mut (*pulse).now), AtomicU32::from_ptr(&raw mut (*pulse).kill), AtomicU64::from_ptr(busy)) };
     ctx.now = now.load(Relaxed);
     // SYNC kill: pairs with the engine's `revoke`; the engine looks at the row itself.
     if kill.load(Relaxed) != ctx.kills {

@@ -482,6 +482,8 @@ layouts! {
         names: u64,
         /// Grants that each shard's nursery has at most.
         nursery: u32,
+        /// Slots that each inbox has at least, beside what a ring has.
+        inbox: u32,
     }
 
     /// A place for an actor that a handler spawns, in device memory: a slot of its shard's nursery.

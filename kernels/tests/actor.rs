@@ -8,8 +8,8 @@ use resident_kernels::actor::Kind;
 use resident_kernels::host::{self, Calls};
 use resident_kernels::prelude::*;
 use resident_kernels::wire::{
-    BUSY_MESSAGE, CtxRaw, DISPATCH_DONE, DISPATCH_FAILED, DISPATCH_KILL, DISPATCH_STOP, DISPATCH_UNKNOWN, FAULT_FAILED, FAULT_PANIC, Given, LANE_BYTES, LANE_GIVEN,
-    LANE_PLACE, LANE_REPLY, MAX_PAYLOAD, Outgoing, Pulse, ROOM_BYTES, RawAddress, ReplyTo, SHORT_REPLY,
+    BUSY_MESSAGE, CtxRaw, DISPATCH_DONE, DISPATCH_FAILED, DISPATCH_KILL, DISPATCH_STOP, DISPATCH_UNKNOWN, FAULT_FAILED, FAULT_PANIC, Given,
+    LANE_BYTES, LANE_GIVEN, LANE_PLACE, LANE_REPLY, MAX_PAYLOAD, Outgoing, Pulse, ROOM_BYTES, RawAddress, ReplyTo, SHORT_REPLY,
 };
 
 #[derive(State, Default, Debug, Clone, PartialEq)]
@@ -108,7 +108,8 @@ struct Lane {
     rest: [u8; LANE_BYTES - LANE_REPLY - SHORT_REPLY],
 }
 
-const _: () = assert!(offset_of!(Lane, given) == LANE_GIVEN && offset_of!(Lane, place) == LANE_PLACE && offset_of!(Lane, reply) == LANE_REPLY);
+const _: () =
+    assert!(offset_of!(Lane, given) == LANE_GIVEN && offset_of!(Lane, place) == LANE_PLACE && offset_of!(Lane, reply) == LANE_REPLY);
 const _: () = assert!(size_of::<Lane>() == LANE_BYTES);
 
 /// What the engine keeps beside an actor.

@@ -40,7 +40,7 @@ macro_rules! size {
 }
 
 /// All of them, in the order of the fields, which say more.
-pub(super) const KNOBS: [Knob; 26] = [
+pub(super) const KNOBS: [Knob; 27] = [
     knob!("name", name, "a name for people, in logs and metrics; empty for none"),
     knob!(
         "devices",
@@ -49,6 +49,11 @@ pub(super) const KNOBS: [Knob; 26] = [
     ),
     knob!("shards", shards, "blocks of a GPU, threads of the CPU device; `auto` for as many as suit it"),
     knob!("capacity", capacity, "slots of each ring, a power of two from 64 on: how much may be on its way to a shard"),
+    knob!(
+        "inboxes",
+        inboxes,
+        "slots for messages between the actors of a device, at least: how many may be on their way; 0: what rings hold"
+    ),
     knob!("rows", rows, "actors that a shard can hold"),
     knob!("reply_lines", reply_lines, "replies that `ask` and pipelines can wait for at a time"),
     size!("arena_bytes", arena_bytes, "memory of the device for the states of all actors"),
@@ -118,6 +123,7 @@ mod tests {
             devices: _,
             shards: _,
             capacity: _,
+            inboxes: _,
             rows: _,
             reply_lines: _,
             arena_bytes: _,
@@ -137,7 +143,7 @@ mod tests {
             journal: _,
             intensity: (_, _),
         } = Config::default();
-        assert_eq!(KNOBS.len(), 26);
+        assert_eq!(KNOBS.len(), 27);
         let variables: BTreeSet<String> = KNOBS.iter().map(|knob| variable(knob.key)).collect();
         assert_eq!(variables.len(), KNOBS.len(), "each has a variable of its own");
         // These two begin a worker process.

@@ -1,20 +1,23 @@
-//! The graph as actors: a group of vertices, and a group of the chains of edges of those that have many.
+//! The graph as actors: a group of vertices, one of the chains of their edges, and one of the tree above them.
+
+use std::time::Duration;
 
 use anyhow::bail;
 use examples_common::{by_key, check};
-use pagerank_actors::{Chain, Damping, Edges, EdgesMsg, FAR, Join, Lent, Look, NEAR, Spread, Standing, Step, Vertex, VertexMsg};
+use pagerank_actors::{
+    BRANCHES, Begin, Branch, BranchMsg, Chain, Damping, EACH, Edges, EdgesMsg, Grow, Join, LEAVES, Look, Rounds, Standing, Vertex,
+    VertexMsg,
+};
 use resident::Address;
 use resident::prelude::*;
 
 use crate::graph::Graph;
-use crate::recurrence::{first_rank, gift};
+use crate::recurrence::first_rank;
 
-/// The vertices as they stand between two rounds.
-struct Ranks {
-    ranks: Vec<u64>,
-    /// The ranks of those from which no edge leads, together.
-    dangling: u64,
-}
+/// Between two looks at how far the root is. A pause on purpose: nobody waits for more than that.
+const LOOK: Duration = Duration::from_millis(1);
+/// How long the root may take to say how far it is.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A graph whose vertices are actors.
 pub struct Actors {
@@ -22,16 +25,30 @@ pub struct Actors {
     vertices: GpuGroup<Vertex, u32>,
     /// By chain, the first link of each first.
     edges: GpuGroup<Edges, u32>,
+    /// The root first, and those below each behind one another.
+    branches: GpuGroup<Branch, u32>,
+    /// The ranks of the vertices from which no edge leads, together, as they begin.
+    dangling: u64,
 }
 
-/// Actors that a graph takes: vertices, and links of chains.
-pub fn needed(graph: &Graph) -> (usize, usize) {
-    (graph.vertices(), (0..graph.vertices()).map(|vertex| links(graph, vertex).count()).sum())
+/// Actors that a graph takes, of each kind.
+pub struct Needed {
+    pub vertices: usize,
+    /// Links of chains.
+    pub links: usize,
+    pub branches: usize,
 }
 
-/// The edges of a vertex that its chain keeps, by link.
+impl Needed {
+    pub fn of(graph: &Graph) -> Needed {
+        let vertices = graph.vertices();
+        Needed { vertices, links: (0..vertices).map(|vertex| links(graph, vertex).count()).sum(), branches: vertices.div_ceil(LEAVES) }
+    }
+}
+
+/// The edges of a vertex, by link of its chain.
 fn links(graph: &Graph, vertex: usize) -> impl Iterator<Item = &[u32]> {
-    graph.targets(vertex).get(NEAR..).unwrap_or_default().chunks(FAR)
+    graph.targets(vertex).chunks(EACH)
 }
 
 impl Actors {
@@ -47,70 +64,64 @@ impl Actors {
         let (edges, _) = Edges::spawn_many(None, (0..).zip(all).map(link), system).await?;
         let links_at = by_key(&edges).await;
 
+        let branch = |(key, leaves)| (key, Branch::new(at.len() as u32, leaves));
+        let (branches, _) = Branch::spawn_many(None, (0..).zip(at.chunks(LEAVES)).map(branch), system).await?;
+        let branches_at = by_key(&branches).await;
+
+        for branch in 0..branches_at.len() {
+            let above = branch.checked_sub(1).map_or(Address::NOBODY, |before| branches_at[before / BRANCHES]);
+            let below = std::array::from_fn(|n| branches_at.get(branch * BRANCHES + 1 + n).copied().unwrap_or_default());
+            branches.send(&(branch as u32), BranchMsg::Grow(Grow { below, above })).await?;
+        }
+        let dangling = rank * (0..at.len()).filter(|vertex| graph.targets(*vertex).is_empty()).count() as u64;
         let mut key = 0;
         for vertex in 0..graph.vertices() {
-            let mut near = [Address::NOBODY; NEAR];
-            near.iter_mut().zip(graph.targets(vertex)).for_each(|(near, to)| *near = at[*to as usize]);
             let count = links(graph, vertex).count();
             let chain = &links_at[key..key + count];
-            let far = chain.first().copied().unwrap_or_default();
-            vertices.send(&(vertex as u32), VertexMsg::Join(Join { near, far })).await?;
+            let edges_at = chain.first().copied().unwrap_or_default();
+            vertices.send(&(vertex as u32), VertexMsg::Join(Join { edges: edges_at, branch: branches_at[vertex / LEAVES] })).await?;
             for (link, next) in (key as u32..).zip(chain.iter().skip(1)) {
                 edges.send(&link, EdgesMsg::Chain(Chain { next: *next })).await?;
             }
             key += count;
         }
-        Ok(Actors { system: system.clone(), vertices, edges })
+        let actors = Actors { system: system.clone(), vertices, edges, branches, dangling };
+        actors.joined().await?;
+        Ok(actors)
     }
 
-    /// The ranks after so many rounds.
-    pub async fn ranks(&self, rounds: u32, damping: Damping) -> anyhow::Result<Vec<u64>> {
-        // Behind what they were told before: from here on each knows its edges.
-        self.lent(0).await?;
-        let mut ranks = self.complete(0).await?;
-        for round in 1..=rounds {
-            let gift = gift(self.vertices.len(), damping, ranks.dangling);
-            self.vertices.tell_all(&Step { gift, damping }).await?;
-            if !self.edges.is_empty() {
-                self.lent(round).await?;
-                self.edges.tell_all(&Spread).await?;
-            }
-            ranks = self.complete(round).await?;
-        }
-        Ok(ranks.ranks)
+    /// Waits until all know what they were told.
+    async fn joined(&self) -> anyhow::Result<()> {
+        check(&self.system, &self.vertices, &self.vertices.fold(&Look, (), |(), _, _| ()).await?)?;
+        check(&self.system, &self.edges, &self.edges.fold(&Rounds, (), |(), _, _| ()).await?)?;
+        check(&self.system, &self.branches, &self.branches.fold(&Rounds, (), |(), _, _| ()).await?)
     }
 
-    /// Waits until every link of every chain has had the share of `round`.
-    async fn lent(&self, round: u32) -> anyhow::Result<()> {
-        loop {
-            let lent = self.edges.fold(&Lent, 0, |lent, _, rounds| lent + usize::from(rounds == round)).await?;
-            check(&self.system, &self.edges, &lent)?;
-            if lent.value == self.edges.len() {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Waits until every vertex has completed `round`.
-    async fn complete(&self, round: u32) -> anyhow::Result<Ranks> {
-        let vertices = self.vertices.len();
-        loop {
-            let begin = (0, Ranks { ranks: vec![0; vertices], dangling: 0 });
-            let take = |(complete, mut all): (usize, Ranks), vertex: &u32, standing: Standing| {
-                all.ranks[*vertex as usize] = standing.rank;
-                all.dangling += standing.rank * u64::from(standing.dangling);
-                (complete + usize::from(standing.rounds == round), all)
-            };
-            let folded = self.vertices.fold(&Look, begin, take).await?;
-            // A link that has failed is why its messages reach nobody.
-            if let Some((_, fault)) = self.edges.failed().into_iter().next() {
+    /// Has so many rounds done, the first that there are.
+    pub async fn run(&self, rounds: u32, damping: Damping) -> anyhow::Result<()> {
+        self.branches.send(&0, BranchMsg::Begin(Begin { dangling: self.dangling, damping, rounds })).await?;
+        while self.branches.ask(&0, &Rounds, PATIENCE)? < rounds {
+            // What fails, or reaches nobody, would be waited for for ever.
+            let failed = [self.vertices.failed().pop(), self.edges.failed().pop(), self.branches.failed().pop()];
+            if let Some((_, fault)) = failed.into_iter().flatten().next() {
                 bail!(fault);
             }
-            check(&self.system, &self.vertices, &folded)?;
-            let (complete, all) = folded.value;
-            if complete == vertices {
-                return Ok(all);
+            if self.system.dead_letters() > 0 {
+                bail!("{} messages reached nobody; run it again", self.system.dead_letters());
             }
+            tokio::time::sleep(LOOK).await;
         }
+        Ok(())
+    }
+
+    /// The vertices' ranks.
+    pub async fn ranks(&self) -> anyhow::Result<Vec<u64>> {
+        let take = |mut all: Vec<u64>, vertex: &u32, standing: Standing| {
+            all[*vertex as usize] = standing.rank;
+            all
+        };
+        let folded = self.vertices.fold(&Look, vec![0; self.vertices.len()], take).await?;
+        check(&self.system, &self.vertices, &folded)?;
+        Ok(folded.value)
     }
 }

@@ -1,10 +1,9 @@
 //! PageRank of a graph: one resident actor per vertex, on the GPU if there is one, and messages along the edges.
 //!
 //! ```text
-//!   host --- Step --> Vertex --- Share --> Vertex (those it points to, the first 12)
-//!                        |
-//!                        +--- Lend --> Edges --- Lend --> Edges ... (62 further edges each)
-//!   host --- Spread -------------------> +--- Share --> Vertex
+//!   host --- Begin --> Branch --- Step --> Branch ... --- Step --> Vertex --- Lend --> Edges --- Lend --> Edges ... (14 edges each)
+//!                        ^                   ^                       |                  |
+//!                        +------ Done -------+--------- Done --------+                  +--- Share --> Vertex
 //! ```
 
 mod actors;
@@ -21,10 +20,10 @@ use std::time::Instant;
 use clap::Parser;
 use examples_common::{Device, exit_code};
 use indicatif::HumanCount;
-use pagerank_actors::{Damping, Edges, Vertex};
+use pagerank_actors::{Branch, Damping, Edges, Vertex};
 use resident::prelude::*;
 
-use crate::actors::Actors;
+use crate::actors::{Actors, Needed};
 use crate::graph::Graph;
 use crate::report::Report;
 
@@ -90,25 +89,31 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
 async fn rank(args: &Args, graph: &Graph, system: &System) -> anyhow::Result<bool> {
     let actors = Actors::start(graph, system).await?;
     let begun = Instant::now();
-    let ranks = actors.ranks(args.rounds, args.damping).await?;
+    actors.run(args.rounds, args.damping).await?;
     let took = begun.elapsed();
+    let ranks = actors.ranks().await?;
+    let begun = Instant::now();
     let expected = recurrence::ranks(graph, args.rounds, args.damping);
-    let report = Report { graph, rounds: args.rounds, took, top: args.top, ranks: &ranks, expected: &expected };
+    let loop_took = begun.elapsed();
+    let report = Report { graph, rounds: args.rounds, took, loop_took, top: args.top, ranks: &ranks, expected: &expected };
     println!("{report}");
     Ok(report.difference().is_none())
 }
 
-/// With room for every actor, however few shards the device has.
+/// With room for every actor, however few shards the device has, and for every message of a round.
 fn config(args: &Args, graph: &Graph) -> Config {
     let default = Config::default();
-    let (vertices, links) = actors::needed(graph);
-    let rows = ((vertices + links) as u32).div_ceil(args.shards.unwrap_or(1));
+    let Needed { vertices, links, branches } = Needed::of(graph);
+    let rows = ((vertices + links + branches) as u32).div_ceil(args.shards.unwrap_or(1));
     // The arena rounds sizes up, and gives room in larger pieces.
-    let states = (vertices * size_of::<Vertex>() + links * size_of::<Edges>()) as u64 * 5 / 4;
+    let states = (vertices * size_of::<Vertex>() + links * size_of::<Edges>() + branches * size_of::<Branch>()) as u64 * 5 / 4;
+    // Each has at most one from above and one from below on its way, and what goes along edges; inboxes are not equally full.
+    let messages = 2 * (graph.edges() + 2 * (vertices + links + branches)) as u64;
     Config {
         devices: vec![args.device.into()],
         shards: args.shards,
         capacity: CAPACITY,
+        inboxes: messages.min(u32::MAX.into()) as u32,
         rows: rows.max(default.rows),
         arena_bytes: states.max(default.arena_bytes),
         ..default

@@ -1,18 +1,12 @@
-//! The recurrence that actors and the plain computation share, and the plain computation: what the actors' ranks are compared with.
+//! The plain computation, with which the actors' ranks are compared.
 
-use pagerank_actors::{Damping, ONE};
+use pagerank_actors::{Damping, ONE, gift};
 
 use crate::graph::Graph;
 
 /// The rank that each of so many vertices begins with.
 pub fn first_rank(vertices: usize) -> u64 {
     ONE / vertices as u64
-}
-
-/// What every one of so many vertices gets in a round beside what comes along its edges: its part of what is not given along edges, and
-/// of what is given by `dangling`, the ranks of all vertices that have none.
-pub fn gift(vertices: usize, damping: Damping, dangling: u64) -> u64 {
-    (ONE - damping.of(ONE) + damping.of(dangling)) / vertices as u64
 }
 
 /// The ranks after so many rounds, one vertex after another.
@@ -29,7 +23,7 @@ pub fn ranks(graph: &Graph, rounds: u32, damping: Damping) -> Vec<u64> {
                 None => dangling += rank,
             }
         }
-        let gift = gift(vertices, damping, dangling);
+        let gift = gift(vertices as u64, damping, dangling);
         ranks = sums.into_iter().map(|sum| gift + damping.of(sum)).collect();
     }
     ranks

@@ -15,6 +15,8 @@ pub struct Report<'a> {
     pub rounds: u32,
     /// How long the rounds took.
     pub took: Duration,
+    /// How long a loop on one core took for the same.
+    pub loop_took: Duration,
     /// How many of the first vertices are shown.
     pub top: usize,
     /// By the actors.
@@ -50,6 +52,7 @@ impl fmt::Display for Report<'_> {
             self.took.as_secs_f64() * 1e3,
             HumanCount(per_second)
         )?;
+        writeln!(f, "a loop on one core of the CPU: {:.1} ms", self.loop_took.as_secs_f64() * 1e3)?;
         if self.top > 0 {
             writeln!(f, "\n{:>4}  {:>12}  {:>10}  {:>10}", "", "vertex", "rank", "out-degree")?;
         }
@@ -79,7 +82,15 @@ mod tests {
     fn a_difference_is_told() {
         let graph = Graph::new(vec![(10, 20), (30, 20), (20, 10)], false);
         let (ranks, expected) = ([5, 7, 3], [5, 8, 4]);
-        let report = Report { graph: &graph, rounds: 1, took: Duration::from_secs(1), top: 0, ranks: &ranks, expected: &expected };
+        let report = Report {
+            graph: &graph,
+            rounds: 1,
+            took: Duration::from_secs(1),
+            loop_took: Duration::from_secs(1),
+            top: 0,
+            ranks: &ranks,
+            expected: &expected,
+        };
         assert_eq!(report.difference(), Some(1));
         let text = report.to_string();
         assert!(text.contains("the first is vertex 20, 7 by its actor, 8 by the CPU"), "{text}");

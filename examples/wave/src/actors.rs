@@ -27,11 +27,12 @@ pub fn room(domain: &Domain, config: Config) -> Config {
     let shards = config.shards.unwrap_or_else(|| available_parallelism().map_or(1, |cores| cores.get().min(4) as u32));
     let each = (domain.all_tiles() as u32).div_ceil(shards);
     // A tile that is ahead has sent two faces to a neighbour from which none is on its way: as many as all tiles have sides.
-    let faces = each * SIDES as u32;
+    let faces = domain.all_tiles() * SIDES;
     // The arena rounds sizes up, and gives room in larger pieces.
     let states = (domain.all_tiles() * size_of::<Tile>()) as u64 * 5 / 4;
     Config {
-        capacity: (faces * slots_for(size_of::<Face>()) as u32).next_power_of_two().max(config.capacity),
+        // Twice, since inboxes are not equally full.
+        inboxes: (2 * faces * slots_for(size_of::<Face>()) as usize) as u32,
         rows: each.max(config.rows),
         arena_bytes: states.max(config.arena_bytes),
         ..config

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use resident_kernels::host::{self, Calls, Gpu};
 use resident_kernels::prelude::*;
 use resident_kernels::wire::{
-    CtxRaw, DISPATCH_FAILED, FAULT_FAILED, FAULT_PANIC, Given, LANE_BYTES, LANE_GIVEN, LANE_REPLY, MAX_FAULT_TEXT, MAX_PAYLOAD,
-    ROOM_BYTES, SHORT_REPLY,
+    CtxRaw, DISPATCH_FAILED, FAULT_FAILED, FAULT_PANIC, Given, LANE_BYTES, LANE_GIVEN, LANE_REPLY, MAX_FAULT_TEXT, MAX_PAYLOAD, ROOM_BYTES,
+    SHORT_REPLY,
 };
 use resident_test_actors::*;
 

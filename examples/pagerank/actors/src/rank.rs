@@ -27,3 +27,10 @@ impl Damping {
         ((u128::from(rank) * u128::from(self.parts)) >> 32) as u64
     }
 }
+
+/// What every one of so many vertices gets in a round beside what comes along its edges: its part of what is not given along edges, and of
+/// what is given by `dangling`, the ranks of all vertices that have none.
+#[inline]
+pub fn gift(vertices: u64, damping: Damping, dangling: u64) -> u64 {
+    (ONE - damping.of(ONE) + damping.of(dangling)) / vertices
+}

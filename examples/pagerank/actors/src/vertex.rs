@@ -1,19 +1,16 @@
-//! A vertex: it sends shares of its rank along its edges, and has its next rank once all that point to it have sent theirs.
+//! A vertex: it gives shares of its rank to its edges, and has its next rank once all that point to it have sent theirs.
 
 use resident_kernels::prelude::*;
 
-use crate::{Damping, Edges, Lend};
+use crate::{Branch, Damping, Done, Edges, Lend, Step};
 
-/// Edges that a vertex keeps itself; more are left to [`Edges`].
-pub const NEAR: usize = 12;
-
-/// A vertex.
+/// A vertex. What a message costs grows with the state, and most are shares: so its edges are another's.
 #[derive(State, Clone, Debug)]
 #[repr(C)]
 pub struct Vertex {
-    near: [Address<Vertex>; NEAR],
-    /// The first link of the chain that keeps its other edges; nobody's if it has no more.
-    far: Address<Edges>,
+    /// The first link of the chain that keeps its edges; nobody's if it has none.
+    edges: Address<Edges>,
+    branch: Address<Branch>,
     rank: u64,
     /// What has come along its edges for the round.
     sum: u64,
@@ -34,20 +31,10 @@ pub struct Vertex {
 #[derive(Message, Clone, Debug)]
 #[repr(C)]
 pub struct Join {
-    /// The first of them, as many as there are.
-    pub near: [Address<Vertex>; NEAR],
-    /// Who keeps the others.
-    pub far: Address<Edges>,
-}
-
-/// Begins a round.
-#[derive(Message, Clone, Copy, Debug)]
-#[repr(C)]
-pub struct Step {
-    /// What every vertex gets in this round beside what comes along its edges.
-    pub gift: u64,
-    /// How much counts of what comes along its edges.
-    pub damping: Damping,
+    /// Who keeps them.
+    pub edges: Address<Edges>,
+    /// Whom it tells that a round is over.
+    pub branch: Address<Branch>,
 }
 
 /// What comes along an edge.
@@ -79,8 +66,8 @@ impl Vertex {
     /// A vertex that has still to [`Join`].
     pub fn new(rank: u64, out_degree: u32, in_degree: u32) -> Vertex {
         Vertex {
-            near: [Address::NOBODY; NEAR],
-            far: Address::NOBODY,
+            edges: Address::NOBODY,
+            branch: Address::NOBODY,
             rank,
             sum: 0,
             gift: 0,
@@ -97,29 +84,24 @@ impl Vertex {
 #[actor]
 impl Vertex {
     fn join(&mut self, msg: &Join, _ctx: &mut Ctx) {
-        self.near = msg.near;
-        self.far = msg.far;
+        self.edges = msg.edges;
+        self.branch = msg.branch;
     }
 
     fn step(&mut self, msg: &Step, ctx: &mut Ctx) {
         self.gift = msg.gift;
         self.damping = msg.damping;
         self.begun += 1;
-        if let Some(rank) = self.rank.checked_div(self.out_degree.into()) {
-            for to in self.near.iter().take(self.out_degree as usize) {
-                ctx.send(to, Share { rank });
-            }
-            if !self.far.is_nobody() {
-                ctx.send(&self.far, Lend { share: rank });
-            }
+        if let Some(share) = self.rank.checked_div(self.out_degree.into()) {
+            ctx.send(&self.edges, Lend { share });
         }
-        self.settle();
+        self.settle(ctx);
     }
 
-    fn share(&mut self, msg: &Share, _ctx: &mut Ctx) {
+    fn share(&mut self, msg: &Share, ctx: &mut Ctx) {
         self.sum += msg.rank;
         self.arrived += 1;
-        self.settle();
+        self.settle(ctx);
     }
 
     fn look(&mut self, _: &Look, _ctx: &mut Ctx) -> Standing {
@@ -130,12 +112,13 @@ impl Vertex {
 impl Vertex {
     /// Completes the round if everything is there. A share may be there before the step: until this vertex has begun, its rank is still
     /// the one that it has to send.
-    fn settle(&mut self) {
+    fn settle(&mut self, ctx: &mut Ctx) {
         if self.begun > self.rounds && self.arrived == self.in_degree {
             self.rank = self.gift + self.damping.of(self.sum);
             self.sum = 0;
             self.arrived = 0;
             self.rounds += 1;
+            ctx.send(&self.branch, Done { dangling: if self.out_degree == 0 { self.rank } else { 0 } });
         }
     }
 }
