@@ -182,6 +182,7 @@ impl Config {
         Options {
             device: device.choice,
             cpu: device.cpu,
+            system: None,
             shards: device.shards.or(self.shards),
             capacity: self.capacity,
             inboxes: self.inboxes,

@@ -275,7 +275,7 @@ impl Device {
         true
     }
 
-    /// What tells the actors of this system from those of others.
+    /// What tells the actors of this device from those of others: [`Options::system`].
     pub fn system(&self) -> u32 {
         self.system
     }

@@ -25,6 +25,9 @@ pub struct Options {
     pub device: Choice,
     /// Which of its application's CPU devices it is, for people: each is a device of its own.
     pub cpu: u32,
+    /// What tells its actors from those of others: the number of its application's system, of which the lowest
+    /// [`DEVICE_BITS`](resident_kernels::wire::DEVICE_BITS) say which of that one's devices it is. `None` draws one.
+    pub system: Option<u32>,
     /// Shards: thread blocks, each with a multiprocessor of its own while there are enough. By default 64 on a GPU and one per
     /// core, at most 4, on a CPU.
     pub shards: Option<u32>,
@@ -81,6 +84,7 @@ impl Default for Options {
         Options {
             device: Choice::Auto,
             cpu: 0,
+            system: None,
             shards: None,
             capacity: 256,
             inboxes: 0,

@@ -42,7 +42,7 @@ pub use owner::{FORKED, Owner};
 /// Parts of a region begin at multiples of this.
 pub const PAGE: u64 = 4096;
 /// The most shards of a region.
-pub const MAX_SHARDS: u32 = 4096;
+pub const MAX_SHARDS: u32 = 1 << wire::SHARD_BITS;
 /// The smallest ring: the longest frame fits.
 pub const MIN_CAPACITY: u32 = (MAX_FRAME_SLOTS as u32).next_power_of_two();
 /// The largest ring.
@@ -81,6 +81,12 @@ pub struct Geometry {
     pub nursery: u32,
     /// Slots of each inbox, at least; it has as many as a ring in any case.
     pub inbox: u32,
+}
+
+/// Draws a number for a system, from the operating system's own source: that of its first device, where none of [`wire::DEVICE_BITS`] is set.
+/// 0 is nobody's.
+pub fn draw_system() -> u32 {
+    (RandomState::new().build_hasher().finish() as u32 | 1) << wire::DEVICE_BITS
 }
 
 /// Why there is no region.
@@ -285,8 +291,7 @@ impl Region {
         let region = Arc::new(Region { base, shape, memory, taken });
         if fresh {
             region.header().set_shape(&shape);
-            // A new number each time, from the system's own source; 0 is nobody's.
-            region.header().set_system(RandomState::new().build_hasher().finish() as u32 | 1);
+            region.header().set_system(draw_system());
         }
         region
     }

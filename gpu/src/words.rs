@@ -269,7 +269,7 @@ impl HeaderWords {
         self.noted.store(stood, Sync::Noted.store());
     }
 
-    /// What tells the actors of this system from those of others.
+    /// What tells the actors of this device from those of others.
     pub fn system(&self) -> u32 {
         self.system.load(Relaxed)
     }

@@ -110,6 +110,9 @@ fn open(options: &Options, descriptors: Descriptors, link: &Link) -> Result<Open
         }),
     };
     let region = region.map_err(|error| WorkerError::new(Class::Memory, error.to_string()))?;
+    if let (true, Some(system)) = (made, options.system) {
+        region.header().set_system(system);
+    }
     let engine = plan.open(options, &region, memory)?;
     name::take(Role::Standby, &info);
     let word = Word::Opened(info.clone());

@@ -1,9 +1,9 @@
 //! Regions: what is made can be opened and talked through by another mapping; what is no region is refused by name.
 #![cfg(all(not(loom), not(miri)))]
 
-use resident_gpu::region::{Geometry, MAX_ARENA_BYTES, Region, RegionError};
+use resident_gpu::region::{Geometry, MAX_ARENA_BYTES, Region, RegionError, draw_system};
 use resident_gpu::ring::Frame;
-use resident_kernels::wire::{FINGERPRINT, OP_CALL, OP_REPLY, REGION_MAGIC, RegionHeader};
+use resident_kernels::wire::{DEVICE_BITS, FINGERPRINT, OP_CALL, OP_REPLY, REGION_MAGIC, RegionHeader};
 use rustix::fs::{MemfdFlags, SealFlags};
 use std::mem::offset_of;
 use std::os::fd::OwnedFd;
@@ -178,4 +178,12 @@ fn a_header_that_lies_is_refused() {
 fn a_shard_that_is_not_there() {
     let region: Arc<Region> = Region::create(&GEOMETRY).unwrap();
     region.progress(3);
+}
+
+/// A system's number leaves room for those of its devices, is another each time, and not nobody's.
+#[test]
+fn a_system_has_a_number_of_its_own() {
+    let drawn: Vec<_> = (0..100).map(|_| draw_system()).collect();
+    assert!(drawn.iter().all(|system| *system != 0 && system % (1 << DEVICE_BITS) == 0), "{drawn:x?}");
+    assert!(drawn.windows(2).any(|two| two[0] != two[1]));
 }

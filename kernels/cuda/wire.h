@@ -32,6 +32,8 @@ constexpr u32 NAME_WINDOW = 32;
 constexpr u32 NAME_END = 1;
 constexpr u32 BUSY_KIND_BITS = 8;
 constexpr u32 TURN_BITS = 16;
+constexpr u32 DEVICE_BITS = 4;
+constexpr u32 SHARD_BITS = 12;
 constexpr u32 TICKET_BITS = 48;
 constexpr u32 WORK_WARPS = 4;
 constexpr u32 WORK_LANES = 128;
@@ -48,7 +50,7 @@ constexpr u64 BEGUN_INBOX = 0x0000000000000100ull;
 constexpr u64 BEGUN_IN_PLACE = 0x0000000000000200ull;
 constexpr u64 FROM_ACTOR = 0x0000010000000000ull;
 constexpr u64 REGION_MAGIC = 0x746e656469736572ull;
-constexpr u64 WIRE_FINGERPRINT = 0x00a003c69a4d19d3ull;
+constexpr u64 WIRE_FINGERPRINT = 0xb651e43ea75fe01bull;
 
 constexpr u32 OP_CAST = 1;
 constexpr u32 OP_CALL = 2;

@@ -7,7 +7,7 @@ use core::marker::PhantomData;
 use crate::plain::Plain;
 use crate::wire::{self, CtxRaw, LinkTo, RawAddress, ReplyTo, SendLater};
 
-/// Where an actor of kind `A` is: its row on a shard of a system, and which of the row's actors.
+/// Where an actor of kind `A` is: its row on a shard of a system's device, and which of the row's actors.
 ///
 /// It is a value like a number: it goes into messages and states, to other actors and to the application. It names one
 /// incarnation; once that has ended, what is sent there is a dead letter, also if another has taken its place. One of another system,

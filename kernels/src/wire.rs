@@ -309,6 +309,10 @@ pub const BEGUN_INBOX: u64 = 1 << 8;
 pub const BEGUN_IN_PLACE: u64 = 1 << 9;
 /// Bits of [`BatchState::begun`] below the warp's turn.
 pub const TURN_BITS: u32 = 16;
+/// Bits of a system's number that say which of its devices, the lowest: each device has a number of its own.
+pub const DEVICE_BITS: u32 = 4;
+/// Bits of a shard's number on its device, where the device stands above it.
+pub const SHARD_BITS: u32 = 12;
 /// Bits below the inbox in the head of a frame that is logged for one.
 pub const TICKET_BITS: u32 = 48;
 /// The most warps of a shard that handle messages: a GPU's.
@@ -474,7 +478,8 @@ layouts! {
         stood: u64,
         /// The last of them at which the application has noted what is in the rings; written by the application.
         noted: u64,
-        /// Tells the actors of this system from those of others.
+        /// Tells the actors of this device from those of others: the number of its system, and in the lowest [`DEVICE_BITS`] which of that
+        /// system's devices it is.
         system: u32,
         /// Entries of the table of names, as a power of two.
         names_log2: u32,
@@ -709,7 +714,7 @@ layouts! {
 
     /// Where an actor is, as it travels in messages.
     struct RawAddress : 4 {
-        /// The system, [`RegionHeader::system`].
+        /// The system and the device, [`RegionHeader::system`].
         system: u32,
         /// The row.
         row: u32,
@@ -948,7 +953,7 @@ layouts! {
         shard: u32,
         /// Set by `Ctx::fail`; a `FAULT_*` class.
         fault: u32,
-        /// Its system.
+        /// Its system and device, [`RegionHeader::system`].
         system: u32,
         /// Set by `Ctx::stop_self`.
         ended: u32,
@@ -1123,7 +1128,13 @@ pub const FINGERPRINT: u64 = {
         }
         l += 1;
     }
-    fold(fold(fold(fold(hash, MAX_PAYLOAD as u64), INLINE_BYTES as u64), MORE_BYTES as u64), NAME_WINDOW as u64)
+    let numbers = [MAX_PAYLOAD as u64, INLINE_BYTES as u64, MORE_BYTES as u64, NAME_WINDOW as u64, DEVICE_BITS as u64, SHARD_BITS as u64];
+    let mut n = 0;
+    while n < numbers.len() {
+        hash = fold(hash, numbers[n]);
+        n += 1;
+    }
+    hash
 };
 
 /// Prints the C++ header of this file (`kernels/cuda/wire.h`).
@@ -1161,6 +1172,8 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         ("NAME_END", NAME_END as usize),
         ("BUSY_KIND_BITS", BUSY_KIND_BITS as usize),
         ("TURN_BITS", TURN_BITS as usize),
+        ("DEVICE_BITS", DEVICE_BITS as usize),
+        ("SHARD_BITS", SHARD_BITS as usize),
         ("TICKET_BITS", TICKET_BITS as usize),
         ("WORK_WARPS", WORK_WARPS),
         ("WORK_LANES", WORK_LANES),

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use resident_gpu::device::Choice;
+use resident_kernels::wire::DEVICE_BITS;
 use thiserror::Error;
 
 /// The most devices of a system.
-const MOST: usize = 16;
+const MOST: usize = 1 << DEVICE_BITS;
 
 /// A device of a system. What it does not say is as [`Config`](crate::Config) has it.
 ///

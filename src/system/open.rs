@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use futures_util::future::join_all;
-use resident_gpu::device::{Device, DeviceKind, StartError as DeviceStartError};
+use resident_gpu::device::{Device, DeviceKind, Options, StartError as DeviceStartError};
+use resident_gpu::region::draw_system;
 use resident_host::apart;
 use tokio::task::AbortHandle;
 
@@ -22,30 +23,36 @@ use crate::shard::port::Port;
 /// Opens the devices that `config` asks for, side by side: all of them, or none.
 pub(super) async fn devices(config: &Config) -> Result<Vec<Arc<Device>>, StartError> {
     let wanted = config.wanted()?;
-    let opened = join_all(wanted.iter().map(|wanted| open(config, wanted))).await;
+    let system = draw_system();
+    let opened = join_all((system..).zip(&wanted).map(|(number, wanted)| open(config, wanted, number))).await;
     let mut devices = opened.into_iter().collect::<Result<Vec<_>, StartError>>()?;
     if let ([wanted], [first]) = (&*wanted, &*devices)
         && first.info().kind == DeviceKind::Cuda
     {
-        devices.extend(others(config, wanted).await);
+        devices.extend(others(config, wanted, system + 1).await);
     }
     Ok(devices)
 }
 
-async fn open(config: &Config, wanted: &Wanted) -> Result<Arc<Device>, StartError> {
-    let options = config.options(wanted);
+/// Opens one, whose number in the system is `number`.
+async fn open(config: &Config, wanted: &Wanted, number: u32) -> Result<Arc<Device>, StartError> {
+    let options = Options { system: Some(number), ..config.options(wanted) };
     let started = apart(move || Device::start(options)).await.map_err(StartError::Thread)?;
     let started = started.unwrap_or_else(|| Err(DeviceStartError::Worker("the start has panicked, please report it".into())));
     Ok(started?)
 }
 
-/// The GPUs beside the first that can be used, if they are asked for: up to the first number that the driver does not know.
-async fn others(config: &Config, first: &Wanted) -> Vec<Arc<Device>> {
+/// The GPUs beside the first that can be used, if they are asked for, numbered from `number` on: up to the first ordinal that the driver does
+/// not know.
+async fn others(config: &Config, first: &Wanted, mut number: u32) -> Vec<Arc<Device>> {
     let mut others = Vec::new();
     for ordinal in 1.. {
         let Some(wanted) = first.other(ordinal) else { break };
-        match open(config, &wanted).await {
-            Ok(device) => others.push(device),
+        match open(config, &wanted, number).await {
+            Ok(device) => {
+                others.push(device);
+                number += 1;
+            }
             Err(StartError::Device(DeviceStartError::NoDevice(_))) => break,
             Err(error) => tracing::warn!(system = config.name.as_deref(), "cuda:{ordinal} is left out: {error}"),
         }
