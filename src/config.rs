@@ -124,7 +124,7 @@ impl Default for Config {
         let options = Options::default();
         Config {
             name: None,
-            // Not every GPU: what an actor sends to one on another device is a dead letter.
+            // Not every GPU: what an actor sends to one on another device goes by the host.
             devices: vec![DeviceOptions::auto()],
             shards: options.shards,
             capacity: options.capacity,

@@ -9,6 +9,7 @@ pub(crate) mod leaving;
 pub(crate) mod links;
 pub(crate) mod names;
 pub(crate) mod nursery;
+mod outward;
 pub(crate) mod pump;
 pub(crate) mod route;
 pub(crate) mod runtime;

@@ -205,6 +205,11 @@ impl Metrics {
         self.longest_lag.fetch_max(lag, Ordering::Relaxed);
     }
 
+    /// A message went to another device by the host.
+    pub(crate) fn relayed(&self) {
+        self.board().messages_relayed_total.add([], 1);
+    }
+
     /// Whether a frame was taken late since the last report.
     #[cfg(test)]
     pub(crate) fn has_lag(&self) -> bool {

@@ -7,6 +7,7 @@ pub(crate) mod link;
 pub(crate) mod occupant;
 mod pending;
 pub(crate) mod port;
+pub(crate) mod relay;
 mod room;
 mod spinlock;
 pub(crate) mod tenants;

@@ -21,7 +21,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::device::core::Core;
 use crate::device::runtime;
-use crate::device::shared::Shared;
+use crate::device::shared::{Peer, Shared};
 use crate::error::{PlacementError, SpawnError, StartError};
 use crate::metrics::Lease;
 use crate::system::control::{Control, Controls};
@@ -94,6 +94,9 @@ impl System {
                 }
             }
         }
+        // Before that there is no actor which could send to another device.
+        let peer = |Running { core, .. }: &Running| Peer { ports: core.ports.clone(), timers: core.timers.clone() };
+        let _ = shared.peers.set(running.iter().map(peer).collect());
         let fleet = Arc::new(Fleet::new(shared.clone(), running.iter().map(|one| one.core.clone()).collect()));
         // The rings are empty when the application has them. Where a device no longer runs, it will hear of that.
         join_all(fleet.devices().iter().map(|core| core.fence())).await;

@@ -3,6 +3,8 @@
 //! It runs on the CPU device, on the CPU device with pollers and handler on threads of their own, and on a GPU where there is
 //! one. With `RESIDENT_REQUIRE_GPU=1` a missing GPU is a failure.
 
+#[path = "conformance/afar.rs"]
+mod afar;
 #[path = "conformance/births.rs"]
 mod births;
 #[path = "conformance/cuts.rs"]
@@ -25,6 +27,7 @@ use resident_kernels::wire::*;
 use resident_test_actors::*;
 use rustix::process::{Pid, Signal, kill_process};
 
+use self::afar::*;
 use self::births::*;
 use self::cuts::*;
 use self::messages::*;
@@ -91,17 +94,20 @@ impl Host {
     }
 
     fn push(&mut self, op: u16, message: u16, row: u32, generation: u32, correlation: u32, payload: &[u8]) {
-        self.clock += 1;
-        let frame = Frame { op, message, row, generation, correlation, reply_tag: 0, hlc: self.clock, payload };
         let begun = Instant::now();
         loop {
-            match self.into.push(&frame) {
+            match self.try_push(op, message, row, generation, correlation, payload) {
                 Ok(()) => return,
                 Err(PushError::Full) => assert!(begun.elapsed() < PATIENCE, "the ring stays full"),
                 Err(other) => panic!("{other}"),
             }
             std::thread::yield_now();
         }
+    }
+
+    fn try_push(&mut self, op: u16, message: u16, row: u32, generation: u32, correlation: u32, payload: &[u8]) -> Result<(), PushError> {
+        self.clock += 1;
+        self.into.push(&Frame { op, message, row, generation, correlation, reply_tag: 0, hlc: self.clock, payload })
     }
 
     fn try_hear(&mut self) -> Option<Heard> {
@@ -704,6 +710,7 @@ macro_rules! suite {
 suite!(order sizes large_state direct refusals panics many_panics failures emits kill kill_meets_the_end stop options_are_checked takeover takeover_of_calls wild_write killed_anywhere killed_in_a_handler takeover_of_several
     cut_whole cut_changed cut_some cut_rings cut_is_consistent load cut_and_kill
     mail mail_cycle mail_drip mail_and_kills killed_with_mail_in_hand
+    afar afar_forged afar_cut afar_and_kills
     births grants_are_looked_at births_and_a_loss
     warp_works_together block_works_together warp_trips block_trips);
 

@@ -173,11 +173,15 @@ ENGINE_FN void take_up(Block& b, Worker& w, Lane& l, u32 queue, const Batch& bat
     give(l);
 }
 
-// A frame that is no message.
+// A frame that is no message; one from another device was handed on by now.
 ENGINE_FN void handle_other(Block& b, Lane& l, u32 queue) {
+    if (is_from_afar(queue, l.head)) return;
     if (queue == INGRESS) control_frame(b, l);
     else if (l.head.op != OP_VOID) l.outcome = {OUTCOME_REFUSED, REFUSED_PROTOCOL, 0, 0, 0, 0};
 }
+
+// Whether a frame that is no message has a batch for itself: lanes keep the order of what is handed on as long as none of it is logged.
+ENGINE_FN bool is_solo(u32 queue, const Head& h) { return queue == INGRESS && !(is_from_afar(queue, h) && h.length <= INLINE_BYTES); }
 
 // Has this lane's frame and those behind it left for the next turn, of all lanes from `first` on. Which are left.
 ENGINE_FN u32 leave_behind(Batch& batch, u64 base, u32 taken, u32 first) {
@@ -202,6 +206,8 @@ ENGINE_CALL void handle_one(Block& b, Lane& l, u32 queue, u32 end, bool mine, bo
                 const u32 handled = run(b, l, w, own, l.kind < MAX_KINDS ? b.dispatch[l.kind] : nullptr);
                 take_over(b, l, l.ctx.placed != 0, handled != 0);
             }
+        } else if (is_from_afar(queue, l.head)) {
+            hand_on(b, l);
         }
         const u32 held = peek(&w.logged);
         if (rare(!message)) handle_other(b, l, queue);
@@ -229,6 +235,7 @@ ENGINE_CALL void handle_several(Block& b, Lane& l, u32 queue, u32 end, bool mine
     handle(b, l, w, run, message);
     sync_lanes();
     if (end_plainly(b, l, queue, end, mine, leads, ones(taken))) return;
+    if (mine && is_from_afar(queue, l.head)) hand_on(b, l);
     const u32 held = peek(&w.logged);
     sync_lanes();
     if (mine && !message) handle_other(b, l, queue);
@@ -268,7 +275,7 @@ ENGINE_FN bool handle_batch(Block& b, Lane& l, u32 queue) {
     u32 taken = which_lanes(batch.mine);
     if (rare(taken & (taken - 1))) {
         // What has a batch for itself: a frame that is no message, a handler that asks for other lanes, a state that is handled in place.
-        const bool solo = batch.mine && (message ? l.kind < MAX_KINDS && (b.width[l.kind] != WIDTH_LANE || is_in_place(l)) : queue == INGRESS);
+        const bool solo = batch.mine && (message ? l.kind < MAX_KINDS && (b.width[l.kind] != WIDTH_LANE || is_in_place(l)) : is_solo(queue, l.head));
         const u32 first = first_one(taken), solos = which_lanes(solo);
         const u32 over = which_lanes(batch.mine && lane() != first && (ones(taken & lanes_below()) >= peek(&w.limit) || solo || solos >> first & 1));
         if (over) taken = leave_behind(batch, peek(&w.cursor[queue]), taken, first_one(over));

@@ -198,8 +198,15 @@ ENGINE_FN void take_over(Block& b, Lane& l, bool placed, bool handled) {
     if (handled) l.outcome = {OUTCOME_HANDLED, l.given.said, 0, 0, 0, 0};
     if (!placed) return;
     Outgoing& f = l.place;
-    // No actor of this system has such an address: a dead letter.
     if (rare(f.system != b.system || f.to >= b.mail.shards || f.generation == 0)) {
+        if (is_far(b, f.system, f.to, f.generation)) {
+            f.op = OP_TELL_OUT;
+            f.correlation = route(f.correlation, device_of(f.system), f.to);
+            f.to = TO_HOST;
+            ++l.host;
+            return;
+        }
+        // No actor of this system has such an address: a dead letter.
         f.op = 0;
         ++l.refused;
         return;

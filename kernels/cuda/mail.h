@@ -12,6 +12,8 @@
 //   MB-4 (loss)    After a loss each mailbox is mended, before any shard runs: what a batch that was committed has sent is there or is
 //                  written, from the warp's log; what stands in an outbox is written, where it can be; and what was given out and is nowhere
 //                  is made void.
+//   MB-5 (afar)    What is for another device is the host's to bring: it is held back and committed as what is emitted is. What comes from
+//                  one is sent on to its receiver's inbox, in a batch as well. So each goes once, in its order, whatever is lost.
 #pragma once
 #include "log.h"
 
@@ -100,14 +102,27 @@ template <class Group, class Write> ENGINE_FN void send_mail(Block& b, Worker& w
     if (rare(Group::any(t.late))) put_late<Group>(b, w, mailbox_of_warp(m, b.shard, warp), t.late, to, t.first, slots, write);
 }
 
+// Whether an address that is not of this device is of another one of its system.
+ENGINE_FN bool is_far(const Block& b, u32 system, u32 shard, u32 generation) {
+    return system != b.system && (system ^ b.system) >> DEVICE_BITS == 0 && shard >> SHARD_BITS == 0 && generation != 0;
+}
+// What stands for the correlation in a frame to another device: the tag of the receiver's kind, and where its shard is.
+ENGINE_FN u32 route(u32 tag, u32 device, u32 shard) { return tag | (device << SHARD_BITS | shard) << 16; }
+ENGINE_FN u32 device_of(u32 system) { return system & ((1u << DEVICE_BITS) - 1); }
+
 // A handler's `ctx.send`, and with `reply` its `ctx.ask`.
 ENGINE_FN void send_message(Block& b, Lane& l, const RawAddress& to, u32 message, const u8* payload, u32 bytes, const ReplyTo* reply) {
     const u32 ahead = reply ? (u32)sizeof(ReplyTo) : 0;
     // An actor that has failed sends nothing more.
     if (l.ctx.fault) return;
     if (bytes > MAX_PAYLOAD - ahead) { l.ctx.fault = FAULT_EMIT; return; }
-    // No actor of this system has such an address: a dead letter.
-    if (to.system != b.system || to.shard >= b.mail.shards || to.generation == 0) { ++l.refused; return; }
+    if (to.system != b.system || to.shard >= b.mail.shards || to.generation == 0) {
+        // No actor of this system has such an address: a dead letter.
+        if (!is_far(b, to.system, to.shard, to.generation)) { ++l.refused; return; }
+        const u32 where = route(message >> 16, device_of(to.system), to.shard);
+        hold(b, l, reply ? OP_ASK_OUT : OP_TELL_OUT, TO_HOST, to.row, to.generation, where, message & 0xffff, ahead + bytes, reply, payload);
+        return;
+    }
     const u32 inbox = mailbox_of(b.mail, to.shard, to.row);
     hold(b, l, reply ? OP_ASK : OP_TELL, inbox, to.row, to.generation, message >> 16, message & 0xffff, ahead + bytes, reply, payload);
 }
@@ -115,9 +130,29 @@ ENGINE_FN void send_message(Block& b, Lane& l, const RawAddress& to, u32 message
 // The reply of a message that another actor has asked.
 ENGINE_FN void reply_to_actor(Block& b, Lane& l, const u8* request, const u8* reply, u32 bytes) {
     const ReplyTo to = *(const ReplyTo*)request;
-    if (to.shard >= b.mail.shards || to.generation == 0) { ++l.refused; return; }
-    const u32 inbox = mailbox_of(b.mail, to.shard, to.row);
+    const u32 device = to.shard >> SHARD_BITS, shard = to.shard & ((1u << SHARD_BITS) - 1);
+    if (to.generation == 0) { ++l.refused; return; }
+    if (device != device_of(b.system)) {
+        hold(b, l, OP_TELL_OUT, TO_HOST, to.row, to.generation, route(to.message >> 16, device, shard), to.message & 0xffff, bytes, nullptr, reply);
+        return;
+    }
+    if (shard >= b.mail.shards) { ++l.refused; return; }
+    const u32 inbox = mailbox_of(b.mail, shard, to.row);
     hold(b, l, OP_TELL, inbox, to.row, to.generation, to.message >> 16, to.message & 0xffff, bytes, nullptr, reply);
+}
+
+// Whether a frame is a message from an actor of another device.
+ENGINE_FN bool is_from_afar(u32 queue, const Head& h) { return queue == INGRESS && h.op - OP_TELL_IN <= OP_ASK_IN - OP_TELL_IN; }
+
+// MB-5: such a message goes on to its receiver's inbox: the batch holds it back as it does what a handler sends.
+ENGINE_CALL void hand_on(Block& b, Lane& l) {
+    known(b), known(l);
+    const Head& h = l.head;
+    const bool asks = h.op == OP_ASK_IN;
+    if (h.length > MAX_PAYLOAD || h.length < (asks ? (u32)sizeof(ReplyTo) : 0)) { ++l.refused; return; }
+    l.hlc = resident_hlc_merge(l.hlc, h.hlc, peek(&b.pulse.now));
+    l.ctx.places = 1u << lane();
+    hold(b, l, asks ? OP_ASK : OP_TELL, mailbox_of(b.mail, b.shard, h.row), h.row, h.generation, h.correlation & 0xffff, h.message, h.length, nullptr, l.payload);
 }
 
 // The outbox is as full as it may be before the host has to wait.

@@ -5,7 +5,10 @@ use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
 
 use crate::plain::Plain;
-use crate::wire::{self, CtxRaw, LinkTo, RawAddress, ReplyTo, SendLater};
+use crate::wire::{self, CtxRaw, DEVICE_BITS, LinkTo, RawAddress, ReplyTo, SHARD_BITS, SendLater};
+
+/// The bits of a system's number that say which of its devices.
+const DEVICES: u32 = (1 << DEVICE_BITS) - 1;
 
 /// Where an actor of kind `A` is: its row on a shard of a system's device, and which of the row's actors.
 ///
@@ -59,10 +62,12 @@ impl<A> Address<A> {
         &self.raw
     }
 
+    /// As an ask of the system with this number says whom its reply goes to: nobody, if that is of another system.
     #[inline]
-    pub(crate) fn reply_to(&self, message: u32) -> ReplyTo {
-        let RawAddress { row, generation, shard, .. } = self.raw;
-        ReplyTo { row, generation, shard, message }
+    pub(crate) fn reply_to(&self, asker: u32, message: u32) -> ReplyTo {
+        let RawAddress { system, row, generation, shard } = self.raw;
+        let (device, is_there) = (system & DEVICES, (system ^ asker) <= DEVICES && shard >> SHARD_BITS == 0);
+        ReplyTo { row, generation: if is_there { generation } else { 0 }, shard: device << SHARD_BITS | shard, message }
     }
 
     #[inline]

@@ -109,8 +109,9 @@ impl<'a> Ctx<'a> {
         (is_there != 0).then(|| Address::new(found.system, found.shard, found.row, found.generation))
     }
 
-    /// Sends `msg` to another actor of this device, or to this one: it is handled there some time later, after what this actor has
-    /// sent there before. Its reply, if it has one, is dropped.
+    /// Sends `msg` to another actor of this system, or to this one: it is handled there some time later, after what this actor has
+    /// sent there before. Its reply, if it has one, is dropped. To an actor of another device it goes by the host, and waits, as
+    /// [`emit`](Self::emit) does, while that takes its time.
     ///
     /// Does not wait. Whoever has stopped or failed, or never was there, does not get it: it is a dead letter, which the application
     /// counts. Nothing goes out before the handler has come to its end, and nothing if it panics or fails. What one message sends and emits
@@ -186,7 +187,7 @@ impl<'a> Ctx<'a> {
         R: Handles<M::Reply>,
     {
         const { assert!(size_of::<M>() + size_of::<ReplyTo>() <= MAX_PAYLOAD, "a message that is asked takes 944 bytes at most") };
-        let reply = reply_to.reply_to(const { tagged::<R>(R::INDEX) });
+        let reply = reply_to.reply_to(self.raw.system, const { tagged::<R>(R::INDEX) });
         let payload = (&raw const msg).cast::<u8>();
         // SAFETY: as in `send`; `reply` lives until the call returns.
         unsafe { send(self.raw, to.raw(), const { tagged::<A>(A::INDEX) }, payload, size_of::<M>() as u32, &raw const reply) }

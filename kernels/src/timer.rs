@@ -11,6 +11,7 @@ use crate::wire::{self, CtxRaw};
 pub struct Timer {
     /// A stamp that its lane has given to nothing else; 0 for none.
     stamp: u64,
+    /// The shard, and above [`wire::SHARD_BITS`] which of its system's devices has it.
     shard: u32,
     /// Tells a shard's lanes apart, which handle messages at the same time.
     lane: u32,
@@ -26,13 +27,21 @@ impl Timer {
         self.stamp == 0
     }
 
+    /// Which of its system's devices keeps the message.
+    #[doc(hidden)]
+    #[inline]
+    pub fn device(&self) -> usize {
+        (self.shard >> wire::SHARD_BITS) as usize
+    }
+
     /// Another one for the message that is being handled.
     #[inline]
     pub(crate) fn next(ctx: &mut CtxRaw) -> Timer {
         // A lane's clock goes on from the last stamp of a message, and each lane has a room of its own. All of a shard's are in one block
         // of memory, far smaller than what the lower half of an address tells apart.
         ctx.hlc += 1;
-        Timer { stamp: ctx.hlc, shard: ctx.shard, lane: ctx.room as u32 }
+        let device = ctx.system & ((1 << wire::DEVICE_BITS) - 1);
+        Timer { stamp: ctx.hlc, shard: device << wire::SHARD_BITS | ctx.shard, lane: ctx.room as u32 }
     }
 
     fn words(&self) -> [u64; 2] {

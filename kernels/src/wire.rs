@@ -131,6 +131,10 @@ consts! {
         OP_FENCE = 8,
         /// Host to device: row `row` at `generation` is for an actor that a handler spawns; payload is [`GrantRow`]. Not acknowledged.
         OP_GRANT = 9,
+        /// Host to device: a message from an actor of another device, which its shard hands on as [`OP_TELL`]. As that in all else.
+        OP_TELL_IN = 10,
+        /// Host to device: the same as [`OP_ASK`].
+        OP_ASK_IN = 11,
         /// Device to host: the reply of call `correlation`.
         OP_REPLY = 16,
         /// Device to host: the frame `correlation` (spawn, stop, fence) is done.
@@ -152,6 +156,11 @@ consts! {
         OP_ENDED = 23,
         /// Device to host: row `row` has spawned an actor; payload is [`Born`].
         OP_BORN = 24,
+        /// Device to host: a message to row `row` of another device; above the [`OP_TELL`]'s 16 bits `correlation` names its shard, and above
+        /// [`SHARD_BITS`] of that its device.
+        OP_TELL_OUT = 25,
+        /// Device to host: the same of an [`OP_ASK`].
+        OP_ASK_OUT = 26,
         /// Shard to shard: handle a message; `correlation` is the [tag](crate::actor::Kind::tag) of the kind that its sender takes the
         /// receiver for.
         OP_TELL = 32,
@@ -728,9 +737,9 @@ layouts! {
     struct ReplyTo : 16 {
         /// The row.
         row: u32,
-        /// Which of the row's actors.
+        /// Which of the row's actors; 0 for nobody.
         generation: u32,
-        /// The shard.
+        /// The shard, and above [`SHARD_BITS`] the device.
         shard: u32,
         /// Index of the message that the reply is, and above 16 bits the tag of the kind that handles it.
         message: u32,

@@ -15,7 +15,7 @@ use resident_kernels::wire::{CANCEL, LATER, LINK, ShardProgress};
 
 use crate::config::Config;
 use crate::device::directory::Directory;
-use crate::device::later::Timers;
+use crate::device::later::{self, Timers};
 use crate::device::links::{self, Links};
 use crate::device::names::Names;
 use crate::device::nursery::Nursery;
@@ -262,7 +262,7 @@ impl Core {
     pub(crate) fn emitted(&self, ty: u32, payload: &[u8]) -> bool {
         match ty {
             LATER => self.timers.add(self.device.system(), payload),
-            CANCEL => self.timers.cancel(payload),
+            CANCEL => later::cancel(&self.shared, payload),
             LINK => self.links.add(self, payload),
             _ => self.shared.routes.deliver(ty, payload),
         }
@@ -406,9 +406,7 @@ impl Core {
     }
 
     fn abandon(&self) {
-        for port in &self.ports {
-            port.abandon();
-        }
+        self.dead_letters_more(self.ports.iter().map(|port| port.abandon()).sum());
         self.nurseries.iter().for_each(|nursery| nursery.abandon());
     }
 }

@@ -12,13 +12,14 @@ use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 use resident_kernels::plain::Plain;
 use resident_kernels::timer::Timer;
-use resident_kernels::wire::SendLater;
+use resident_kernels::wire::{DEVICE_BITS, SendLater};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 use tokio_util::time::DelayQueue;
 use tokio_util::time::delay_queue::Key;
 
 use crate::device::core::Core;
+use crate::device::shared::Shared;
 use crate::shard::link::{Recipient, Unsent};
 use crate::shard::occupant::Tenant;
 use crate::shard::port::Port;
@@ -28,6 +29,7 @@ const LONGEST: Duration = Duration::from_secs(700 * 24 * 3600);
 
 /// A message that is sent later.
 pub(crate) struct Later {
+    device: usize,
     shard: u32,
     id: RowId,
     message: u16,
@@ -45,6 +47,7 @@ pub(crate) enum Event {
 }
 
 /// The way to those that wait.
+#[derive(Clone)]
 pub(crate) struct Timers {
     send: UnboundedSender<Event>,
     /// How many wait.
@@ -70,25 +73,34 @@ impl Timers {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Keeps a message, as its actor has emitted it; false if it can not be one, or is for another system.
-    pub(crate) fn add(&self, system: u32, emitted: &[u8]) -> bool {
+    /// Keeps a message, as an actor of the device with this number has emitted it; false if it can not be one, or is for another system.
+    pub(crate) fn add(&self, own: u32, emitted: &[u8]) -> bool {
         let Some((head, rest)) = emitted.split_first_chunk() else { return false };
         let Some((timer, payload)) = rest.split_at_checked(size_of::<Timer>()) else { return false };
-        let SendLater { system: of, row, generation, shard, micros, message, .. } = SendLater::from_bytes(head);
-        if of != system {
+        let SendLater { system, row, generation, shard, micros, message, .. } = SendLater::from_bytes(head);
+        if (system ^ own) >> DEVICE_BITS != 0 {
             return false;
         }
-        let id = RowId { row, generation };
-        let later = Later { shard, id, message: message as u16, tag: (message >> 16) as u16, payload: payload.to_vec() };
+        let (device, id) = ((system & ((1 << DEVICE_BITS) - 1)) as usize, RowId { row, generation });
+        let later = Later { device, shard, id, message: message as u16, tag: (message >> 16) as u16, payload: payload.to_vec() };
         let due = Instant::now() + Duration::from_micros(micros).min(LONGEST);
         // Where the task has ended the system has, and what waits with it.
         self.send.send(Event::Set(Timer::decode(timer), due, later)).is_ok()
     }
 
-    /// Takes a message back, as an actor has emitted it; false if that can not be a timer.
-    pub(crate) fn cancel(&self, emitted: &[u8]) -> bool {
-        emitted.len() == size_of::<Timer>() && self.send.send(Event::Cancel(Timer::decode(emitted))).is_ok()
+    fn cancel(&self, timer: Timer) -> bool {
+        self.send.send(Event::Cancel(timer)).is_ok()
     }
+}
+
+/// Takes a message back, as an actor has emitted it, whichever device keeps that; false if it can not be a timer.
+pub(crate) fn cancel(shared: &Shared, emitted: &[u8]) -> bool {
+    if emitted.len() != size_of::<Timer>() {
+        return false;
+    }
+    let timer = Timer::decode(emitted);
+    // One of a checkpoint may be of more devices than there are.
+    shared.peer(timer.device()).is_none_or(|peer| peer.timers.cancel(timer))
 }
 
 /// Keeps messages until they are due, as long as there is a system.
@@ -156,10 +168,10 @@ impl Waiting {
 
 /// Sends a message that is due.
 fn deliver(core: Arc<Core>, later: Later) {
-    let Some(to) = core.ports.get(later.shard as usize).and_then(|port| To::find(&core, port, &later)) else {
+    let found = core.shared.port(later.device, later.shard as usize).cloned();
+    let Some((to, port)) = found.and_then(|port| Some((To::find(&core, &port, &later)?, port))) else {
         return core.dead_letter();
     };
-    let port = core.ports[later.shard as usize].clone();
     match port.cast_each(std::slice::from_ref(&to), later.message, &later.payload) {
         (_, None) => {}
         // The others do not wait for this one.

@@ -14,12 +14,14 @@ use resident_gpu::device::{DeviceFault, Health};
 use resident_gpu::ring::{Consumer, Frame};
 use resident_gpu::rows::RowId;
 use resident_kernels::wire::{
-    BlameInfo, FaultInfo, OP_ACK, OP_BLAMED, OP_BORN, OP_EMIT, OP_ENDED, OP_FAULT, OP_REFUSED, OP_REPLY, OP_RETURN, slots_for,
+    BlameInfo, FaultInfo, OP_ACK, OP_ASK_OUT, OP_BLAMED, OP_BORN, OP_EMIT, OP_ENDED, OP_FAULT, OP_REFUSED, OP_REPLY, OP_RETURN,
+    OP_TELL_OUT, slots_for,
 };
 
 use crate::clock;
 use crate::config::{Pump as Settings, Wait};
 use crate::device::core::Core;
+use crate::device::outward::Outward;
 use crate::fault::{At, FaultClass, Returned};
 use crate::metrics::REPORT_EVERY;
 use crate::shard::ack::Answer;
@@ -51,6 +53,7 @@ fn pass(time: fn()) -> bool {
 struct Lane {
     port: Arc<Port>,
     consumer: Consumer,
+    outward: Outward,
     /// The shard's ingress head when waiting senders were last told of room.
     head: u64,
 }
@@ -81,7 +84,7 @@ impl Pump {
         let mut pump = Pump {
             bell: core.bells[index].clone(),
             core,
-            lanes: consumers.into_iter().map(|(port, consumer)| Lane { port, consumer, head: 0 }).collect(),
+            lanes: consumers.into_iter().map(|(port, consumer)| Lane { port, consumer, outward: Outward::default(), head: 0 }).collect(),
             settings,
             leader: index == 0,
             looked: now,
@@ -135,7 +138,7 @@ impl Pump {
         if handled != self.handled.0 {
             self.handled = (handled, now);
         }
-        now - self.handled.1 >= STILL && self.lanes.iter().all(|lane| lane.port.is_quiet())
+        now - self.handled.1 >= STILL && self.lanes.iter().all(|lane| lane.port.is_quiet() && !lane.outward.waits())
     }
 
     /// Sleeps until something comes; false if nothing did.
@@ -190,7 +193,7 @@ impl Pump {
 impl Lane {
     /// Takes up to a turn's frames; their number.
     fn take(&mut self, core: &Core) -> usize {
-        if core.lost().is_some() {
+        if !self.outward.goes_on(core) || core.lost().is_some() {
             return 0;
         }
         for n in 0..TURN {
@@ -203,7 +206,12 @@ impl Lane {
                     if n == 0 && !matches!(frame.op, OP_REFUSED | OP_BLAMED | OP_RETURN) {
                         core.metrics.taken(frame.hlc);
                     }
-                    match handle(core, &self.port, &frame) {
+                    let done = match frame.op {
+                        OP_TELL_OUT | OP_ASK_OUT => self.outward.take(core, &frame),
+                        _ => handle(core, &self.port, &frame),
+                    };
+                    match done {
+                        Ok(()) if self.outward.waits() => return n + 1,
                         Ok(()) => continue,
                         Err(problem) => problem,
                     }
@@ -396,7 +404,7 @@ mod tests {
         let bell = Arc::new(Doorbell::default());
         let port = Arc::new(Port::new(0, producer, 1, 0, 0, bell.clone()));
         let core = core(device, port.clone(), bell);
-        let mut lane = Lane { port, consumer, head: 0 };
+        let mut lane = Lane { port, consumer, outward: Outward::default(), head: 0 };
         while lane.take(&core) == 0 {
             assert_eq!(core.device.health(), Health::Running);
             thread::yield_now();

@@ -101,6 +101,9 @@ table! {
         Counter messages_sent_total [Kind, Path] Count:
             "Messages sent from the application, over a handle (ring), an ActorRef (mailbox), or ask and pipelines (direct)",
             "Much over mailbox costs a task's turn each: send over the GpuRef.";
+        Counter messages_relayed_total [] Count:
+            "Messages from the device's actors that went to actors of other devices by the host",
+            "Each passes two rings and a pump: place actors that send to each other much on one device.";
         Histogram call_seconds [Kind] Seconds:
             "From sending a call to its reply; of direct calls one in 64",
             "Compare kinds: one alone has slow handlers, all together a full device or a late pump.";

@@ -13,6 +13,7 @@ use crate::clock;
 use crate::error::CastError;
 use crate::shard::ack::Ack;
 use crate::shard::pending::Table;
+use crate::shard::relay::{Relay, Relays};
 
 /// Frames of a batch that are pushed under one lock.
 const TURN: usize = 32;
@@ -23,6 +24,8 @@ pub(crate) struct Link {
     /// The last stamp pushed.
     hlc: u64,
     pub backlog: VecDeque<Due>,
+    /// Behind that.
+    pub relays: Relays,
     /// The device no longer runs.
     pub lost: bool,
     pub sent: Box<[Sent]>,
@@ -156,7 +159,15 @@ impl From<PushError> for Unsent {
 
 impl Link {
     pub(crate) fn new(producer: Producer, kinds: usize) -> Link {
-        Link { producer, hlc: 0, backlog: VecDeque::new(), lost: false, sent: vec![Sent::default(); kinds].into(), full: 0 }
+        Link {
+            producer,
+            hlc: 0,
+            backlog: VecDeque::new(),
+            relays: Relays::new(),
+            lost: false,
+            sent: vec![Sent::default(); kinds].into(),
+            full: 0,
+        }
     }
 
     /// Pushes a message; the frame's stamp is filled in if it is 0.
@@ -168,8 +179,8 @@ impl Link {
         if self.lost {
             return Err(Unsent::Lost);
         }
-        if !self.backlog.is_empty() {
-            // P-1: the spawn of this very actor may be among what waits.
+        if !self.backlog.is_empty() || !self.relays.is_empty() {
+            // P-1: the spawn of this very actor may be among what waits. BD-1.
             self.full += 1;
             return Err(Unsent::Full);
         }
@@ -223,6 +234,22 @@ impl Link {
         }
     }
 
+    /// BD-1: pushes a message from another device, or has it wait.
+    pub(crate) fn relay(&mut self, frame: &Frame<'_>) -> Relay {
+        if self.lost {
+            return Relay::Refused;
+        }
+        if self.backlog.is_empty() && self.relays.is_empty() {
+            self.hlc = clock::tick(self.hlc);
+            if self.producer.push(&Frame { hlc: self.hlc, ..*frame }).is_ok() {
+                return Relay::Taken;
+            }
+        }
+        let Ok(depth) = self.producer.depth() else { return Relay::Refused };
+        let head = self.producer.position() - depth;
+        self.relays.offer(frame, head, Instant::now())
+    }
+
     /// Pushes a turn's worth of what waits for room.
     pub(crate) fn flush(&mut self, waiting: &mut Table<Waiting>) -> Flushed {
         for _ in 0..TURN {
@@ -243,6 +270,19 @@ impl Link {
             }
         }
         if self.backlog.is_empty() { Flushed::All } else { Flushed::Turn }
+    }
+
+    /// The same for messages from other devices.
+    pub(crate) fn flush_relays(&mut self) -> Flushed {
+        for _ in 0..TURN {
+            let Some(relayed) = self.relays.next() else { return Flushed::All };
+            self.hlc = clock::tick(self.hlc);
+            if self.producer.push(&Frame { hlc: self.hlc, ..relayed.frame() }).is_err() {
+                return Flushed::Full;
+            }
+            self.relays.pushed();
+        }
+        if self.relays.is_empty() { Flushed::All } else { Flushed::Turn }
     }
 
     /// Pushes the next frame of a batch: what comes behind it, or the batch back if the ring is full.

@@ -31,6 +31,7 @@ use crate::shard::doorbell::Doorbell;
 use crate::shard::link::{Batch, Call, Control, Due, Flushed, Link, Path, Recipient, Sent, Unsent, Waiting};
 use crate::shard::occupant::Tenant;
 use crate::shard::pending::Table;
+use crate::shard::relay::{Relay, Relays};
 use crate::shard::spinlock::SpinLock;
 use crate::shard::tenants::Tenants;
 
@@ -61,6 +62,8 @@ struct Watched {
     thirsty: AtomicU32,
     /// `link.backlog` holds something.
     behind: AtomicBool,
+    /// `link.relays` does.
+    relays: AtomicBool,
 }
 
 thread_local! {
@@ -78,7 +81,11 @@ impl Port {
             link: CachePadded::new(SpinLock::new(Link::new(producer, kinds))),
             tenants: Mutex::new(Tenants::new(rows, nursery)),
             credit: Notify::new(),
-            watched: CachePadded::new(Watched { thirsty: AtomicU32::new(0), behind: AtomicBool::new(false) }),
+            watched: CachePadded::new(Watched {
+                thirsty: AtomicU32::new(0),
+                behind: AtomicBool::new(false),
+                relays: AtomicBool::new(false),
+            }),
             fetched: AtomicU64::new(0),
         }
     }
@@ -317,20 +324,51 @@ impl Port {
         None
     }
 
+    /// Pushes a message from an actor of another device, at once or as soon as there is room.
+    pub(crate) fn relay(&self, frame: &Frame<'_>) -> Relay {
+        let (relay, waits) = {
+            let mut link = self.link.lock();
+            let relay = link.relay(frame);
+            let waits = !link.relays.is_empty();
+            if waits {
+                self.watched.relays.store(true, Ordering::Relaxed);
+            }
+            (relay, waits)
+        };
+        if waits {
+            self.bell.waiting()
+        } else {
+            self.bell.pushed()
+        }
+        relay
+    }
+
     /// Pushes what had no room before.
     pub(crate) fn flush(&self) {
-        if !self.watched.behind.load(Ordering::Relaxed) {
+        let Watched { behind, relays, .. } = &*self.watched;
+        if behind.load(Ordering::Relaxed) && !self.flush_by(behind, |waiting, link| link.flush(waiting)) {
             return;
         }
+        if relays.load(Ordering::Relaxed) {
+            self.flush_by(relays, |_, link| link.flush_relays());
+        }
+    }
+
+    /// Some turns of `flush`; whether all was pushed, which is noted.
+    fn flush_by(&self, behind: &AtomicBool, flush: impl Fn(&mut Table<Waiting>, &mut Link) -> Flushed) -> bool {
         for _ in 0..TURNS {
             let mut waiting = self.waiting.lock();
             let mut link = self.link.lock();
-            match link.flush(&mut waiting) {
+            match flush(&mut waiting, &mut link) {
                 Flushed::Turn => {}
-                Flushed::Full => return,
-                Flushed::All => return self.watched.behind.store(false, Ordering::Relaxed),
+                Flushed::Full => return false,
+                Flushed::All => {
+                    behind.store(false, Ordering::Relaxed);
+                    return true;
+                }
             }
         }
+        false
     }
 
     /// Pushes a batch of control frames and a fence behind them, as soon as there is room. Where the device no longer runs it is
@@ -403,7 +441,8 @@ impl Port {
     pub(crate) fn is_quiet(&self) -> bool {
         let waiting = self.waiting.lock();
         let mut link = self.link.lock();
-        link.lost || waiting.is_empty() && link.backlog.is_empty() && link.producer.is_empty() && !self.is_thirsty()
+        link.lost
+            || waiting.is_empty() && link.backlog.is_empty() && link.relays.is_empty() && link.producer.is_empty() && !self.is_thirsty()
     }
 
     /// What was sent since the last call, the times the ring was full, and the slots in use.
@@ -454,14 +493,20 @@ impl Port {
         self.tenants().alone()
     }
 
-    /// Ends everything that waits, after [`lose`](Self::lose): callers see their ports closed.
-    pub(crate) fn abandon(&self) {
+    /// Ends everything that waits, after [`lose`](Self::lose): callers see their ports closed. How many messages from other devices that were.
+    pub(crate) fn abandon(&self) -> u64 {
         let waiting = self.waiting.lock().drain();
-        let backlog = std::mem::take(&mut self.link.lock().backlog);
+        let (backlog, relays) = {
+            let mut link = self.link.lock();
+            (std::mem::take(&mut link.backlog), std::mem::replace(&mut link.relays, Relays::new()))
+        };
         self.watched.behind.store(false, Ordering::Relaxed);
+        self.watched.relays.store(false, Ordering::Relaxed);
+        let messages = relays.len() as u64;
         // Dropped here, outside of any lock.
-        drop((waiting, backlog));
+        drop((waiting, backlog, relays));
         self.credit.notify_waiters();
+        messages
     }
 
     /// Gives its tables back, after [`abandon`](Self::abandon).

@@ -346,6 +346,31 @@ async fn a_systems_devices_are_told_apart() {
     soon("the stop", other.stop()).await;
 }
 
+/// SD-10: what goes to another device is counted where it is from. What is sent later is kept there, and taken back by whoever has its timer,
+/// on whichever device.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_between_devices_is_told() {
+    let address = served().await;
+    let system = several(2, Config { name: Some("between".into()), shards: Some(1), ..Config::default() }).await;
+    let alarm = async |device| Alarm::spawn(None, Alarm::default(), &system.placing(Placement::On(device))).await.unwrap().0;
+    let (near, far) = (alarm(0).await, alarm(1).await);
+    let whom = far.address().await;
+    let set = Set { whom, times: 1, place: 0, millis: 3_600_000, instead: 0 };
+    near.send(AlarmMsg::Set(set.clone())).await.unwrap();
+    // One of the other device's, whose shard has the same number.
+    far.send(AlarmMsg::Set(set)).await.unwrap();
+    let devices = system.devices();
+    let of_each = |name: &str| {
+        let page = Page::of(address);
+        devices.iter().map(|device| page.value(name, &[("system", "between"), ("device", device.label())])).collect::<Vec<_>>()
+    };
+    until("each keeps one", || of_each("resident_timers_waiting") == [Some(1.0), Some(1.0)]).await;
+    near.send(AlarmMsg::HandOn(HandOn { whom, place: 0 })).await.unwrap();
+    until("one is taken back", || of_each("resident_timers_waiting") == [Some(0.0), Some(1.0)]).await;
+    until("it was sent there", || of_each("resident_messages_relayed_total") == [Some(1.0), Some(0.0)]).await;
+    system.stop().await;
+}
+
 /// MT-2: restarts are told by their supervisor's strategy and by their reason.
 #[tokio::test(flavor = "multi_thread")]
 async fn restarts_have_a_strategy_and_a_reason() {

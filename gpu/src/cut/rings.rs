@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use resident_kernels::wire::{OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_EMIT, ShardProgress};
+use resident_kernels::wire::{OP_ASK_IN, OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_EMIT, OP_TELL_IN, ReplyTo, ShardProgress};
 
 use super::error::CutError;
 use crate::fault::Class;
@@ -97,9 +97,10 @@ impl Noted {
                 row: RowId { row: frame.row, generation: frame.generation },
                 message,
                 hlc: frame.hlc,
-                payload: frame.payload.to_vec(),
+                // Whom a reply goes to is left out, as in mail.
+                payload: frame.payload.get(if frame.op == OP_ASK_IN { size_of::<ReplyTo>() } else { 0 }..).unwrap_or_default().to_vec(),
             };
-            let is_message = |frame: &Frame<'_>| matches!(frame.op, OP_CAST | OP_CALL | OP_CALL_DIRECT);
+            let is_message = |frame: &Frame<'_>| matches!(frame.op, OP_CAST | OP_CALL | OP_CALL_DIRECT | OP_TELL_IN | OP_ASK_IN);
             // A warp of the shard may have come further than another.
             let is_handled = |at, row| progress.passed.get((row % progress.warps.max(1)) as usize).is_some_and(|passed| at < *passed);
             let pending = |at, frame: &Frame<'_>| is_message(frame) && !is_handled(at, frame.row);

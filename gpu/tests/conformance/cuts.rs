@@ -34,7 +34,7 @@ impl Hold for Still {
     fn release(&self, _: u32) {}
 }
 
-fn take(hosts: &[&Host], base: Option<u64>) -> Cut {
+pub(super) fn take(hosts: &[&Host], base: Option<u64>) -> Cut {
     hosts[0].device.cut(None, base, &Still::of(hosts)).unwrap_or_else(|error| panic!("{error}"))
 }
 

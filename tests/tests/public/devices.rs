@@ -470,21 +470,6 @@ async fn a_checkpoint_is_of_one_device_and_says_so() {
     system.stop().await;
 }
 
-/// SD-10
-#[tokio::test(flavor = "multi_thread")]
-async fn a_message_to_another_device_is_a_counted_dead_letter() {
-    let system = two(Config::default()).await;
-    let player = async |device| Player::spawn(None, Player::default(), &system.placing(Placement::On(device))).await.unwrap().0;
-    let (near, far) = (player(0).await, player(1).await);
-    near.send(PlayerMsg::Meet(Meet { next: far.address().await })).await.unwrap();
-    near.send(PlayerMsg::Ball(Ball { hops: 3 })).await.unwrap();
-    until("a dead letter", || system.devices()[0].dead_letters() == 1).await;
-    assert_eq!((system.dead_letters(), system.devices()[1].dead_letters()), (1, 0));
-    assert_eq!(call!(far, PlayerMsg::Show).unwrap().balls, 0);
-    let report = soon("the stop", system.stop()).await;
-    assert_eq!(report.dead_letters, 1);
-}
-
 /// SD-11
 #[tokio::test(flavor = "multi_thread")]
 async fn direct_calls_and_pipelines_go_to_each_device() {
