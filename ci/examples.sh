@@ -28,6 +28,7 @@ print("{flights} flights of {aircraft} aircraft, {messages_per_second:.0f} messa
 broken=()
 program=flights
 flights
+flights --devices 2
 program=flights-actix
 flights
 program=flights broken=(panic trap hang kill)

@@ -48,6 +48,9 @@ struct Args {
     /// Where the aircraft live
     #[arg(long, value_enum, default_value = "auto")]
     device: Device,
+    /// How many such devices, over which the aircraft are spread
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with_all = ["checkpoint", "resume", "inject"])]
+    devices: u32,
     /// Serve metrics for Prometheus at this address, as 127.0.0.1:9000, while the program runs
     #[arg(long, value_name = "ADDR")]
     metrics: Option<SocketAddr>,
@@ -91,8 +94,10 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
     };
     let newest = resumed.as_ref().map(|resumed| resumed.checkpoint.clone());
     let saver = archive.map(|archive| Saver::start(archive, &input, args.checkpoint_every, newest));
-    let system = System::start(Config { devices: vec![args.device.into()], capacity: CAPACITY, ..Config::default() }).await?;
-    eprintln!("{input} on {}", system.device());
+    let system = System::start(Config { devices: args.device.several(args.devices)?, capacity: CAPACITY, ..Config::default() }).await?;
+    for device in system.devices() {
+        eprintln!("{input} on {}", device.info());
+    }
 
     if let Some(resumed) = &resumed {
         eprintln!("going on after {} rows", resumed.rows);
@@ -106,6 +111,10 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
         }
     };
     println!("{report}");
+    if args.devices > 1 {
+        let on = |device: &resident::Device| format!("{} aircraft on {}", device.running(), device.label());
+        println!("{}", system.devices().iter().map(on).collect::<Vec<_>>().join(", "));
+    }
     if args.json {
         println!("{}", serde_json::to_string(&report)?);
     }

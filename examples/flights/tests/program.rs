@@ -101,6 +101,26 @@ fn the_actors_count_what_a_fold_counts() {
     }
 }
 
+/// The aircraft are spread over several devices, and count the same.
+#[test]
+fn several_devices_count_as_one() {
+    let expected = plain_fold(&data().1);
+    let output = flights(&["--devices", "2"]).output().unwrap();
+    let object = object(&output);
+    assert_eq!(object["equal"], true);
+    for (key, total) in &expected {
+        assert_eq!(object[key].as_i64(), Some(*total), "{key}");
+    }
+    let report = String::from_utf8(output.stdout).unwrap();
+    let on = |label: &str| -> i64 {
+        let (before, _) = report.split_once(&format!(" aircraft on {label}")).unwrap_or_else(|| panic!("{report}"));
+        before.rsplit([' ', '\n']).next().unwrap().parse().unwrap()
+    };
+    assert!(on("cpu:0") > 0 && on("cpu:1") > 0 && on("cpu:0") + on("cpu:1") == expected["aircraft"], "{report}");
+    let unnamed = Command::new(env!("CARGO_BIN_EXE_flights")).args(["--devices", "2"]).output().unwrap();
+    assert!(told(&unnamed).contains("--device cpu"));
+}
+
 #[test]
 fn what_breaks_on_the_way_costs_nothing() {
     let expected = plain_fold(&data().1);
