@@ -3,6 +3,8 @@
 #[cfg(feature = "actix")]
 pub(crate) mod actix;
 #[cfg(feature = "ractor")]
+mod guardian;
+#[cfg(feature = "ractor")]
 pub(crate) mod ractor;
 
 use crate::config::Config;

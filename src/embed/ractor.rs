@@ -5,7 +5,7 @@ mod checkpoint;
 pub(crate) mod control;
 mod error;
 pub(crate) mod group;
-mod guardian;
+pub(crate) mod guardian;
 pub(crate) mod handle;
 pub(crate) mod proxy;
 pub(crate) mod restore;

@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::child::{Entry, Gone, Here, Order};
-use super::error::{Cause, Ended, SupervisorError};
+use super::error::{Cause, Ended, SupervisorError, said};
 use super::event::{Asked, Event, Found, Heard};
 use super::front::{Front, SHUTDOWN};
 use super::handle::SupervisorRef;
@@ -169,7 +169,7 @@ impl Engine {
         match event {
             Event::Started { child, result } => self.started(child, result),
             Event::Heard { who, heard } => self.heard(who, heard),
-            Event::Gone { key, who } => self.gone(key, who),
+            Event::Gone { key, who, heard } => self.gone(key, who, heard),
             Event::Flushed { key, who } => {
                 if self.here(key, who).is_some_and(|here| here.is_gone) {
                     self.conclude(key);
@@ -294,7 +294,7 @@ impl Engine {
                 start(context).await
             };
             let result = AssertUnwindSafe(started).catch_unwind().await;
-            let result = result.unwrap_or_else(|panic| Err(Failure::Failed(Cause::new(text(&*panic)))));
+            let result = result.unwrap_or_else(|panic| Err(Failure::Failed(Cause::new(format!("its start panicked: {}", said(&*panic))))));
             if let Err(mpsc::error::SendError(Event::Started { result: Ok(Started::New(running)), .. })) =
                 events.send(Event::Started { child, result })
             {
@@ -357,9 +357,9 @@ impl Engine {
         let (end, gone) = watch::channel(());
         let events = self.events.clone();
         tokio::spawn(async move {
-            over.await;
+            let heard = over.await;
             drop(end);
-            let _ = events.send(Event::Gone { key, who });
+            let _ = events.send(Event::Gone { key, who, heard });
         });
         if let (What::Device(system), Some(slot)) = (&what, &entry.spec.slot) {
             slot.set(Some(system.clone()));
@@ -405,10 +405,13 @@ impl Engine {
         }
     }
 
-    fn gone(&mut self, key: ChildKey, who: ActorKey) {
+    fn gone(&mut self, key: ChildKey, who: ActorKey, heard: Option<Heard>) {
         let deaf = self.deaf;
         let Some(here) = self.here(key, who) else { return };
         here.is_gone = true;
+        if let Some(heard) = heard {
+            return self.heard(who, heard);
+        }
         // The framework has said how it ended before it ended, to the front; that may still be on its way from there.
         if here.heard.is_some() || deaf || !self.front.flush(key, who) {
             self.conclude(key);
@@ -619,10 +622,4 @@ impl Entry {
             What::Actor | What::Supervisor(_) | What::Device(_) => None,
         }
     }
-}
-
-/// What a panic said.
-fn text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| text.to_string()).or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("its start panicked: {}", text.as_deref().unwrap_or("no text"))
 }

@@ -1,5 +1,6 @@
 //! Why children and supervisors end.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -146,4 +147,10 @@ pub(crate) enum Ended {
     Killed,
     #[error("it had left its supervisor")]
     Unseen,
+}
+
+/// What a panic said.
+pub(crate) fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
 }

@@ -29,10 +29,11 @@ pub(crate) enum Event {
         who: ActorKey,
         heard: Heard,
     },
-    /// An actor of a child has ended and released everything.
+    /// An actor of a child has ended and released everything; how, if that is not heard in another way.
     Gone {
         key: ChildKey,
         who: ActorKey,
+        heard: Option<Heard>,
     },
     /// All that the framework had to say of it was handed on.
     Flushed {

@@ -10,9 +10,11 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::device::On;
-use super::error::{AnyError, Cause, Ignore};
+use super::error::{AnyError, Cause, Ended, Ignore};
+use super::event::Heard;
 use super::handle::SupervisorRef;
 use super::spec::{InFlight, Payload, Restore};
+use super::supervisor::Launched;
 use crate::actor::home::{Home, Keeper};
 use crate::actor::incarnation::{Beginning, Incarnation, Place};
 use crate::actor::recovery::{Otherwise, Recovery};
@@ -50,8 +52,8 @@ pub(crate) enum Started {
 /// An actor that runs.
 pub(crate) struct Running {
     pub shell: Arc<dyn Shell>,
-    /// Ends when the actor has and everything it held is released.
-    pub over: BoxFuture<'static, ()>,
+    /// Ends when the actor has and everything it held is released, and says how it ended, unless the supervisor's own actor hears of that.
+    pub over: BoxFuture<'static, Option<Heard>>,
     pub what: What,
 }
 
@@ -175,12 +177,36 @@ impl Gpu {
     }
 }
 
-/// Ends when a resident actor has, as `join` says, and its row is free.
-pub(crate) async fn over(home: Arc<Home>, join: JoinHandle<()>) {
-    let _ = join.await;
+/// Ends when a resident actor has, of which `ended` tells, and its row is free.
+pub(crate) async fn over<T>(home: Arc<Home>, ended: impl Future<Output = T>) -> T {
+    let end = ended.await;
     let life = home.life().clone();
     // A device that says nothing must not keep the supervisor from going on.
     let _ = timeout(life.core.stop_timeout, life.gone()).await;
+    end
+}
+
+/// Waits for the children of a supervisor that is a child itself; what runs then, and what ends with it.
+pub(crate) async fn settled(launched: Launched, give_up: &mut GiveUp) -> Result<(SupervisorRef, JoinHandle<()>), Failure> {
+    let Launched { supervisor, join, mut ready } = launched;
+    let failure = tokio::select! {
+        biased;
+        ready = &mut ready => match ready {
+            Ok(Ok(())) => return Ok((supervisor, join)),
+            Ok(Err(error)) => Failure::Failed(Cause::new(error)),
+            Err(_) => Failure::Failed(Cause::new(Ended::Killed)),
+        },
+        () = give_up.asked(Urgency::Stop) => {
+            supervisor.shell.stop(None);
+            tokio::select! {
+                () = supervisor.shell.ended() => {}
+                () = give_up.asked(Urgency::Kill) => supervisor.shell.kill(),
+            }
+            Failure::GivenUp
+        }
+    };
+    let _ = join.await;
+    Err(failure)
 }
 
 /// What the incarnation behind `last` begins with.

@@ -15,6 +15,7 @@ use super::error::SupervisorError;
 use super::front::{Front, FrontParts};
 use super::handle::SupervisorRef;
 use super::spec::ChildSpec;
+use crate::actor::shell::Shell;
 
 /// Where a supervisor begins: [`Supervisor::builder`].
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +43,42 @@ pub(crate) struct Launched {
     pub join: JoinHandle<()>,
     /// How that went.
     pub ready: oneshot::Receiver<Result<(), SupervisorError>>,
+}
+
+impl Launched {
+    /// Waits until all children run. Whoever gives up waiting leaves no supervisor behind.
+    pub(crate) async fn ready(self) -> Result<SupervisorRef, SupervisorError> {
+        let Launched { supervisor, join, ready } = self;
+        let unfinished = Unfinished(Some(supervisor.shell.clone()));
+        match ready.await {
+            Ok(Ok(())) => {
+                unfinished.done();
+                Ok(supervisor)
+            }
+            Ok(Err(error)) => {
+                let _ = join.await;
+                Err(error)
+            }
+            Err(_) => Err(supervisor.ended().await.err().unwrap_or(SupervisorError::Unlinked(supervisor.name))),
+        }
+    }
+}
+
+/// Stops a supervisor that nobody waits for any more.
+struct Unfinished(Option<Arc<dyn Shell>>);
+
+impl Unfinished {
+    fn done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(supervisor) = &self.0 {
+            supervisor.stop(None);
+        }
+    }
 }
 
 impl Builder {

@@ -3,5 +3,5 @@
 mod front;
 mod handle;
 mod spec;
-mod start;
+pub(crate) mod start;
 mod supervisor;

@@ -5,23 +5,22 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use ractor::{Actor, ActorCell, SpawnErr};
 use resident_kernels::host::{Cross, Resident};
+use thiserror::Error;
 
 use crate::actor::incarnation::Place;
 use crate::config::Config;
 use crate::embed::ractor::proxy::{self, Origin};
 use crate::embed::ractor::shell::{cell, shell};
-use crate::embed::ractor::watch::watch;
 use crate::error::SpawnError;
 use crate::guardian::Builder;
-use crate::guardian::error::{Cause, Ended};
-use crate::guardian::start::{Context, Failure, Gpu, Running, Started, Starter, Urgency, What, over};
-use crate::guardian::supervisor::Launched;
+use crate::guardian::error::Cause;
+use crate::guardian::start::{Context, Failure, Gpu, Running, Started, Starter, What, over, settled};
 use crate::system::System;
 
-/// Whom a child is linked to.
-fn front(context: &Context) -> ActorCell {
-    cell(&*context.front).expect("a supervisor that was started under ractor is ractor's").clone()
-}
+/// An actor of ractor's has a supervisor that is not.
+#[derive(Debug, Error)]
+#[error("an actor of ractor's is linked to its supervisor, which is none of ractor's: start that one by `Builder::start`")]
+struct NotLinked;
 
 impl From<SpawnErr> for Failure {
     fn from(error: SpawnErr) -> Failure {
@@ -32,18 +31,23 @@ impl From<SpawnErr> for Failure {
     }
 }
 
+/// Whom the children of a supervisor are linked to, if it runs under ractor.
+pub(crate) fn front(context: &Context) -> Option<ActorCell> {
+    cell(&*context.front).cloned()
+}
+
 /// Starts an actor of ractor's.
 pub(crate) fn actor<A: Actor>(make: impl Fn() -> (A, A::Arguments) + Send + Sync + 'static) -> Starter {
     let make = Arc::new(make);
     Arc::new(move |mut context| {
         let make = make.clone();
         async move {
+            let front = front(&context).ok_or_else(|| Failure::Failed(Cause::new(NotLinked)))?;
             let (actor, arguments) = make();
-            let front = front(&context);
             let spawned = A::spawn_linked(context.name, actor, arguments, front);
             let (actor, join) = context.give_up.unless(spawned).await??;
             // A task that was cancelled is over, too.
-            let over = async move { drop(join.await) }.boxed();
+            let over = join.map(|_| None).boxed();
             Ok(Started::New(Running { shell: shell(actor.get_cell()), over, what: What::Actor }))
         }
         .boxed()
@@ -51,14 +55,7 @@ pub(crate) fn actor<A: Actor>(make: impl Fn() -> (A, A::Arguments) + Send + Sync
 }
 
 /// Starts a resident actor, or the next incarnation of one.
-pub(crate) fn gpu<A: Resident>(gpu: Gpu) -> Starter
-where
-    A::Msg: Cross,
-{
-    Arc::new(move |context| gpu_start::<A>(gpu.clone(), context).boxed())
-}
-
-async fn gpu_start<A: Resident>(gpu: Gpu, mut context: Context) -> Result<Started, Failure>
+pub(crate) async fn gpu<A: Resident>(gpu: Gpu, front: ActorCell, mut context: Context) -> Result<Started, Failure>
 where
     A::Msg: Cross,
 {
@@ -67,7 +64,7 @@ where
         return Ok(Started::InPlace);
     }
     let state = context.give_up.unless((gpu.payload)()).await??;
-    let (front, recovery) = (front(&context), gpu.recovery(&system));
+    let recovery = gpu.recovery(&system);
     let place = Place::claim::<A>(&system).map_err(|error| gpu.failed(&system, error))?;
     let start = proxy::Start { origin: Origin::State(state, place), keeper: Some(context.keeper), recovery };
     let spawned = proxy::start::<A>(context.name, start, Some(front));
@@ -89,59 +86,31 @@ where
             .boxed()
         }
     };
-    let over = over(home.clone(), join).boxed();
+    let over = over(home.clone(), join.map(|_| None)).boxed();
     Ok(Started::New(Running { shell: home.shell.clone(), over, what: What::Gpu { home, flush: Arc::new(flush) } }))
 }
 
 /// Starts a supervisor, and waits for its children.
-pub(crate) fn supervisor(supervisor: Builder) -> Starter {
-    Arc::new(move |mut context| {
-        let supervisor = supervisor.clone();
-        async move {
-            let launched = supervisor.launch(context.name.take(), Some(front(&context))).await;
-            let Launched { supervisor, join, mut ready } = launched.map_err(|error| Failure::Failed(Cause::new(error)))?;
-            let cell = supervisor.cell().clone();
-            let failure = tokio::select! {
-                biased;
-                ready = &mut ready => match ready {
-                    Ok(Ok(())) => {
-                        let over = async move { drop(join.await) }.boxed();
-                        return Ok(Started::New(Running { shell: supervisor.shell.clone(), over, what: What::Supervisor(supervisor) }));
-                    }
-                    Ok(Err(error)) => Failure::Failed(Cause::new(error)),
-                    Err(_) => Failure::Failed(Cause::new(Ended::Killed)),
-                },
-                () = context.give_up.asked(Urgency::Stop) => {
-                    cell.stop(None);
-                    tokio::select! {
-                        () = watch(cell.clone()) => {}
-                        () = context.give_up.asked(Urgency::Kill) => cell.kill(),
-                    }
-                    Failure::GivenUp
-                }
-            };
-            let _ = join.await;
-            Err(failure)
-        }
-        .boxed()
-    })
+pub(crate) async fn supervisor(supervisor: Builder, front: ActorCell, mut context: Context) -> Result<Started, Failure> {
+    let launched = supervisor.launch(context.name.take(), Some(front)).await;
+    let launched = launched.map_err(|error| Failure::Failed(Cause::new(error)))?;
+    let (supervisor, join) = settled(launched, &mut context.give_up).await?;
+    let over = join.map(|_| None).boxed();
+    Ok(Started::New(Running { shell: supervisor.shell.clone(), over, what: What::Supervisor(supervisor) }))
 }
 
 /// Starts a device.
-pub(crate) fn device(config: Config) -> Starter {
-    Arc::new(move |mut context| {
-        let config = config.clone();
+pub(crate) async fn device(config: Config, front: ActorCell, mut context: Context) -> Result<Started, Failure> {
+    let started = context.give_up.unless(System::start(config)).await?;
+    let system = started.map_err(|error| Failure::Failed(Cause::new(error)))?;
+    let cell = system.control().get_cell();
+    cell.link(front);
+    let over = {
+        let system = system.clone();
         async move {
-            let started = context.give_up.unless(System::start(config)).await?;
-            let system = started.map_err(|error| Failure::Failed(Cause::new(error)))?;
-            let cell = system.control().get_cell();
-            cell.link(front(&context));
-            let over = {
-                let system = system.clone();
-                async move { system.ended().await }
-            };
-            Ok(Started::New(Running { shell: shell(cell), over: over.boxed(), what: What::Device(system) }))
+            system.ended().await;
+            None
         }
-        .boxed()
-    })
+    };
+    Ok(Started::New(Running { shell: shell(cell), over: over.boxed(), what: What::Device(system) }))
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use ractor::{Actor as _, ActorCell, SpawnErr};
 
 use super::front::{FrontActor, FrontMsg};
-use crate::actor::shell::Shell;
 use crate::device::runtime;
 use crate::embed::ractor::shell::shell;
 use crate::guardian::front::Front;
@@ -28,17 +27,7 @@ impl Builder {
         if !runtime::is_here() {
             return Err(SupervisorError::Runtime(self.name));
         }
-        let Launched { supervisor, join, ready } = self.launch(None, None).await?;
-        // Whoever starts it may give up waiting.
-        let unfinished = Unfinished(Some(supervisor.shell.clone()));
-        match ready.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                let _ = join.await;
-                return Err(error);
-            }
-            Err(_) => return Err(supervisor.ended().await.err().unwrap_or(SupervisorError::Unlinked(supervisor.name))),
-        }
+        let supervisor = self.launch(None, None).await?.ready().await?;
         if let Some(parent) = parent {
             supervisor.cell().link(parent);
             if supervisor.cell().try_get_supervisor().is_none() {
@@ -46,7 +35,6 @@ impl Builder {
                 return Err(SupervisorError::Unlinked(supervisor.name));
             }
         }
-        unfinished.done();
         Ok(supervisor)
     }
 
@@ -62,22 +50,5 @@ impl Builder {
             Ok::<_, SpawnErr>((Front { shell, flush: Arc::new(flush) }, join))
         };
         self.launch_by(stand).await
-    }
-}
-
-/// Stops a supervisor that nobody waits for any more.
-struct Unfinished(Option<Arc<dyn Shell>>);
-
-impl Unfinished {
-    fn done(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(supervisor) = &self.0 {
-            supervisor.stop(None);
-        }
     }
 }
