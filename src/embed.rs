@@ -2,7 +2,7 @@
 
 #[cfg(feature = "actix")]
 pub(crate) mod actix;
-#[cfg(feature = "ractor")]
+#[cfg(any(feature = "ractor", feature = "actix"))]
 mod guardian;
 #[cfg(feature = "ractor")]
 pub(crate) mod ractor;

@@ -1,4 +1,4 @@
-//! Supervision with OTP's meaning, for ractor's actors and resident actors alike.
+//! Supervision with OTP's meaning, for ractor's actors, actix's actors and resident actors alike.
 //!
 //! A supervisor starts its children in their order, starts them again when they fail, and stops them in reverse. What it does is
 //! decided by [`resident_supervisor`]; here it is carried out. The old incarnation of a child is gone, with all it held, before
@@ -7,7 +7,10 @@
 //!
 //! A resident actor is restarted in place: its `GpuRef`s, its name, its groups, its links and its mailbox stay. Whoever sends to
 //! it meanwhile waits; what was on its way to the old incarnation is refused, so each call ends once. An actor of ractor's is
-//! spawned anew: look it up by its name, or by [`SupervisorRef::actor`].
+//! spawned anew: look it up by its name, or by [`SupervisorRef::actor`]. One of actix's is, too: `SupervisorRef::addr` has its address.
+//!
+//! A supervisor runs in a framework, as an actor of it: [`Builder::start`] starts it under ractor, `Builder::start_actix` under actix. Its
+//! resident actors, its devices and the supervisors among its children are actors of the same one.
 //!
 //! To whoever watches, a restart in place is what a restart is in OTP: the incarnation has ended. [`GpuRef::ends`](crate::GpuRef::ends) says
 //! so at once; monitors and links of ractor's hear `ActorFailed`, or `ActorTerminated` if it had not failed, once the next one has begun.

@@ -66,7 +66,7 @@
 //! # Without ractor
 //!
 //! [`Handle`] starts actors that no framework runs, and sends to them by the types of their messages. With the feature `actix` they are
-//! ordinary actors of actix's, `Addr<Gpu<A>>`: `StartActix` starts them.
+//! ordinary actors of actix's, `Addr<Gpu<A>>`: `StartActix` starts them, or a supervisor does.
 //!
 //! # Groups
 //!
@@ -80,7 +80,7 @@
 //!
 //! # Supervision
 //!
-//! [`guardian`] has supervisors with OTP's meaning for ractor's actors and resident ones. A resident actor of theirs is restarted
+//! [`guardian`] has supervisors with OTP's meaning for ractor's actors, actix's and resident ones. A resident actor of theirs is restarted
 //! in place: its handles, its name, its groups and its mailbox stay, and whoever sends meanwhile waits. [`GpuRef::ends`] tells of each of its
 //! incarnations that ends.
 //!
@@ -90,7 +90,7 @@
 //!
 //! The metrics that a system reports are listed in [`metrics`].
 #![forbid(unsafe_code)]
-// Without ractor there are no groups and no supervisors, so much of the core has no caller.
+// Without ractor there are no groups, without any framework no supervisors, so much of the core has no caller.
 #![cfg_attr(not(feature = "ractor"), allow(dead_code))]
 
 mod actor;

@@ -215,14 +215,14 @@ impl<A: Actor> Handle<A> {
     }
 }
 
-/// What a framework needs whose actors have a handle beside its own.
-#[cfg(feature = "actix")]
 impl<A: Actor> Handle<A> {
     /// The handle of an `A` whose home this is.
     pub(crate) fn at(home: Arc<Home>) -> Handle<A> {
         Handle { home, of: PhantomData }
     }
 
+    /// What a framework asks whose actors have a handle beside its own.
+    #[cfg(feature = "actix")]
     pub(crate) fn home(&self) -> &Arc<Home> {
         &self.home
     }

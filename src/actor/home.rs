@@ -185,7 +185,7 @@ impl Home {
     }
 
     /// Waits until `life` is not the last incarnation, or the actor has ended.
-    async fn after(&self, life: &Arc<Incarnation>) {
+    pub(crate) async fn after(&self, life: &Arc<Incarnation>) {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);

@@ -12,6 +12,7 @@ pub mod control;
 mod error;
 mod free;
 mod gpu;
+pub(crate) mod guardian;
 mod registry;
 mod route;
 mod shell;

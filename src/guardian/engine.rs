@@ -9,6 +9,7 @@
 //!   first, it says which of the two it was.
 //! - **GE-5 (no one waits)** What comes too late for the engine is turned away: who has asked hears that it is over, whom somebody has
 //!   started ends.
+//! - **GE-6 (cut off)** A supervisor whose runtime ends first was killed.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -67,12 +68,18 @@ pub(crate) struct Engine {
     name: Arc<str>,
 }
 
-/// GE-3.
-struct LastWord(Arc<dyn Shell>);
+/// GE-3, GE-6.
+struct LastWord {
+    front: Arc<dyn Shell>,
+    name: Arc<str>,
+    end: Arc<OnceLock<Option<SupervisorError>>>,
+}
 
 impl Drop for LastWord {
     fn drop(&mut self) {
-        self.0.stop(Some(SHUTDOWN.into()));
+        // Said already, unless it went with its runtime.
+        let _ = self.end.set(Some(SupervisorError::Killed(self.name.clone())));
+        self.front.stop(Some(SHUTDOWN.into()));
     }
 }
 
@@ -123,7 +130,7 @@ impl Engine {
 
     /// Runs until the supervisor has ended; `running` is closed then.
     pub(crate) async fn run(mut self, mut events: mpsc::UnboundedReceiver<Event>, running: watch::Sender<()>) {
-        let _last_word = LastWord(self.front.shell.clone());
+        let _last_word = LastWord { front: self.front.shell.clone(), name: self.name.clone(), end: self.end.clone() };
         // Dropped first: whoever waits in the front's `post_stop` goes on.
         let _running = running;
         for slot in self.children.values().filter_map(|entry| self.foreign_slot(&entry.spec)).collect::<Vec<_>>() {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use resident_gpu::region::Owner;
+use resident_kernels::actor::Actor;
 use resident_supervisor::{Child, ChildInfo, Counts, Flags, Reply, Request, Target};
 use tokio::sync::{mpsc, oneshot};
 
@@ -11,6 +12,7 @@ use super::error::{AdminError, SupervisorError};
 use super::event::{Asked, Event, Found};
 use super::front::SHUTDOWN;
 use super::spec::ChildSpec;
+use crate::actor::handle::Handle;
 use crate::actor::shell::Shell;
 use crate::system::System;
 
@@ -67,6 +69,13 @@ impl SupervisorRef {
     /// How many children there are; none once it has ended.
     pub async fn count_children(&self) -> Counts {
         self.look(Event::CountChildren).await.unwrap_or_default()
+    }
+
+    /// The handle of a resident actor, if the child is an `A` and was started, whichever framework it is started in. It stays good over the
+    /// child's restarts.
+    pub async fn handle<A: Actor>(&self, child: impl Into<Target>) -> Option<Handle<A>> {
+        let home = self.find(child.into()).await?.gpu?;
+        (home.life().kind.fingerprint == A::KIND.fingerprint).then(|| Handle::at(home))
     }
 
     /// A child that is a supervisor, if it runs.

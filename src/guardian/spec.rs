@@ -36,7 +36,7 @@ impl ChildSpec {
         ChildSpec { policy, name: None, decide: None, slot: None, start }
     }
 
-    /// The name that its framework is to know it by: ractor's registry.
+    /// The name that its framework is to know it by: ractor's registry. actix has none; a resident actor has the name on its system there.
     pub fn name(self, name: impl Into<String>) -> ChildSpec {
         ChildSpec { name: Some(name.into()), ..self }
     }

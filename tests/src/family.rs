@@ -1,15 +1,19 @@
-//! Children of supervisors that can be made to start, fail and end in every way: actors of ractor's, and resident actors.
+//! Children of supervisors that can be made to start, fail and end in every way: actors of ractor's and of actix's, and resident actors.
+
+mod actix;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use ractor::{ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, call};
-use resident::guardian::{ChildSpec, Ignore, Restart, Shutdown, Status, Target};
+use ractor::{ActorCell, ActorProcessingErr, ActorRef, ActorStatus, RpcReplyPort, call};
+use resident::guardian::{Builder, ChildSpec, GpuChild, Ignore, Restart, Shutdown, Status, SupervisorError, Target};
 use resident::prelude::*;
 use resident_test_actors::*;
+use tokio::runtime::Builder as Runtime;
 use tokio::sync::watch;
 
-use crate::{PATIENCE, one_shard, reports, soon};
+pub use self::actix::{Actix, ActixGpu};
+use crate::{Event, PATIENCE, one_shard, reports, soon, supervisor};
 
 /// How the starts of a child go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,22 +70,96 @@ impl Starts {
     }
 }
 
-/// One kind of children.
+/// One kind of children, and the framework that their supervisors run in.
 pub trait Family: Clone + Send + Sync + Sized + 'static {
+    /// An actor of a child.
+    type Actor: Standing;
+
+    /// Runs a test as a program of its framework's runs.
+    fn block_on(test: impl Future<Output = ()>) {
+        Runtime::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(test);
+    }
     /// With what its children need.
     fn new() -> impl Future<Output = Self> + Send;
     /// How starts of its children go.
     fn starts(&self) -> &Starts;
     /// A child.
     fn child(&self, id: &str) -> ChildSpec;
+    /// Starts a supervisor.
+    fn start(&self, supervisor: Builder) -> impl Future<Output = Result<SupervisorRef, SupervisorError>> + Send {
+        supervisor.start()
+    }
+    /// Starts a supervisor, and what comes of it to whoever it belongs to: why it has ended by itself.
+    fn start_linked(&self, supervisor: Builder) -> impl Future<Output = (SupervisorRef, impl Future<Output = SupervisorError>)> {
+        start_linked(supervisor)
+    }
     /// Counts one, and answers how many this incarnation has counted.
     fn count(&self, sup: &SupervisorRef, child: impl Into<Target> + Send) -> impl Future<Output = Option<u64>> + Send;
     /// Makes the child fail in a handler.
     fn fail(&self, sup: &SupervisorRef, child: impl Into<Target> + Send) -> impl Future<Output = ()> + Send;
     /// The child's actor.
-    fn cell(&self, sup: &SupervisorRef, child: impl Into<Target> + Send) -> impl Future<Output = Option<ActorCell>> + Send;
+    fn actor(&self, sup: &SupervisorRef, child: impl Into<Target> + Send) -> impl Future<Output = Option<Self::Actor>> + Send;
     /// After all supervisors have ended: that nothing is left of the children.
     fn end(self) -> impl Future<Output = ()> + Send;
+}
+
+/// An actor of a child, as any part of the program may have it.
+pub trait Standing: Send {
+    /// Whether it has ended.
+    fn has_ended(&self) -> bool;
+    /// Waits for its end.
+    fn ended(&self) -> impl Future<Output = ()> + Send;
+    /// Has it end as it means to.
+    fn stop(&self);
+    /// Has it end otherwise: by a kill, where there is one, or by a panic.
+    fn crash(&self);
+}
+
+/// An actor that anybody can kill.
+pub trait Mortal: Standing {
+    /// Kills it.
+    fn kill(&self);
+}
+
+impl Standing for ActorCell {
+    fn has_ended(&self) -> bool {
+        self.get_status() == ActorStatus::Stopped
+    }
+
+    async fn ended(&self) {
+        resident::watch(self.clone()).await;
+    }
+
+    fn stop(&self) {
+        ActorCell::stop(self, None);
+    }
+
+    fn crash(&self) {
+        ActorCell::kill(self);
+    }
+}
+
+impl Mortal for ActorCell {
+    fn kill(&self) {
+        ActorCell::kill(self);
+    }
+}
+
+/// Starts a supervisor under one of ractor's that hears of its end.
+async fn start_linked(builder: Builder) -> (SupervisorRef, impl Future<Output = SupervisorError>) {
+    let (root, mut heard) = supervisor().await;
+    let sup = builder.start_linked(root).await.unwrap();
+    let who = sup.cell().get_id();
+    let end = async move {
+        match heard.end().await {
+            Event::Failed(failed, error) => {
+                assert_eq!(failed, who);
+                error.downcast_ref::<SupervisorError>().unwrap().clone()
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    (sup, end)
 }
 
 /// Actors of ractor's.
@@ -131,6 +209,8 @@ impl Worker {
 }
 
 impl Family for Cpu {
+    type Actor = ActorCell;
+
     async fn new() -> Cpu {
         reports::keep();
         Cpu::default()
@@ -153,7 +233,7 @@ impl Family for Cpu {
         sup.actor::<WorkerMsg>(child).await.expect("it runs").cast(WorkerMsg::Panic).unwrap();
     }
 
-    async fn cell(&self, sup: &SupervisorRef, child: impl Into<Target> + Send) -> Option<ActorCell> {
+    async fn actor(&self, sup: &SupervisorRef, child: impl Into<Target> + Send) -> Option<ActorCell> {
         Some(sup.actor::<WorkerMsg>(child).await?.get_cell())
     }
 
@@ -169,6 +249,8 @@ pub struct Gpu {
 }
 
 impl Family for Gpu {
+    type Actor = ActorCell;
+
     async fn new() -> Gpu {
         Gpu { starts: Starts::default(), system: one_shard().await }
     }
@@ -178,12 +260,7 @@ impl Family for Gpu {
     }
 
     fn child(&self, id: &str) -> ChildSpec {
-        let (starts, name) = (self.starts.clone(), id.to_owned());
-        let state = move || {
-            let passed = starts.clone().pass(name.clone());
-            async move { passed.await.map(|()| Panicker::default()) }
-        };
-        ChildSpec::gpu_with(id, state).on(&self.system)
+        panicker(&self.starts, id).on(&self.system)
     }
 
     async fn count(&self, sup: &SupervisorRef, child: impl Into<Target> + Send) -> Option<u64> {
@@ -196,7 +273,7 @@ impl Family for Gpu {
         actor.send(PanickerMsg::Panic(Panic { how: EXPLICIT, value: 1 })).await.unwrap();
     }
 
-    async fn cell(&self, sup: &SupervisorRef, child: impl Into<Target> + Send) -> Option<ActorCell> {
+    async fn actor(&self, sup: &SupervisorRef, child: impl Into<Target> + Send) -> Option<ActorCell> {
         Some(sup.child::<Panicker>(child).await?.get_cell())
     }
 
@@ -204,6 +281,16 @@ impl Family for Gpu {
         assert_eq!(self.system.running(), 0, "rows are left");
         self.system.stop().await;
     }
+}
+
+/// A resident actor whose starts go as `starts` says.
+fn panicker(starts: &Starts, id: &str) -> GpuChild<Panicker> {
+    let (starts, name) = (starts.clone(), id.to_owned());
+    let state = move || {
+        let passed = starts.clone().pass(name.clone());
+        async move { passed.await.map(|()| Panicker::default()) }
+    };
+    ChildSpec::gpu_with(id, state)
 }
 
 /// Waits until the child's `incarnation` runs.

@@ -88,14 +88,15 @@ fn push<A: Handles<M>, M: Message>(home: &Home, mut letter: Letter<A, M>, ctx: &
         Ok(()) => {}
         Err(CastError::Full(letter)) => wait(life.clone(), letter, ctx),
         Err(unsent) => {
-            let letter = unsent.into_message();
-            ctx.wait(fut::ready(()).map(|(), gpu: &mut Gpu<A>, ctx: &mut Context<Gpu<A>>| gpu.missed(letter, ctx)));
+            let (life, letter) = (life.clone(), unsent.into_message());
+            ctx.wait(fut::ready(()).map(|(), gpu: &mut Gpu<A>, ctx: &mut Context<Gpu<A>>| gpu.missed(life, letter, ctx)));
         }
     }
 }
 
 #[cold]
 fn wait<A: Handles<M>, M: Message>(life: Arc<Incarnation>, letter: Letter<A, M>, ctx: &mut Context<Gpu<A>>) {
+    let refuses = life.clone();
     let pushed = async move {
         let again = |letter: Letter<A, M>| {
             if letter.is_cancelled() {
@@ -111,18 +112,24 @@ fn wait<A: Handles<M>, M: Message>(life: Arc<Incarnation>, letter: Letter<A, M>,
     };
     ctx.wait(wrap_future::<_, Gpu<A>>(pushed).map(|unsent, gpu, ctx| {
         if let Some(letter) = unsent {
-            gpu.missed(letter, ctx);
+            gpu.missed(refuses, letter, ctx);
         }
     }));
 }
 
 impl<A: Actor> Gpu<A> {
-    /// A message came when the incarnation had ended. It is the first that the next one gets, if actix goes on with this actor.
-    fn missed<M: Message>(&mut self, letter: Letter<A, M>, ctx: &mut Context<Self>)
+    /// A message came when the incarnation had ended. It is the first that the next one gets, if actix or a guardian goes on with this actor.
+    fn missed<M: Message>(&mut self, life: Arc<Incarnation>, letter: Letter<A, M>, ctx: &mut Context<Self>)
     where
         A: Handles<M>,
     {
-        if !self.has_ended() {
+        if self.is_guarded() {
+            if let Some(home) = self.home().filter(|home| home.may_return()).cloned() {
+                let next = home.clone();
+                let begun = async move { next.after(&life).await };
+                return ctx.wait(wrap_future::<_, Self>(begun).map(move |(), _, ctx| push(&home, letter, ctx)));
+            }
+        } else if !self.has_ended() {
             self.set_unsent(Box::new(letter));
             return ctx.stop();
         }

@@ -20,6 +20,7 @@
 //! ```
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::dev::channel::channel;
 use actix::fut::{ActorFutureExt, wrap_future};
@@ -29,15 +30,18 @@ use futures_util::future::BoxFuture;
 use resident_gpu::device::{DeviceFault, Health};
 use tokio::sync::watch;
 use tokio::task::spawn_local;
+use tokio::time::timeout;
 
 use crate::actor::own::Over;
+use crate::actor::shell::Shell;
 use crate::embed::actix::error::ActixError;
 use crate::embed::actix::free;
 use crate::error::SpawnError;
 use crate::system::System;
-use crate::system::control::Control;
+use crate::system::control::{Control, abandoned};
 use crate::system::snapshot::Snapshot;
 use crate::system::stop::{StopReport, Stopper};
+use crate::who::{ActorKey, Who};
 
 /// Messages that its mailbox holds before a sender waits.
 const MAILBOX: usize = 16;
@@ -101,8 +105,10 @@ answered! {
 }
 
 /// The device's actor, as its system knows it.
-struct Attendant {
+pub(super) struct Attendant {
+    who: Who,
     addr: Addr<DeviceActor>,
+    stopper: Arc<Stopper>,
     over: Over,
 }
 
@@ -110,10 +116,16 @@ impl Attendant {
     fn start(stopper: Arc<Stopper>) -> Result<Arc<Attendant>, SpawnError> {
         let (send, receive) = channel(MAILBOX);
         let (ends, over) = Over::new();
-        let device = DeviceActor { stopper, lost: watch::Sender::new(None), _ends: ends };
+        let device = DeviceActor { stopper: stopper.clone(), lost: watch::Sender::new(None), _ends: ends };
         // There it outlives every arbiter.
         free::call(move || drop(spawn_local(Context::with_receiver(receive).into_future(device)))).map_err(ActixError::Thread)?;
-        Ok(Arc::new(Attendant { addr: Addr::new(send), over }))
+        Ok(Arc::new(Attendant { who: Who { key: ActorKey::next(), name: None }, addr: Addr::new(send), stopper, over }))
+    }
+
+    /// Waits until the device is lost or the system stops, then until all of it has ended.
+    pub(super) async fn device_ended(&self) {
+        let _ = self.addr.send(Loss).await;
+        self.stopper.stop().await;
     }
 }
 
@@ -127,8 +139,44 @@ impl Control for Attendant {
     }
 
     fn stopped(&self) -> BoxFuture<'_, ()> {
-        self.stop();
+        Control::stop(self);
         self.over.wait().boxed()
+    }
+}
+
+/// To a supervisor that keeps the system: what is left of it goes with its actor.
+impl Shell for Attendant {
+    fn who(&self) -> &Who {
+        &self.who
+    }
+
+    fn takes_messages(&self) -> bool {
+        self.addr.connected()
+    }
+
+    fn stop(&self, _: Option<String>) {
+        Control::stop(self);
+    }
+
+    fn drain(&self) {
+        // Its actors are drained by every stop.
+        Control::stop(self);
+    }
+
+    fn kill(&self) {
+        self.stopper.abandon(abandoned());
+    }
+
+    fn ended(&self) -> BoxFuture<'_, ()> {
+        self.over.wait().boxed()
+    }
+
+    fn stopped(&self, limit: Duration) -> BoxFuture<'_, ()> {
+        async move { drop(timeout(limit, Control::stopped(self)).await) }.boxed()
+    }
+
+    fn drained(&self, limit: Duration) -> BoxFuture<'_, bool> {
+        async move { timeout(limit, Control::stopped(self)).await.is_ok() }.boxed()
     }
 }
 
@@ -142,6 +190,10 @@ impl System {
     ///
     /// [`SpawnError::Stopped`] if the system has stopped, [`ActixError::Thread`] if there is no thread, within [`SpawnError::Framework`].
     pub fn control_actix(&self) -> Result<Addr<DeviceActor>, SpawnError> {
+        Ok(self.attendant()?.addr.clone())
+    }
+
+    pub(super) fn attendant(&self) -> Result<Arc<Attendant>, SpawnError> {
         let fleet = self.fleet();
         fleet.first().check_mine()?;
         if fleet.devices().iter().all(|core| core.has_ended()) {
@@ -152,7 +204,7 @@ impl System {
         if let Some(fault) = fleet.lost() {
             attendant.lost(fault.clone());
         }
-        Ok(attendant.addr.clone())
+        Ok(attendant)
     }
 }
 

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::error::SpawnError;
 
-/// Why actix has not started an actor; found in [`SpawnError::Framework`].
+/// Why actix has not started an actor, found in [`SpawnError::Framework`]; of a supervisor and its children also why one ended.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ActixError {
@@ -23,6 +23,12 @@ pub enum ActixError {
     /// There is no thread for actors without an arbiter.
     #[error("no thread for actors without an arbiter: {0}; start it again, or name an arbiter with `start_in`")]
     Thread(#[source] std::io::Error),
+    /// actix finds no actor by a name.
+    #[error("actix knows no names: leave `ChildSpec::name` out, and find the actor by its supervisor (`SupervisorRef::addr`)")]
+    Named,
+    /// A supervised actor of actix's has panicked, in a handler or while it was made, and said this.
+    #[error("it panicked: {0}")]
+    Panicked(String),
 }
 
 impl From<ActixError> for SpawnError {

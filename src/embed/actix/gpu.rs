@@ -11,9 +11,10 @@ use actix::{Addr, AsyncContext, Context, Supervised, WeakAddr};
 use resident_kernels::actor::Actor;
 use tokio::runtime::Handle as Runtime;
 
-use crate::actor::home::Home;
+use crate::actor::home::{Home, Keeper};
 use crate::actor::incarnation::{Beginning, Place};
 use crate::actor::own::{Over, Tended};
+use crate::actor::recovery::Recovery;
 use crate::device::claims::Claim;
 use crate::embed::actix::bridge::{Order, Unsent};
 use crate::embed::actix::error::ActixError;
@@ -67,6 +68,8 @@ pub struct Gpu<A: Actor> {
     unsent: Option<Box<dyn Unsent<A>>>,
     /// Keeps it where nobody else has an address.
     kept: Option<Addr<Gpu<A>>>,
+    /// Whether its next incarnations are a guardian's, not actix's.
+    is_guarded: bool,
     kind: PhantomData<fn() -> A>,
 }
 
@@ -75,6 +78,13 @@ struct Seed {
     place: Place,
     who: Who,
     claim: Option<Claim>,
+    care: Option<Care>,
+}
+
+/// What a guardian keeps an actor by.
+pub(super) struct Care {
+    pub keeper: Keeper,
+    pub recovery: Option<Recovery>,
 }
 
 impl<A: Actor> Gpu<A> {
@@ -87,17 +97,37 @@ impl<A: Actor> Gpu<A> {
     /// A [`SpawnError`] says why there is no place.
     pub fn new(system: &System, state: A) -> Result<Gpu<A>, SpawnError> {
         let place = Place::claim::<A>(system)?;
-        let mailbox = place.port.capacity() as usize;
-        let who = Who { key: ActorKey::next(), name: None };
-        let mut gpu = Gpu::nobody(&state);
-        gpu.mailbox = mailbox;
-        gpu.seed = Some(Seed { place, who, claim: None });
+        let mut gpu = Gpu::nobody(encoded(&state));
+        gpu.take(place, None);
         Ok(gpu)
     }
 
+    /// One that a guardian keeps. It needs no address to live.
+    pub(super) fn guarded(place: Place, state: Vec<u8>, care: Care) -> Gpu<A> {
+        let mut gpu = Gpu::nobody(state);
+        gpu.take(place, Some(care));
+        gpu.is_guarded = true;
+        gpu
+    }
+
     /// One that has no place: whoever sends to it hears that it is closed.
-    pub(super) fn nobody(state: &A) -> Gpu<A> {
-        Gpu { seed: None, state: encoded(state).into(), mailbox: 1, home: None, tended: None, unsent: None, kept: None, kind: PhantomData }
+    pub(super) fn nobody(state: Vec<u8>) -> Gpu<A> {
+        Gpu {
+            seed: None,
+            state: state.into(),
+            mailbox: 1,
+            home: None,
+            tended: None,
+            unsent: None,
+            kept: None,
+            is_guarded: false,
+            kind: PhantomData,
+        }
+    }
+
+    fn take(&mut self, place: Place, care: Option<Care>) {
+        self.mailbox = place.port.capacity() as usize;
+        self.seed = Some(Seed { place, who: Who { key: ActorKey::next(), name: None }, claim: None, care });
     }
 
     /// Gives it a name, by which handlers find it.
@@ -140,6 +170,10 @@ impl<A: Actor> Gpu<A> {
         self.tended.is_none()
     }
 
+    pub(super) fn is_guarded(&self) -> bool {
+        self.is_guarded
+    }
+
     pub(super) fn keep(&mut self, addr: Addr<Gpu<A>>) {
         if !self.has_ended() {
             self.kept = Some(addr);
@@ -152,16 +186,23 @@ impl<A: Actor> Gpu<A> {
 
     /// Moves into its place, unless it has.
     pub(super) fn begin(&mut self, addr: WeakAddr<Gpu<A>>) {
-        let Some(Seed { place, who, claim }) = self.seed.take() else { return };
+        let Some(Seed { place, who, claim, care }) = self.seed.take() else { return };
         let core = place.core().clone();
         let (ends, over) = Over::new();
         let shell = Bridge::new(who, addr.clone(), over);
-        // Each is kept, since nobody knows yet whether actix restarts it.
-        let home = Home::new(shell.clone(), place, Some(Box::new(move || tell(&addr, Order::Failed))), None);
+        // Without a guardian each is kept by itself, since nobody knows yet whether actix restarts it.
+        let Care { keeper, recovery } = care.unwrap_or_else(|| {
+            let addr = addr.clone();
+            Care { keeper: Box::new(move || tell(&addr, Order::Failed)), recovery: None }
+        });
+        let home = Home::new(shell.clone(), place, Some(keeper), recovery);
         shell.lives_in(&home);
         home.life().spawn(&self.state);
         home.open();
         self.tended = Some(Tended::new(home.clone(), claim, ends));
+        if self.is_guarded {
+            self.kept = addr.upgrade();
+        }
         if core.check_running().is_err() {
             // It may have come behind the look at who is to be stopped with the system.
             tell(shell.addr(), Order::Stop);

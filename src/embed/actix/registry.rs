@@ -10,6 +10,7 @@ use resident_kernels::actor::Actor;
 use crate::embed::actix::error::ActixError;
 use crate::embed::actix::gpu::Gpu;
 use crate::error::SpawnError;
+use crate::shard::frames::encoded;
 use crate::system::{System, WeakSystem};
 
 /// By the number of the actix system.
@@ -47,7 +48,7 @@ impl<A: Actor + Default> Default for Gpu<A> {
             .and_then(|system: System| Gpu::new(&system, A::default()).map_err(|error| error.to_string()));
         placed.unwrap_or_else(|why| {
             tracing::error!(kind = A::KIND.name, "the service is not there: {why}");
-            Gpu::nobody(&A::default())
+            Gpu::nobody(encoded(&A::default()))
         })
     }
 }

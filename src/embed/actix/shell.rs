@@ -1,5 +1,6 @@
 //! What actix lends: the mailbox of the bridge.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -22,16 +23,21 @@ pub(super) struct Bridge<A: Actor> {
     addr: WeakAddr<Gpu<A>>,
     /// Set as soon as there is one.
     home: OnceLock<Weak<Home>>,
+    is_killed: AtomicBool,
     over: Over,
 }
 
 impl<A: Actor> Bridge<A> {
     pub(super) fn new(who: Who, addr: WeakAddr<Gpu<A>>, over: Over) -> Arc<Bridge<A>> {
-        Arc::new(Bridge { who, addr, home: OnceLock::new(), over })
+        Arc::new(Bridge { who, addr, home: OnceLock::new(), is_killed: AtomicBool::new(false), over })
     }
 
     pub(super) fn lives_in(&self, home: &Arc<Home>) {
         let _ = self.home.set(Arc::downgrade(home));
+    }
+
+    pub(super) fn was_killed(&self) -> bool {
+        self.is_killed.load(Ordering::Relaxed)
     }
 
     pub(super) fn addr(&self) -> &WeakAddr<Gpu<A>> {
@@ -64,6 +70,7 @@ impl<A: Actor> Shell for Bridge<A> {
 
     fn kill(&self) {
         let Some(home) = self.home.get().and_then(Weak::upgrade) else { return };
+        self.is_killed.store(true, Ordering::Relaxed);
         home.abandon();
         // A message that waits for room is to see that there is nobody.
         home.life().port.credit.notify_waiters();

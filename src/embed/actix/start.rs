@@ -1,7 +1,7 @@
 //! Starting: `Aircraft::start_actix(..)`, and where else an actor's mailbox can be.
 
 use actix::dev::ContextFut;
-use actix::dev::channel::channel;
+use actix::dev::channel::{AddressReceiver, channel};
 use actix::{Addr, Arbiter, ArbiterHandle, Context};
 use resident_kernels::actor::Actor;
 
@@ -113,9 +113,15 @@ impl<A: Actor> Gpu<A> {
 
     /// Its address, and what starts it on the thread that is to run it. It is on the device from here on, and is stopped with its system.
     fn starts(mut self, run: fn(Running<A>)) -> (Addr<Gpu<A>>, impl FnOnce() + Send + 'static) {
-        let (send, receive) = channel(self.capacity());
+        let (addr, mailbox) = self.enter();
+        (addr, move || run(Context::with_receiver(mailbox).into_future(self)))
+    }
+
+    /// Moves into its place: its address, and the mailbox behind that.
+    pub(super) fn enter(&mut self) -> (Addr<Gpu<A>>, AddressReceiver<Gpu<A>>) {
+        let (send, mailbox) = channel(self.capacity());
         let addr = Addr::new(send);
         self.begin(addr.downgrade());
-        (addr, move || run(Context::with_receiver(receive).into_future(self)))
+        (addr, mailbox)
     }
 }

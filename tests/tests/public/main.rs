@@ -20,3 +20,4 @@ mod recoveries;
 mod supervision;
 mod systems;
 mod timers;
+mod under_actix;

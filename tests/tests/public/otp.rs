@@ -1,55 +1,78 @@
-//! OTP's `supervisor_SUITE` by the names of its cases, each with actors of ractor's and with resident actors.
+//! OTP's `supervisor_SUITE` by the names of its cases, each with actors of ractor's, with resident actors, with actors of actix's and with
+//! resident actors under actix.
 //!
 //! The B numbers are those of the behaviours listed in `docs/supervision.md`.
 
 use std::time::Duration;
 
-use ractor::ActorStatus;
+use ractor::ActorCell;
 use resident::guardian::*;
 use resident::prelude::{ChildSpec, Supervisor, SupervisorRef};
 use resident_tests::family::*;
 use resident_tests::*;
 
-/// Runs each case with each family.
+/// The cases that mean something in every framework, and `more`, with a family.
 macro_rules! cases {
-    ($($case:ident)*) => {
-        mod cpu {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $case() {
-                let family = <super::Cpu as super::Family>::new().await;
-                super::$case(family.clone()).await;
-                super::Family::end(family).await;
-            })*
-        }
-        mod gpu {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $case() {
-                let family = <super::Gpu as super::Family>::new().await;
-                super::$case(family.clone()).await;
-                super::Family::end(family).await;
-            })*
+    ($family:ident: $($more:ident)*) => {
+        run! {
+            $family:
+            sup_start_normal sup_start_ignore_init sup_start_ignore_child sup_start_ignore_temporary_child
+            sup_start_ignore_temporary_child_start_child sup_start_error_return sup_start_fail sup_start_child_returns_error
+            sup_stop_infinity sup_stop_timeout sup_stop_brutal_kill sup_stop_brutal_kill_dynamic sup_stop_timeout_dynamic sup_stop_race
+            child_adm child_adm_simple child_specs extra_return sup_flags
+            permanent_normal transient_normal temporary_normal
+            permanent_abnormal transient_abnormal temporary_abnormal
+            temporary_bystander
+            one_for_one one_for_one_escalation one_for_all one_for_all_escalation one_for_all_other_child_fails_restart
+            rest_for_one rest_for_one_escalation rest_for_one_other_child_fails_restart
+            simple_one_for_one simple_one_for_one_escalation simple_one_for_one_shutdown simple_one_for_one_extra
+            tree count_children count_children_supervisor count_restarting_children
+            nonsignificant_temporary nonsignificant_transient significant_temporary significant_transient significant_simple
+            significant_bystander significant_escalation
+            do_not_save_start_parameters_for_temporary_children simple_one_for_one_scale_many_temporary_children
+            scale_start_stop_many_children
+            multiple_restarts hanging_restart_loop hanging_restart_loop_rest_for_one hanging_restart_loop_simple
+            order_of_children format_log code_change
+            $($more)*
         }
     };
 }
 
-cases! {
-    sup_start_normal sup_start_ignore_init sup_start_ignore_child sup_start_ignore_temporary_child
-    sup_start_ignore_temporary_child_start_child sup_start_error_return sup_start_fail sup_start_child_returns_error
-    sup_stop_infinity sup_stop_timeout sup_stop_brutal_kill sup_stop_brutal_kill_dynamic sup_stop_timeout_dynamic sup_stop_race
-    child_adm child_adm_simple child_specs extra_return sup_flags
-    permanent_normal transient_normal temporary_normal permanent_shutdown transient_shutdown temporary_shutdown
-    permanent_abnormal transient_abnormal temporary_abnormal permanent_killed transient_killed temporary_killed
-    temporary_bystander
-    one_for_one one_for_one_escalation one_for_all one_for_all_escalation one_for_all_other_child_fails_restart
-    rest_for_one rest_for_one_escalation rest_for_one_other_child_fails_restart
-    simple_one_for_one simple_one_for_one_escalation simple_one_for_one_shutdown simple_one_for_one_extra
-    child_unlink tree count_children count_children_supervisor count_restarting_children
-    nonsignificant_temporary nonsignificant_transient significant_temporary significant_transient significant_simple
-    significant_bystander significant_escalation
-    do_not_save_start_parameters_for_temporary_children simple_one_for_one_scale_many_temporary_children
-    scale_start_stop_many_children
-    multiple_restarts hanging_restart_loop hanging_restart_loop_rest_for_one hanging_restart_loop_simple
-    order_of_children format_log code_change
+/// Runs each case with a family.
+macro_rules! run {
+    ($family:ident: $($case:ident)*) => {
+        $(#[test]
+        fn $case() {
+            <super::$family as super::Family>::block_on(async {
+                let family = <super::$family as super::Family>::new().await;
+                super::$case(family.clone()).await;
+                super::Family::end(family).await;
+            });
+        })*
+    };
+}
+
+mod cpu {
+    cases! {
+        Cpu: child_unlink permanent_shutdown transient_shutdown temporary_shutdown permanent_killed transient_killed temporary_killed
+    }
+}
+
+mod gpu {
+    cases! {
+        Gpu: child_unlink permanent_shutdown transient_shutdown temporary_shutdown permanent_killed transient_killed temporary_killed
+    }
+}
+
+/// Not with actors of actix's: `child_unlink`, since actix has no links; `*_shutdown`, since a stop of actix's has no reason; `*_killed`, since
+/// nobody but its supervisor can kill one, which `sup_stop_brutal_kill` does.
+mod actix {
+    cases! { Actix: }
+}
+
+/// Resident actors with addresses are without links and reasons, too.
+mod actix_gpu {
+    cases! { ActixGpu: permanent_killed transient_killed temporary_killed }
 }
 
 /// A supervisor of three children that allows `restarts` of them.
@@ -66,8 +89,8 @@ fn dynamic(max_children: Option<usize>) -> Builder {
     Supervisor::builder(unique("dynamic")).strategy(Strategy::Dynamic { max_children }).intensity(2, LONG)
 }
 
-async fn started(builder: Builder) -> SupervisorRef {
-    soon("the start", builder.start()).await.unwrap_or_else(|error| panic!("{error}"))
+async fn started(family: &impl Family, builder: Builder) -> SupervisorRef {
+    soon("the start", family.start(builder)).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
 async fn stopped(sup: &SupervisorRef) {
@@ -91,12 +114,12 @@ async fn statuses(sup: &SupervisorRef) -> Vec<Status> {
 }
 
 async fn sup_start_normal(family: impl Family) {
-    let sup = started(three(&family, Strategy::OneForOne, 1)).await;
+    let sup = started(&family, three(&family, Strategy::OneForOne, 1)).await;
     assert_eq!(statuses(&sup).await, [Status::Running; 3]);
     assert_eq!(family.count(&sup, "two").await, Some(1));
-    let cell = family.cell(&sup, "two").await.unwrap();
+    let cell = family.actor(&sup, "two").await.unwrap();
     stopped(&sup).await;
-    assert_eq!(cell.get_status(), ActorStatus::Stopped);
+    assert!(cell.has_ended());
     assert!(sup.which_children().await.is_empty());
     assert!(matches!(sup.terminate_child("two").await, Err(AdminError::ShuttingDown)));
 }
@@ -104,14 +127,14 @@ async fn sup_start_normal(family: impl Family) {
 /// B21. The supervisor itself is left out.
 async fn sup_start_ignore_init(family: impl Family) {
     family.starts().set("one", How::Ignored);
-    let sup = started(three(&family, Strategy::OneForOne, 1)).await;
+    let sup = started(&family, three(&family, Strategy::OneForOne, 1)).await;
     assert_eq!(statuses(&sup).await, [Status::Stopped, Status::Running, Status::Running]);
     stopped(&sup).await;
 }
 
 /// B21: the specification of an ignored child is kept.
 async fn sup_start_ignore_child(family: impl Family) {
-    let sup = started(Supervisor::builder(unique("sup"))).await;
+    let sup = started(&family, Supervisor::builder(unique("sup"))).await;
     family.starts().set("child", How::Ignored);
     assert_eq!(sup.start_child(family.child("child")).await.unwrap(), None);
     assert_eq!(statuses(&sup).await, [Status::Stopped]);
@@ -125,14 +148,14 @@ async fn sup_start_ignore_child(family: impl Family) {
 async fn sup_start_ignore_temporary_child(family: impl Family) {
     family.starts().set("child", How::Ignored);
     let temporary = family.child("child").restart(Restart::Temporary);
-    let sup = started(Supervisor::builder(unique("sup")).child(temporary).child(family.child("other"))).await;
+    let sup = started(&family, Supervisor::builder(unique("sup")).child(temporary).child(family.child("other"))).await;
     assert_eq!(sup.count_children().await, Counts { specs: 1, active: 1, supervisors: 0, workers: 1 });
     stopped(&sup).await;
 }
 
 /// B21.
 async fn sup_start_ignore_temporary_child_start_child(family: impl Family) {
-    let sup = started(Supervisor::builder(unique("sup"))).await;
+    let sup = started(&family, Supervisor::builder(unique("sup"))).await;
     family.starts().set("child", How::Ignored);
     let temporary = family.child("child").restart(Restart::Temporary);
     assert_eq!(sup.start_child(temporary).await.unwrap(), None);
@@ -143,7 +166,7 @@ async fn sup_start_ignore_temporary_child_start_child(family: impl Family) {
 /// B2: the supervisor does not start, and says which child, and why.
 async fn sup_start_error_return(family: impl Family) {
     family.starts().set("two", How::Fails);
-    match soon("the start", three(&family, Strategy::OneForOne, 1).start()).await {
+    match soon("the start", family.start(three(&family, Strategy::OneForOne, 1))).await {
         Err(SupervisorError::Ended { end: End::StartFailed { child, cause }, .. }) => {
             assert_eq!(&*child, "two");
             assert_eq!(cause.root().to_string(), "two was told not to start");
@@ -157,7 +180,7 @@ async fn sup_start_error_return(family: impl Family) {
 async fn sup_start_fail(family: impl Family) {
     family.starts().set("three", How::Panics);
     let builder = three(&family, Strategy::OneForAll, 1);
-    let error = soon("the start", builder.start()).await.unwrap_err();
+    let error = soon("the start", family.start(builder)).await.unwrap_err();
     assert!(error.root().to_string().contains("three was told to panic"), "{error}");
     let name = match &error {
         SupervisorError::Ended { supervisor, .. } => supervisor.to_string(),
@@ -170,7 +193,7 @@ async fn sup_start_fail(family: impl Family) {
 
 /// B2, B13: a child that does not start is no child.
 async fn sup_start_child_returns_error(family: impl Family) {
-    let sup = started(Supervisor::builder(unique("sup"))).await;
+    let sup = started(&family, Supervisor::builder(unique("sup"))).await;
     family.starts().set("child", How::Fails);
     match sup.start_child(family.child("child")).await {
         Err(AdminError::StartFailed(cause)) => assert_eq!(cause.root().to_string(), "child was told not to start"),
@@ -183,16 +206,16 @@ async fn sup_start_child_returns_error(family: impl Family) {
 /// B10: it waits as long as it takes.
 async fn sup_stop_infinity(family: impl Family) {
     let child = family.child("child").shutdown(Shutdown::Infinity);
-    let sup = started(Supervisor::builder(unique("sup")).child(child)).await;
-    let cell = family.cell(&sup, "child").await.unwrap();
+    let sup = started(&family, Supervisor::builder(unique("sup")).child(child)).await;
+    let cell = family.actor(&sup, "child").await.unwrap();
     stopped(&sup).await;
-    assert_eq!(cell.get_status(), ActorStatus::Stopped);
+    assert!(cell.has_ended());
 }
 
 /// B10: one that does not stop in time is killed. Here it still starts, which it never ends.
 async fn sup_stop_timeout(family: impl Family) {
     let child = family.child("child").shutdown(Shutdown::Timeout(Duration::from_millis(20)));
-    let sup = started(Supervisor::builder(unique("sup")).intensity(1, LONG).child(child)).await;
+    let sup = started(&family, Supervisor::builder(unique("sup")).intensity(1, LONG).child(child)).await;
     family.starts().set("child", How::Hangs);
     family.fail(&sup, "child").await;
     is(&sup, "child", Status::Starting).await;
@@ -204,30 +227,30 @@ async fn sup_stop_brutal_kill(family: impl Family) {
     let name = unique("brutal");
     let children = ["one", "two"].map(|id| family.child(id).shutdown(Shutdown::BrutalKill));
     let builder = children.into_iter().fold(Supervisor::builder(&*name), Builder::child);
-    let sup = started(builder).await;
-    let cell = family.cell(&sup, "one").await.unwrap();
+    let sup = started(&family, builder).await;
+    let cell = family.actor(&sup, "one").await.unwrap();
     stopped(&sup).await;
-    assert_eq!(cell.get_status(), ActorStatus::Stopped);
+    assert!(cell.has_ended());
     let said = reports::of(&name);
     assert_eq!(said[2..6], ["stop two", "ended two", "stop one", "ended one"]);
 }
 
 /// B6, B10.
 async fn sup_stop_brutal_kill_dynamic(family: impl Family) {
-    let sup = started(dynamic(None)).await;
+    let sup = started(&family, dynamic(None)).await;
     let mut cells = Vec::new();
     for _ in 0..3 {
         let spec = family.child("child").restart(Restart::Temporary).shutdown(Shutdown::BrutalKill);
         let child = sup.start_child(spec).await.unwrap().unwrap();
-        cells.push(family.cell(&sup, child.key).await.unwrap());
+        cells.push(family.actor(&sup, child.key).await.unwrap());
     }
     stopped(&sup).await;
-    assert!(cells.iter().all(|cell| cell.get_status() == ActorStatus::Stopped));
+    assert!(cells.iter().all(|cell| cell.has_ended()));
 }
 
 /// B6, B10: the children of a dynamic supervisor stop all at once.
 async fn sup_stop_timeout_dynamic(family: impl Family) {
-    let sup = started(dynamic(None)).await;
+    let sup = started(&family, dynamic(None)).await;
     for _ in 0..3 {
         sup.start_child(family.child("child").shutdown(Shutdown::Timeout(LONG))).await.unwrap().unwrap();
     }
@@ -239,26 +262,26 @@ async fn sup_stop_timeout_dynamic(family: impl Family) {
 /// B11: children that end by themselves meanwhile.
 async fn sup_stop_race(family: impl Family) {
     for round in 0..20 {
-        let sup = started(three(&family, Strategy::OneForOne, 10)).await;
-        let cells = [family.cell(&sup, "one").await.unwrap(), family.cell(&sup, "three").await.unwrap()];
+        let sup = started(&family, three(&family, Strategy::OneForOne, 10)).await;
+        let cells = [family.actor(&sup, "one").await.unwrap(), family.actor(&sup, "three").await.unwrap()];
         let stop = tokio::spawn({
             let sup = sup.clone();
             async move { sup.stop().await }
         });
         if round % 2 == 0 {
-            cells[0].kill()
+            cells[0].crash()
         } else {
-            cells[1].stop(None)
+            cells[1].stop()
         }
-        cells[1].stop(None);
+        cells[1].stop();
         soon("the stop", stop).await.unwrap().unwrap();
-        assert!(cells.iter().all(|cell| cell.get_status() == ActorStatus::Stopped));
+        assert!(cells.iter().all(|cell| cell.has_ended()));
     }
 }
 
 /// B13.
 async fn child_adm(family: impl Family) {
-    let sup = started(Supervisor::builder(unique("sup")).intensity(2, LONG).child(family.child("child"))).await;
+    let sup = started(&family, Supervisor::builder(unique("sup")).intensity(2, LONG).child(family.child("child"))).await;
     assert!(matches!(sup.start_child(family.child("child")).await, Err(AdminError::AlreadyStarted(_))));
     assert!(matches!(sup.restart_child("child").await, Err(AdminError::Running)));
     assert!(matches!(sup.delete_child("child").await, Err(AdminError::Running)));
@@ -267,15 +290,15 @@ async fn child_adm(family: impl Family) {
     assert!(matches!(sup.delete_child("other").await, Err(AdminError::NotFound)));
 
     for _ in 0..200 {
-        let cell = family.cell(&sup, "child").await.unwrap();
+        let cell = family.actor(&sup, "child").await.unwrap();
         sup.terminate_child("child").await.unwrap();
-        assert_eq!(cell.get_status(), ActorStatus::Stopped, "it is gone when the answer comes");
+        assert!(cell.has_ended(), "it is gone when the answer comes");
         sup.restart_child("child").await.unwrap().unwrap();
     }
     sup.terminate_child("child").await.unwrap();
     sup.terminate_child("child").await.unwrap();
     assert_eq!(statuses(&sup).await, [Status::Stopped]);
-    assert!(family.cell(&sup, "child").await.is_none());
+    assert!(family.actor(&sup, "child").await.is_none());
     assert!(matches!(sup.start_child(family.child("child")).await, Err(AdminError::AlreadyPresent)));
 
     family.starts().set("child", How::Fails);
@@ -295,7 +318,7 @@ async fn child_adm(family: impl Family) {
 
 /// B6, B13: a dynamic supervisor knows its children by key.
 async fn child_adm_simple(family: impl Family) {
-    let sup = started(dynamic(Some(2))).await;
+    let sup = started(&family, dynamic(Some(2))).await;
     let first = sup.start_child(family.child("child")).await.unwrap().unwrap();
     let second = sup.start_child(family.child("child")).await.unwrap().unwrap();
     assert!(matches!(sup.start_child(family.child("child")).await, Err(AdminError::MaxChildren(2))));
@@ -311,7 +334,7 @@ async fn child_adm_simple(family: impl Family) {
 
 /// B14: what is wrong is said before anything starts.
 async fn child_specs(family: impl Family) {
-    let invalid = async |builder: Builder| match builder.start().await {
+    let invalid = async |builder: Builder| match family.start(builder).await {
         Err(SupervisorError::Invalid { why, .. }) => why,
         other => panic!("{other:?}"),
     };
@@ -327,14 +350,14 @@ async fn child_specs(family: impl Family) {
     assert_eq!(invalid(dynamic(None).child(child())).await, Invalid::DynamicWithChildren);
     assert_eq!(family.starts().tried("child"), 0);
 
-    let sup = started(sup()).await;
+    let sup = started(&family, sup()).await;
     assert!(matches!(sup.start_child(significant()).await, Err(AdminError::Invalid(Invalid::SignificantPermanent(_)))));
     stopped(&sup).await;
 }
 
 /// B13: what a start answers.
 async fn extra_return(family: impl Family) {
-    let sup = started(Supervisor::builder(unique("sup")).intensity(2, LONG)).await;
+    let sup = started(&family, Supervisor::builder(unique("sup")).intensity(2, LONG)).await;
     let child = sup.start_child(family.child("child")).await.unwrap().unwrap();
     assert_eq!(child.incarnation, 1);
     family.fail(&sup, "child").await;
@@ -345,30 +368,28 @@ async fn extra_return(family: impl Family) {
 
 /// B14.
 async fn sup_flags(family: impl Family) {
-    let error = Supervisor::builder("flags").intensity(1, Duration::ZERO).child(family.child("child")).start().await.unwrap_err();
+    let flags = Supervisor::builder("flags").intensity(1, Duration::ZERO).child(family.child("child"));
+    let error = family.start(flags).await.unwrap_err();
     assert!(matches!(&error, SupervisorError::Invalid { why: Invalid::ZeroPeriod, .. }), "{error:?}");
     assert!(error.to_string().contains("`flags`"), "{error}");
 }
 
-#[derive(Clone, Copy)]
-enum Way {
-    Normal,
-    Shutdown,
+/// How a child ends.
+enum Way<A> {
+    /// By itself or by somebody else.
+    By(fn(&A)),
     Abnormal,
-    Killed,
 }
 
 /// B7: whether a child that is started again as `restart` says is, after it ended this way.
-async fn restarts(family: impl Family, restart: Restart, way: Way, expected: bool) {
+async fn restarts<F: Family>(family: F, restart: Restart, way: Way<F::Actor>, expected: bool) {
     let sup = Supervisor::builder(unique("sup")).intensity(2, LONG);
-    let sup = started(sup.child(family.child("child").restart(restart)).child(family.child("other"))).await;
+    let sup = started(&family, sup.child(family.child("child").restart(restart)).child(family.child("other"))).await;
     assert_eq!(family.count(&sup, "child").await, Some(1));
-    let cell = family.cell(&sup, "child").await.unwrap();
+    let cell = family.actor(&sup, "child").await.unwrap();
     match way {
-        Way::Normal => cell.stop(None),
-        Way::Shutdown => cell.stop(Some("shutdown".into())),
+        Way::By(end) => end(&cell),
         Way::Abnormal => family.fail(&sup, "child").await,
-        Way::Killed => cell.kill(),
     }
     if expected {
         runs(&sup, "child", 2).await;
@@ -377,34 +398,39 @@ async fn restarts(family: impl Family, restart: Restart, way: Way, expected: boo
         eventually("the child is forgotten", async || info(&sup, "child").await.is_none()).await;
     } else {
         is(&sup, "child", Status::Stopped).await;
-        assert!(family.cell(&sup, "child").await.is_none());
+        assert!(family.actor(&sup, "child").await.is_none());
     }
     assert_eq!(info(&sup, "other").await, Some((Status::Running, 1)));
     stopped(&sup).await;
 }
 
 async fn permanent_normal(family: impl Family) {
-    restarts(family, Restart::Permanent, Way::Normal, true).await;
+    restarts(family, Restart::Permanent, Way::By(Standing::stop), true).await;
 }
 
 async fn transient_normal(family: impl Family) {
-    restarts(family, Restart::Transient, Way::Normal, false).await;
+    restarts(family, Restart::Transient, Way::By(Standing::stop), false).await;
 }
 
 async fn temporary_normal(family: impl Family) {
-    restarts(family, Restart::Temporary, Way::Normal, false).await;
+    restarts(family, Restart::Temporary, Way::By(Standing::stop), false).await;
 }
 
-async fn permanent_shutdown(family: impl Family) {
-    restarts(family, Restart::Permanent, Way::Shutdown, true).await;
+/// What a supervisor says to a child that it stops.
+fn shut_down(cell: &ActorCell) {
+    cell.stop(Some("shutdown".into()));
 }
 
-async fn transient_shutdown(family: impl Family) {
-    restarts(family, Restart::Transient, Way::Shutdown, false).await;
+async fn permanent_shutdown(family: impl Family<Actor = ActorCell>) {
+    restarts(family, Restart::Permanent, Way::By(shut_down), true).await;
 }
 
-async fn temporary_shutdown(family: impl Family) {
-    restarts(family, Restart::Temporary, Way::Shutdown, false).await;
+async fn transient_shutdown(family: impl Family<Actor = ActorCell>) {
+    restarts(family, Restart::Transient, Way::By(shut_down), false).await;
+}
+
+async fn temporary_shutdown(family: impl Family<Actor = ActorCell>) {
+    restarts(family, Restart::Temporary, Way::By(shut_down), false).await;
 }
 
 async fn permanent_abnormal(family: impl Family) {
@@ -419,17 +445,17 @@ async fn temporary_abnormal(family: impl Family) {
     restarts(family, Restart::Temporary, Way::Abnormal, false).await;
 }
 
-async fn permanent_killed(family: impl Family) {
-    restarts(family, Restart::Permanent, Way::Killed, true).await;
+async fn permanent_killed(family: impl Family<Actor: Mortal>) {
+    restarts(family, Restart::Permanent, Way::By(Mortal::kill), true).await;
 }
 
 /// A kill is no way to have meant to end.
-async fn transient_killed(family: impl Family) {
-    restarts(family, Restart::Transient, Way::Killed, true).await;
+async fn transient_killed(family: impl Family<Actor: Mortal>) {
+    restarts(family, Restart::Transient, Way::By(Mortal::kill), true).await;
 }
 
-async fn temporary_killed(family: impl Family) {
-    restarts(family, Restart::Temporary, Way::Killed, false).await;
+async fn temporary_killed(family: impl Family<Actor: Mortal>) {
+    restarts(family, Restart::Temporary, Way::By(Mortal::kill), false).await;
 }
 
 /// B8: a temporary sibling is stopped with the others, and not started again.
@@ -437,11 +463,11 @@ async fn temporary_bystander(family: impl Family) {
     for strategy in [Strategy::OneForAll, Strategy::RestForOne] {
         let sup = Supervisor::builder(unique("sup")).strategy(strategy).intensity(2, LONG);
         let bystander = family.child("bystander").restart(Restart::Temporary);
-        let sup = started(sup.child(family.child("child")).child(bystander)).await;
-        let cell = family.cell(&sup, "bystander").await.unwrap();
+        let sup = started(&family, sup.child(family.child("child")).child(bystander)).await;
+        let cell = family.actor(&sup, "bystander").await.unwrap();
         family.fail(&sup, "child").await;
         runs(&sup, "child", 2).await;
-        soon("the bystander's end", resident::watch(cell)).await;
+        soon("the bystander's end", cell.ended()).await;
         assert_eq!(sup.count_children().await.specs, 1);
         stopped(&sup).await;
     }
@@ -456,7 +482,7 @@ async fn again(family: &impl Family, sup: &SupervisorRef, id: &str) {
 
 /// B3.
 async fn one_for_one(family: impl Family) {
-    let sup = started(three(&family, Strategy::OneForOne, 2)).await;
+    let sup = started(&family, three(&family, Strategy::OneForOne, 2)).await;
     assert_eq!(family.count(&sup, "one").await, Some(1));
     again(&family, &sup, "two").await;
     assert_eq!(incarnations(&sup).await, [1, 2, 1]);
@@ -472,24 +498,17 @@ async fn one_for_one_escalation(family: impl Family) {
 }
 
 async fn escalates(family: impl Family, strategy: Strategy) {
-    let (root, mut heard) = supervisor().await;
-    let sup = three(&family, strategy, 0).start_linked(root).await.unwrap();
-    let cells = [family.cell(&sup, "one").await.unwrap(), family.cell(&sup, "three").await.unwrap()];
+    let (sup, end) = family.start_linked(three(&family, strategy, 0)).await;
+    let cells = [family.actor(&sup, "one").await.unwrap(), family.actor(&sup, "three").await.unwrap()];
     family.fail(&sup, "two").await;
-    match heard.end().await {
-        Event::Failed(who, error) => {
-            assert_eq!(who, sup.cell().get_id());
-            let error = error.downcast_ref::<SupervisorError>().unwrap();
-            assert!(matches!(error, SupervisorError::Ended { end: End::Intensity { .. }, .. }), "{error}");
-        }
-        other => panic!("{other:?}"),
-    }
-    assert!(cells.iter().all(|cell| cell.get_status() == ActorStatus::Stopped), "a child outlived its supervisor");
+    let error = soon("the supervisor's end", end).await;
+    assert!(matches!(error, SupervisorError::Ended { end: End::Intensity { .. }, .. }), "{error}");
+    assert!(cells.iter().all(|cell| cell.has_ended()), "a child outlived its supervisor");
 }
 
 /// B4.
 async fn one_for_all(family: impl Family) {
-    let sup = started(three(&family, Strategy::OneForAll, 2)).await;
+    let sup = started(&family, three(&family, Strategy::OneForAll, 2)).await;
     for id in ["one", "two", "three"] {
         assert_eq!(family.count(&sup, id).await, Some(1));
     }
@@ -513,7 +532,7 @@ async fn one_for_all_other_child_fails_restart(family: impl Family) {
 }
 
 async fn other_child_fails_restart(family: impl Family, strategy: Strategy, fails: &str) {
-    let sup = started(three(&family, strategy, 3)).await;
+    let sup = started(&family, three(&family, strategy, 3)).await;
     family.starts().set("three", How::Fails);
     family.fail(&sup, fails).await;
     // The first restart, and those of the child that does not start, are all there are.
@@ -522,7 +541,7 @@ async fn other_child_fails_restart(family: impl Family, strategy: Strategy, fail
 
     // Once it does, all is well.
     family.starts().set("three", How::Runs);
-    let sup = started(three(&family, strategy, u32::MAX)).await;
+    let sup = started(&family, three(&family, strategy, u32::MAX)).await;
     family.starts().set("three", How::Fails);
     let before = family.starts().tried("three");
     family.fail(&sup, fails).await;
@@ -535,7 +554,7 @@ async fn other_child_fails_restart(family: impl Family, strategy: Strategy, fail
 
 /// B5.
 async fn rest_for_one(family: impl Family) {
-    let sup = started(three(&family, Strategy::RestForOne, 2)).await;
+    let sup = started(&family, three(&family, Strategy::RestForOne, 2)).await;
     again(&family, &sup, "two").await;
     runs(&sup, "three", 2).await;
     assert_eq!(incarnations(&sup).await, [1, 2, 2]);
@@ -556,7 +575,7 @@ async fn rest_for_one_other_child_fails_restart(family: impl Family) {
 
 /// B6.
 async fn simple_one_for_one(family: impl Family) {
-    let sup = started(dynamic(None)).await;
+    let sup = started(&family, dynamic(None)).await;
     let one = sup.start_child(family.child("child")).await.unwrap().unwrap();
     let two = sup.start_child(family.child("child")).await.unwrap().unwrap();
     assert_ne!(one.key, two.key);
@@ -569,11 +588,11 @@ async fn simple_one_for_one(family: impl Family) {
 
 /// B6, B35.
 async fn simple_one_for_one_escalation(family: impl Family) {
-    let sup = started(dynamic(None)).await;
+    let sup = started(&family, dynamic(None)).await;
     let mut cells = Vec::new();
     for _ in 0..3 {
         let child = sup.start_child(family.child("child")).await.unwrap().unwrap();
-        cells.push(family.cell(&sup, child.key).await.unwrap());
+        cells.push(family.actor(&sup, child.key).await.unwrap());
     }
     let fails = sup.which_children().await[0].child.key;
     for incarnation in 2..4 {
@@ -586,12 +605,12 @@ async fn simple_one_for_one_escalation(family: impl Family) {
     }
     family.fail(&sup, fails).await;
     assert!(matches!(failed(&sup).await, End::Intensity { .. }));
-    assert!(cells.iter().all(|cell| cell.get_status() == ActorStatus::Stopped));
+    assert!(cells.iter().all(|cell| cell.has_ended()));
 }
 
 /// B6.
 async fn simple_one_for_one_shutdown(family: impl Family) {
-    let sup = started(dynamic(None)).await;
+    let sup = started(&family, dynamic(None)).await;
     for _ in 0..50 {
         sup.start_child(family.child("child")).await.unwrap().unwrap();
     }
@@ -601,7 +620,7 @@ async fn simple_one_for_one_shutdown(family: impl Family) {
 
 /// B6: each child has a specification of its own.
 async fn simple_one_for_one_extra(family: impl Family) {
-    let sup = started(dynamic(None)).await;
+    let sup = started(&family, dynamic(None)).await;
     sup.start_child(family.child("one").restart(Restart::Temporary)).await.unwrap().unwrap();
     let two = sup.start_child(family.child("two")).await.unwrap().unwrap();
     family.fail(&sup, sup.which_children().await[0].child.key).await;
@@ -612,23 +631,23 @@ async fn simple_one_for_one_extra(family: impl Family) {
 }
 
 /// B16.
-async fn child_unlink(family: impl Family) {
-    let sup = started(three(&family, Strategy::OneForOne, 3)).await;
-    let cell = family.cell(&sup, "two").await.unwrap();
+async fn child_unlink(family: impl Family<Actor = ActorCell>) {
+    let sup = started(&family, three(&family, Strategy::OneForOne, 3)).await;
+    let cell = family.actor(&sup, "two").await.unwrap();
     cell.unlink(sup.cell().clone());
     sup.terminate_child("two").await.unwrap();
-    assert_eq!(cell.get_status(), ActorStatus::Stopped);
+    assert!(cell.has_ended());
     sup.restart_child("two").await.unwrap();
 
     // Its end is seen though nobody tells of it.
-    let cell = family.cell(&sup, "two").await.unwrap();
+    let cell = family.actor(&sup, "two").await.unwrap();
     cell.unlink(sup.cell().clone());
     cell.kill();
     runs(&sup, "two", 3).await;
-    let cell = family.cell(&sup, "three").await.unwrap();
+    let cell = family.actor(&sup, "three").await.unwrap();
     cell.unlink(sup.cell().clone());
     stopped(&sup).await;
-    assert_eq!(cell.get_status(), ActorStatus::Stopped);
+    assert!(cell.has_ended());
 }
 
 /// B17: a supervisor that gives up is restarted with its own children, and not with those that came later.
@@ -636,17 +655,17 @@ async fn tree(family: impl Family) {
     let inner =
         |id: &str| ["one", "two", "three"].iter().fold(Supervisor::builder(id).intensity(0, LONG), |sup, id| sup.child(family.child(id)));
     let outer = Supervisor::builder(unique("outer")).intensity(1, LONG);
-    let sup = started(outer.child(ChildSpec::supervisor(inner("left"))).child(ChildSpec::supervisor(inner("right")))).await;
+    let sup = started(&family, outer.child(ChildSpec::supervisor(inner("left"))).child(ChildSpec::supervisor(inner("right")))).await;
     assert_eq!(sup.count_children().await, Counts { specs: 2, active: 2, supervisors: 2, workers: 0 });
     let left = sup.supervisor("left").await.unwrap();
     let right = sup.supervisor("right").await.unwrap();
     left.start_child(family.child("late")).await.unwrap().unwrap();
     assert_eq!(left.count_children().await.specs, 4);
-    let cells = [family.cell(&left, "one").await.unwrap(), family.cell(&left, "late").await.unwrap()];
+    let cells = [family.actor(&left, "one").await.unwrap(), family.actor(&left, "late").await.unwrap()];
 
     family.fail(&left, "two").await;
     runs(&sup, "left", 2).await;
-    assert!(cells.iter().all(|cell| cell.get_status() == ActorStatus::Stopped));
+    assert!(cells.iter().all(|cell| cell.has_ended()));
     let left = sup.supervisor("left").await.unwrap();
     assert_eq!(left.count_children().await.specs, 3);
     assert_eq!(family.count(&right, "two").await, Some(1));
@@ -659,7 +678,7 @@ async fn tree(family: impl Family) {
 
 /// B13.
 async fn count_children(family: impl Family) {
-    let sup = started(three(&family, Strategy::OneForOne, 1)).await;
+    let sup = started(&family, three(&family, Strategy::OneForOne, 1)).await;
     assert_eq!(sup.count_children().await, Counts { specs: 3, active: 3, supervisors: 0, workers: 3 });
     sup.terminate_child("two").await.unwrap();
     assert_eq!(sup.count_children().await, Counts { specs: 3, active: 2, supervisors: 0, workers: 3 });
@@ -671,7 +690,7 @@ async fn count_children(family: impl Family) {
 /// B13, B17.
 async fn count_children_supervisor(family: impl Family) {
     let sup = Supervisor::builder(unique("outer")).child(family.child("child"));
-    let sup = started(sup.child(ChildSpec::supervisor(three(&family, Strategy::OneForOne, 1)))).await;
+    let sup = started(&family, sup.child(ChildSpec::supervisor(three(&family, Strategy::OneForOne, 1)))).await;
     assert_eq!(sup.count_children().await, Counts { specs: 2, active: 2, supervisors: 1, workers: 1 });
     stopped(&sup).await;
 }
@@ -680,7 +699,7 @@ async fn count_children_supervisor(family: impl Family) {
 async fn count_restarting_children(family: impl Family) {
     let backoff = Backoff { jitter_percent: 0, ..Backoff::new(LONG, LONG) };
     let sup = Supervisor::builder(unique("sup")).intensity(3, LONG).child(family.child("one").backoff(backoff));
-    let sup = started(sup.child(family.child("two"))).await;
+    let sup = started(&family, sup.child(family.child("two"))).await;
     family.fail(&sup, "one").await;
     is(&sup, "one", Status::Restarting).await;
     assert_eq!(sup.count_children().await, Counts { specs: 2, active: 1, supervisors: 0, workers: 2 });
@@ -702,9 +721,9 @@ async fn nonsignificant_transient(family: impl Family) {
 
 async fn nonsignificant(family: impl Family, restart: Restart) {
     let sup = Supervisor::builder(unique("sup")).auto_shutdown(AutoShutdown::AnySignificant);
-    let sup = started(sup.child(family.child("child").restart(restart)).child(family.child("other"))).await;
-    let cell = family.cell(&sup, "child").await.unwrap();
-    cell.stop(None);
+    let sup = started(&family, sup.child(family.child("child").restart(restart)).child(family.child("other"))).await;
+    let cell = family.actor(&sup, "child").await.unwrap();
+    cell.stop();
     eventually("the child's end", async || sup.count_children().await.active == 1).await;
     assert_eq!(family.count(&sup, "other").await, Some(1));
     stopped(&sup).await;
@@ -714,7 +733,7 @@ async fn nonsignificant(family: impl Family, restart: Restart) {
 async fn significant(family: &impl Family, auto: AutoShutdown, restart: Restart) -> SupervisorRef {
     let child = |id| family.child(id).restart(restart).significant(true);
     let sup = Supervisor::builder(unique("sup")).auto_shutdown(auto).intensity(3, LONG);
-    started(sup.child(child("one")).child(child("two")).child(family.child("other"))).await
+    started(family, sup.child(child("one")).child(child("two")).child(family.child("other"))).await
 }
 
 /// B12.
@@ -724,10 +743,10 @@ async fn significant_temporary(family: impl Family) {
     soon("the shutdown", sup.ended()).await.unwrap();
 
     let sup = significant(&family, AutoShutdown::AllSignificant, Restart::Temporary).await;
-    family.cell(&sup, "one").await.unwrap().stop(None);
+    family.actor(&sup, "one").await.unwrap().stop();
     eventually("the first end", async || sup.count_children().await.specs == 2).await;
     assert_eq!(family.count(&sup, "other").await, Some(1));
-    family.cell(&sup, "two").await.unwrap().stop(None);
+    family.actor(&sup, "two").await.unwrap().stop();
     soon("the shutdown", sup.ended()).await.unwrap();
 }
 
@@ -735,25 +754,25 @@ async fn significant_temporary(family: impl Family) {
 async fn significant_transient(family: impl Family) {
     let sup = significant(&family, AutoShutdown::AnySignificant, Restart::Transient).await;
     again(&family, &sup, "one").await;
-    family.cell(&sup, "one").await.unwrap().stop(None);
+    family.actor(&sup, "one").await.unwrap().stop();
     soon("the shutdown", sup.ended()).await.unwrap();
 
     let sup = significant(&family, AutoShutdown::AllSignificant, Restart::Transient).await;
-    family.cell(&sup, "two").await.unwrap().stop(None);
+    family.actor(&sup, "two").await.unwrap().stop();
     is(&sup, "two", Status::Stopped).await;
-    family.cell(&sup, "one").await.unwrap().stop(None);
+    family.actor(&sup, "one").await.unwrap().stop();
     soon("the shutdown", sup.ended()).await.unwrap();
 }
 
 /// B12.
 async fn significant_simple(family: impl Family) {
-    let sup = started(dynamic(None).auto_shutdown(AutoShutdown::AllSignificant)).await;
+    let sup = started(&family, dynamic(None).auto_shutdown(AutoShutdown::AllSignificant)).await;
     let spec = || family.child("child").restart(Restart::Transient).significant(true);
     let one = sup.start_child(spec()).await.unwrap().unwrap();
     let two = sup.start_child(spec()).await.unwrap().unwrap();
-    family.cell(&sup, one.key).await.unwrap().stop(None);
+    family.actor(&sup, one.key).await.unwrap().stop();
     eventually("the first end", async || sup.count_children().await.specs == 1).await;
-    family.cell(&sup, two.key).await.unwrap().stop(None);
+    family.actor(&sup, two.key).await.unwrap().stop();
     soon("the shutdown", sup.ended()).await.unwrap();
 }
 
@@ -765,7 +784,7 @@ async fn significant_bystander(family: impl Family) {
         .intensity(3, LONG)
         .child(family.child("child"))
         .child(family.child("bystander").restart(Restart::Temporary).significant(true));
-    let sup = started(sup).await;
+    let sup = started(&family, sup).await;
     again(&family, &sup, "child").await;
     assert_eq!(sup.count_children().await.specs, 1);
     let late = family.child("late").restart(Restart::Transient).significant(true);
@@ -781,16 +800,16 @@ async fn significant_escalation(family: impl Family) {
     let inner = inner.child(family.child("child").restart(Restart::Transient).significant(true));
     let outer = Supervisor::builder(unique("outer")).auto_shutdown(AutoShutdown::AnySignificant).child(family.child("other"));
     let outer = outer.child(ChildSpec::supervisor(inner).restart(Restart::Transient).significant(true));
-    let sup = started(outer).await;
+    let sup = started(&family, outer).await;
     let inner = sup.supervisor("inner").await.unwrap();
-    family.cell(&inner, "child").await.unwrap().stop(None);
+    family.actor(&inner, "child").await.unwrap().stop();
     soon("the inner shutdown", inner.ended()).await.unwrap();
     soon("the outer shutdown", sup.ended()).await.unwrap();
 }
 
 /// B18.
 async fn do_not_save_start_parameters_for_temporary_children(family: impl Family) {
-    let sup = started(three(&family, Strategy::OneForOne, 1)).await;
+    let sup = started(&family, three(&family, Strategy::OneForOne, 1)).await;
     sup.start_child(family.child("late").restart(Restart::Temporary)).await.unwrap().unwrap();
     sup.terminate_child("late").await.unwrap();
     assert_eq!(sup.count_children().await.specs, 3);
@@ -800,10 +819,10 @@ async fn do_not_save_start_parameters_for_temporary_children(family: impl Family
 
 /// B18, B20.
 async fn simple_one_for_one_scale_many_temporary_children(family: impl Family) {
-    let sup = started(dynamic(None)).await;
+    let sup = started(&family, dynamic(None)).await;
     for _ in 0..500 {
         let child = sup.start_child(family.child("child").restart(Restart::Temporary)).await.unwrap().unwrap();
-        family.cell(&sup, child.key).await.unwrap().stop(None);
+        family.actor(&sup, child.key).await.unwrap().stop();
     }
     eventually("all are forgotten", async || sup.count_children().await == Counts::default()).await;
     stopped(&sup).await;
@@ -811,7 +830,7 @@ async fn simple_one_for_one_scale_many_temporary_children(family: impl Family) {
 
 /// B20.
 async fn scale_start_stop_many_children(family: impl Family) {
-    let sup = started(Supervisor::builder(unique("sup"))).await;
+    let sup = started(&family, Supervisor::builder(unique("sup"))).await;
     for i in 0..500 {
         sup.start_child(family.child(&i.to_string())).await.unwrap().unwrap();
     }
@@ -821,7 +840,7 @@ async fn scale_start_stop_many_children(family: impl Family) {
 
 /// B9: as many restarts as there may be, and one more.
 async fn multiple_restarts(family: impl Family) {
-    let sup = started(three(&family, Strategy::OneForOne, 4)).await;
+    let sup = started(&family, three(&family, Strategy::OneForOne, 4)).await;
     for id in ["one", "two", "three", "one"] {
         again(&family, &sup, id).await;
     }
@@ -830,7 +849,7 @@ async fn multiple_restarts(family: impl Family) {
     assert!(matches!(failed(&sup).await, End::Intensity { child, .. } if &*child == "two"));
 
     // Those of long ago do not count.
-    let sup = started(three(&family, Strategy::OneForOne, 1).intensity(1, Duration::from_nanos(1))).await;
+    let sup = started(&family, three(&family, Strategy::OneForOne, 1).intensity(1, Duration::from_nanos(1))).await;
     for _ in 0..5 {
         again(&family, &sup, "one").await;
     }
@@ -849,7 +868,7 @@ async fn hanging_restart_loop_rest_for_one(family: impl Family) {
 }
 
 async fn hangs(family: &impl Family, builder: Builder, id: &str) {
-    let sup = started(builder).await;
+    let sup = started(family, builder).await;
     family.starts().set(id, How::Hangs);
     family.fail(&sup, id).await;
     is(&sup, id, Status::Starting).await;
@@ -871,7 +890,7 @@ async fn hangs(family: &impl Family, builder: Builder, id: &str) {
 
 /// B15.
 async fn hanging_restart_loop_simple(family: impl Family) {
-    let sup = started(dynamic(None)).await;
+    let sup = started(&family, dynamic(None)).await;
     let one = sup.start_child(family.child("one")).await.unwrap().unwrap();
     let two = sup.start_child(family.child("two")).await.unwrap().unwrap();
     family.starts().set("one", How::Hangs);
@@ -890,7 +909,7 @@ async fn order_of_children(family: impl Family) {
     let builder = ids
         .iter()
         .fold(Supervisor::builder(&*name).strategy(Strategy::OneForAll).intensity(1, LONG), |sup, id| sup.child(family.child(id)));
-    let sup = started(builder).await;
+    let sup = started(&family, builder).await;
     assert_eq!(sup.which_children().await.iter().map(|info| info.id.to_string()).collect::<Vec<_>>(), ids);
     again(&family, &sup, "one").await;
     runs(&sup, "five", 2).await;
@@ -926,7 +945,7 @@ async fn order_of_children(family: impl Family) {
 
 /// B22.
 async fn format_log(family: impl Family) {
-    let sup = started(three(&family, Strategy::OneForOne, 0)).await;
+    let sup = started(&family, three(&family, Strategy::OneForOne, 0)).await;
     family.fail(&sup, "two").await;
     let end = failed(&sup).await;
     let said = reports::of(sup.name());
@@ -936,7 +955,7 @@ async fn format_log(family: impl Family) {
 
 /// B19: other settings while it runs.
 async fn code_change(family: impl Family) {
-    let sup = started(three(&family, Strategy::OneForOne, 0)).await;
+    let sup = started(&family, three(&family, Strategy::OneForOne, 0)).await;
     sup.reconfigure(Flags { strategy: Strategy::OneForAll, intensity: 1, period: LONG, ..Flags::default() }).await.unwrap();
     again(&family, &sup, "two").await;
     runs(&sup, "three", 2).await;

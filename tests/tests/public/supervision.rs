@@ -633,7 +633,7 @@ async fn a_supervisor_is_an_ordinary_actor() {
         let (root, heard) = supervisor().await;
         let sup = Supervisor::builder(unique("sup")).child(family.child("one")).child(family.child("two"));
         let sup = sup.start_linked(root.clone()).await.unwrap();
-        let cell = family.cell(&sup, "one").await.unwrap();
+        let cell = family.actor(&sup, "one").await.unwrap();
         match way {
             0 => sup.cell().kill(),
             1 => sup.cell().stop(Some("enough".into())),

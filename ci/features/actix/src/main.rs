@@ -1,10 +1,11 @@
-//! Starts resident actors as actix's, on an arbiter, under actix's supervisor and without an arbiter, and checks what comes back. Nothing of
-//! it knows another framework.
+//! Starts resident actors as actix's, on an arbiter, under actix's supervisor and without an arbiter, keeps them and an actor of actix's under
+//! a supervisor with OTP's meaning, and checks what comes back. Nothing of it knows another framework.
 
 use std::time::Duration;
 
-use actix::{Addr, Arbiter, MailboxError, Supervisor};
+use actix::{Actor, Addr, Arbiter, Context, Handler, MailboxError, Supervisor};
 use resident::control::{GetHealth, Stop};
+use resident::guardian::{self, DeviceSlot, Strategy};
 use resident::prelude::*;
 use resident::{Gpu, Health};
 use resident_kernels::prelude::*;
@@ -51,6 +52,27 @@ impl Aircraft {
 
 resident_kernels::export!(Aircraft);
 
+/// An actor of actix's, which panics when it is told to.
+struct Tower;
+
+struct Panic;
+
+impl Actor for Tower {
+    type Context = Context<Self>;
+}
+
+impl actix::Message for Panic {
+    type Result = ();
+}
+
+impl Handler<Panic> for Tower {
+    type Result = ();
+
+    fn handle(&mut self, _: Panic, _: &mut Context<Self>) {
+        panic!("the tower is dark");
+    }
+}
+
 type Error = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Error> {
@@ -88,6 +110,27 @@ async fn run() -> Result<(), Error> {
     assert_eq!(device.send(GetHealth).await?, Health::Running);
     let report = device.send(Stop).await?;
     assert_eq!((report.drained, report.killed), (2, 0));
+    supervise().await?;
     println!("features: three flights, 50 minutes, two failures");
+    Ok(())
+}
+
+/// A device, an aircraft on it and a tower beside it: when the tower panics, the aircraft is restarted with it.
+async fn supervise() -> Result<(), Error> {
+    let gpu = DeviceSlot::new("gpu");
+    let airport = guardian::Supervisor::builder("airport")
+        .strategy(Strategy::OneForAll)
+        .child(ChildSpec::device(&gpu, Config::cpu()))
+        .child(ChildSpec::gpu("plane", Aircraft::default).on(&gpu))
+        .child(ChildSpec::actix("tower", || Tower))
+        .start_actix()
+        .await?;
+    let plane = airport.handle::<Aircraft>("plane").await.ok_or("no plane")?;
+    let mut ends = plane.ends();
+    plane.call(Landed { delay: 1 }).await?;
+    airport.addr::<Tower>("tower").await.ok_or("no tower")?.do_send(Panic);
+    assert_eq!(ends.next().await.ok_or("it goes on")?.incarnation, 1);
+    assert_eq!(plane.call(Report).await?.flights, 0);
+    airport.stop().await?;
     Ok(())
 }

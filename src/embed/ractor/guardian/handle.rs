@@ -10,8 +10,12 @@ use crate::guardian::SupervisorRef;
 
 impl SupervisorRef {
     /// Its ractor actor: link it, watch it, stop it. Killed, it leaves its children to ractor, which kills them, too.
+    ///
+    /// # Panics
+    ///
+    /// If it was started under another framework.
     pub fn cell(&self) -> &ActorCell {
-        cell(&*self.shell).expect("a supervisor that was started under ractor is ractor's")
+        cell(&*self.shell).expect("only a supervisor that `Builder::start` has started is an actor of ractor's")
     }
 
     /// The handle of a resident actor, if the child is an `A` and was started. It stays good over the child's restarts.
