@@ -340,3 +340,108 @@ fn a_device_is_a_child_under_actix() {
         assert_eq!(said[said.len() - 5..said.len() - 1], ["stop child", "ended child", "stop gpu", "ended gpu"], "{said:?}");
     });
 }
+
+/// Blocks its arbiter until somebody lets go.
+struct Block(oneshot::Sender<()>, std::sync::mpsc::Receiver<()>);
+
+impl Message for Block {
+    type Result = ();
+}
+
+impl Handler<Block> for Fragile {
+    type Result = ();
+
+    fn handle(&mut self, Block(begun, release): Block, _: &mut Context<Self>) {
+        let _ = begun.send(());
+        // An error says that it was let go.
+        let _ = release.recv();
+    }
+}
+
+/// AX-15: one that blocks its arbiter is reported, and its supervisor on another one goes on without it.
+#[test]
+fn an_actor_that_blocks_its_arbiter_is_left_behind() {
+    in_actix(async {
+        let elsewhere = Arbiter::new();
+        let bound = Duration::from_millis(10);
+        let stuck = ChildSpec::actix_in("stuck", &elsewhere.handle(), || ready(Ok(Fragile::new(None)))).shutdown(Shutdown::Timeout(bound));
+        let other = ChildSpec::actix("other", || Fragile::new(None));
+        let sup = started(Supervisor::builder(unique("zombie")).kill_bound(bound).child(other).child(stuck)).await;
+        let addr = sup.addr::<Fragile>("stuck").await.unwrap();
+        let (begun, begins) = oneshot::channel();
+        let (release, released) = std::sync::mpsc::channel();
+        addr.do_send(Block(begun, released));
+        soon("the block", begins).await.unwrap();
+        assert!(matches!(soon("the answer", sup.terminate_child("stuck")).await, Err(AdminError::Zombie)));
+        is(&sup, "stuck", Status::Zombie).await;
+        soon("an answer", sup.addr::<Fragile>("other").await.unwrap().send(Slow)).await.unwrap();
+        stopped(&sup).await;
+        assert!(reports::of(sup.name()).contains(&"was killed and is still there stuck".to_owned()));
+        drop(release);
+        until("its end", || !addr.connected()).await;
+        elsewhere.stop();
+    });
+}
+
+/// AX-15: a supervisor that is a child gives its start up when it is told to.
+#[test]
+fn a_supervisor_that_still_starts_is_given_up() {
+    in_actix(async {
+        let family = ActixGpu::new().await;
+        let sup = started(Supervisor::builder(unique("outer"))).await;
+        family.starts().set("two", How::Hangs);
+        let inner = Supervisor::builder("inner").child(family.child("one")).child(family.child("two"));
+        let start = actix::spawn({
+            let sup = sup.clone();
+            async move { sup.start_child(ChildSpec::supervisor(inner)).await }
+        });
+        soon("the start", family.starts().reached("two", 1)).await;
+        stopped(&sup).await;
+        assert!(matches!(soon("the answer", start).await.unwrap(), Err(AdminError::Terminated | AdminError::ShuttingDown)));
+        family.end().await;
+    });
+}
+
+/// AX-15: each call by an address ends once, whatever happens to the child meanwhile.
+#[test]
+fn each_call_ends_while_its_child_is_restarted() {
+    const CALLS: u64 = 2_000;
+    in_actix(async {
+        let family = ActixGpu::new().await;
+        let sup = started(alone(family.child("child"))).await;
+        let addr = sup.handle::<Panicker>("child").await.unwrap().addr().unwrap();
+        let calls: Vec<_> = (0..CALLS)
+            .map(|number| {
+                let addr = addr.clone();
+                actix::spawn(async move {
+                    match number % 100 {
+                        7 => addr.send(Panic { how: EXPLICIT, value: 1 }).await.unwrap().err(),
+                        _ => addr.send(CountUp).await.unwrap().err(),
+                    }
+                })
+            })
+            .collect();
+        let (mut counted, mut failed) = (0, 0);
+        for call in calls {
+            match soon("a call's end", call).await.unwrap() {
+                None => counted += 1,
+                Some(fault) => {
+                    assert_eq!(fault.class, FaultClass::Panic);
+                    failed += 1;
+                }
+            }
+        }
+        assert_eq!(counted + failed, CALLS);
+        assert!(failed >= CALLS / 100 && counted > 0, "{counted}, {failed}");
+        let late = actix::spawn(async move {
+            let mut answered = 0;
+            while let Ok(Ok(_)) = addr.send(CountUp).await {
+                answered += 1;
+            }
+            answered
+        });
+        stopped(&sup).await;
+        soon("the last call's end", late).await.unwrap();
+        family.end().await;
+    });
+}
