@@ -8,6 +8,7 @@ use resident_gpu::arena::ArenaError;
 use resident_gpu::device::DeviceFault;
 use resident_gpu::region::FORKED;
 use resident_host::explain;
+use resident_kernels::host::NoReply;
 use resident_kernels::wire;
 use thiserror::Error;
 
@@ -261,6 +262,22 @@ pub enum CallError<M> {
     /// The actor has stopped or was killed before it answered, without a fault. A [`GpuRef`](crate::GpuRef) says so by `SenderError`.
     #[error("the actor has stopped before it answered: spawn it again, or look it up by its name")]
     Stopped,
+    /// The device refused the call.
+    #[error("the device refused the call: {0}")]
+    Refused(Refusal),
+    /// The device was stopped before the actor answered.
+    #[error("the device has stopped before the actor answered: start another system")]
+    Lost,
+}
+
+impl<M> CallError<M> {
+    pub(crate) fn of(why: NoReply) -> CallError<M> {
+        match why {
+            NoReply::Failed(fault) => CallError::Failed(fault),
+            NoReply::Refused(reason) => Refusal::from_wire(reason).map_or(CallError::Stopped, CallError::Refused),
+            NoReply::Lost => CallError::Lost,
+        }
+    }
 }
 
 impl<M> fmt::Debug for CallError<M> {
@@ -269,6 +286,8 @@ impl<M> fmt::Debug for CallError<M> {
             CallError::Unsent(error) => f.debug_tuple("Unsent").field(error).finish(),
             CallError::Failed(fault) => f.debug_tuple("Failed").field(fault).finish(),
             CallError::Stopped => f.write_str("Stopped"),
+            CallError::Refused(refusal) => f.debug_tuple("Refused").field(refusal).finish(),
+            CallError::Lost => f.write_str("Lost"),
         }
     }
 }
@@ -320,6 +339,16 @@ pub enum AskError {
     Forked,
 }
 
+impl AskError {
+    pub(crate) fn of(why: NoReply) -> AskError {
+        match why {
+            NoReply::Failed(fault) => AskError::Failed(fault),
+            NoReply::Refused(reason) => Refusal::from_wire(reason).map_or(AskError::Stopped, AskError::Refused),
+            NoReply::Lost => AskError::Lost("it was stopped".into()),
+        }
+    }
+}
+
 /// Why the device refused a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -336,11 +365,13 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn from_wire(reason: u16) -> Refusal {
+    /// The refusal of this reason; `None` if it only says that the actor has gone.
+    fn from_wire(reason: u16) -> Option<Refusal> {
         match reason {
-            wire::REFUSED_MESSAGE => Refusal::Message,
-            wire::REFUSED_PROTOCOL => Refusal::Protocol,
-            other => Refusal::Unknown(other),
+            wire::REFUSED_STALE | wire::REFUSED_FAILED => None,
+            wire::REFUSED_MESSAGE => Some(Refusal::Message),
+            wire::REFUSED_PROTOCOL => Some(Refusal::Protocol),
+            other => Some(Refusal::Unknown(other)),
         }
     }
 }

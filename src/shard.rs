@@ -1,6 +1,5 @@
 //! One shard as the host sees it: the way into its ring, its rows, and what waits for its answers.
 
-pub(crate) mod ack;
 pub(crate) mod doorbell;
 pub(crate) mod frames;
 pub(crate) mod link;
@@ -11,3 +10,4 @@ pub(crate) mod relay;
 mod room;
 mod spinlock;
 pub(crate) mod tenants;
+pub(crate) mod waiting;

@@ -7,6 +7,8 @@ use crate::lanes::Work;
 use crate::wire::{BIRTH_NONE, CtxRaw, MAX_PAYLOAD, RawAddress, RawJob, ReplyTo};
 
 #[cfg(feature = "host")]
+mod answer;
+#[cfg(feature = "host")]
 mod envelope;
 #[cfg(feature = "host")]
 mod fault;
@@ -20,13 +22,15 @@ mod modules;
 pub(crate) mod panics;
 
 #[cfg(feature = "host")]
-pub use envelope::{Completion, Envelope};
+pub use answer::{Answer, Caller, End, NoReply};
+#[cfg(feature = "host")]
+pub use envelope::Envelope;
 #[cfg(feature = "host")]
 pub use fault::{FaultClass, GpuFault};
 #[cfg(feature = "host")]
 pub use key::ActorKey;
 #[cfg(feature = "ractor")]
-pub use message::{Cross, Resident, complete, of_bytes, to_bytes};
+pub use message::{Cross, Resident, answer_to, of_bytes, to_bytes};
 #[cfg(feature = "host")]
 pub use modules::{Gpu, MODULES, Module, locate, modules};
 

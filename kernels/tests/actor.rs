@@ -365,20 +365,20 @@ mod ractor_enum {
         assert_eq!((msg.index(), msg.encode(&mut out)), (0, 4));
         assert_eq!(out[..4], [9, 0, 0, 0]);
         assert!(!msg.wants_reply());
-        assert!(msg.completion().is_none());
+        assert!(msg.answer().is_none());
         assert_eq!((GateMsg::Close.index(), GateMsg::Close.encode(&mut out)), (1, 0));
     }
 
     #[test]
-    fn a_call_is_completed_by_its_bytes() {
+    fn a_call_is_answered_by_its_bytes() {
         let (port, mut receiver) = port();
         let msg = GateMsg::Ask(port);
         assert!(msg.wants_reply());
-        let complete = msg.completion().unwrap();
+        let answer = msg.answer().unwrap();
         let mut bytes = [0; size_of::<Passed>()];
         let passed = Passed { open: 1, passed: 5 };
         passed.encode(&mut bytes);
-        complete(&bytes);
+        answer.end(Ok(&bytes));
         assert_eq!(receiver.try_recv().unwrap(), passed);
     }
 
@@ -389,14 +389,14 @@ mod ractor_enum {
         let mut out = [0; MAX_PAYLOAD];
         assert_eq!((msg.index(), msg.encode(&mut out)), (3, 8));
         assert_eq!(out[0], 3);
-        drop(msg.completion());
+        drop(msg.answer());
         assert_eq!(receiver.try_recv().unwrap_err(), tokio::sync::oneshot::error::TryRecvError::Closed);
     }
 
     #[test]
     fn a_short_reply_closes_the_port() {
         let (port, mut receiver) = port();
-        GateMsg::Ask(port).completion().unwrap()(&[0; 3]);
+        GateMsg::Ask(port).answer().unwrap().end(Ok(&[0; 3]));
         assert!(receiver.try_recv().is_err());
     }
 

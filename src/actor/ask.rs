@@ -7,9 +7,9 @@ use std::thread::{available_parallelism, yield_now};
 use std::time::{Duration, Instant};
 
 use resident_gpu::replies::{ReplyLines, ReplySlot, lines_for};
-use resident_gpu::ring::Frame;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::{Handles, Message};
+use resident_kernels::host::NoReply;
 use resident_kernels::plain::Plain;
 use resident_kernels::wire::{OP_BLAMED, OP_FAULT, OP_REPLY, REFUSED_FAILED, REFUSED_STALE};
 
@@ -17,7 +17,7 @@ use crate::actor::home::Home;
 use crate::actor::incarnation::Incarnation;
 use crate::clock;
 use crate::device::core::Core;
-use crate::error::{AskError, Refusal};
+use crate::error::AskError;
 use crate::shard::link::Unsent;
 use crate::shard::port::Port;
 
@@ -53,28 +53,6 @@ impl Kept {
             self.slot = Some((lines.clone(), claim::<R>(lines)?));
         }
         self.slot.as_mut().map(|(_, slot)| slot).ok_or(AskError::NoReplyLine)
-    }
-}
-
-/// What a reply line said.
-enum Answer<R> {
-    Reply(R),
-    Fault,
-    /// The call was ended, since the device was lost while it was handled.
-    Blamed,
-    Refused(u16),
-}
-
-impl<R: Plain> Answer<R> {
-    /// Reads an answer; an error says what the device can not have meant.
-    fn read(frame: &Frame<'_>) -> Result<Answer<R>, String> {
-        match frame.op {
-            OP_REPLY if frame.payload.len() == size_of::<R>() => Ok(Answer::Reply(R::decode(frame.payload))),
-            OP_REPLY => Err(format!("a reply of {} bytes where {} belong", frame.payload.len(), size_of::<R>())),
-            OP_FAULT => Ok(Answer::Fault),
-            OP_BLAMED => Ok(Answer::Blamed),
-            _ => Ok(Answer::Refused(frame.message)),
-        }
     }
 }
 
@@ -203,51 +181,39 @@ pub(crate) fn wait<R: Plain>(
 /// Looks at the line once: the reply and its stamp.
 #[inline]
 pub(crate) fn look<R: Plain>(core: &Core, port: &Port, row: RowId, slot: &mut ReplySlot, tag: u16) -> Result<Option<(R, u64)>, AskError> {
-    let answer = match slot.poll(tag) {
-        Ok(None) => return Ok(None),
-        Ok(Some(frame)) => {
-            let hlc = frame.hlc;
-            Answer::<R>::read(&frame).map(|answer| (answer, hlc))
-        }
-        Err(corrupt) => Err(corrupt.to_string()),
-    };
-    match answer {
-        Ok((Answer::Reply(reply), hlc)) => Ok(Some((reply, hlc))),
-        Ok((Answer::Fault, _)) => Err(failed(core, port, row)),
-        Ok((Answer::Blamed, _)) => Err(gone(port, row)),
-        Ok((Answer::Refused(reason), _)) => {
-            core.answered_refusal();
-            Err(match reason {
-                REFUSED_STALE => gone(port, row),
-                REFUSED_FAILED => failed(core, port, row),
-                other => AskError::Refused(Refusal::from_wire(other)),
-            })
-        }
-        Err(problem) => Err(AskError::Lost(problem)),
+    match slot.poll(tag) {
+        Ok(None) => Ok(None),
+        Ok(Some(frame)) if frame.op != OP_REPLY => Err(no_reply(core, port, row, frame.op, frame.message)),
+        Ok(Some(frame)) if frame.payload.len() == size_of::<R>() => Ok(Some((R::decode(frame.payload), frame.hlc))),
+        Ok(Some(frame)) => Err(AskError::Lost(format!("a reply of {} bytes where {} belong", frame.payload.len(), size_of::<R>()))),
+        Err(corrupt) => Err(AskError::Lost(corrupt.to_string())),
     }
 }
 
-/// Why an actor is not there any more.
-fn gone(port: &Port, row: RowId) -> AskError {
-    port.fault(row).map_or(AskError::Stopped, |fault| AskError::Failed(Box::new(fault)))
+/// Why there is no reply, as a frame with this op and message says.
+#[cold]
+fn no_reply(core: &Core, port: &Port, row: RowId, op: u16, message: u16) -> AskError {
+    match op {
+        OP_FAULT => failed(core, port, row),
+        // Ended since the device was lost while it was handled.
+        OP_BLAMED => AskError::of(port.refused(row, REFUSED_STALE)),
+        _ => {
+            core.answered_refusal();
+            if message == REFUSED_FAILED { failed(core, port, row) } else { AskError::of(port.refused(row, message)) }
+        }
+    }
 }
 
 /// The fault of an actor that has failed, once the pump has brought it.
-#[cold]
 fn failed(core: &Core, port: &Port, row: RowId) -> AskError {
     port.wake_pump();
     let started = Instant::now();
     loop {
-        if let Some(fault) = port.fault(row) {
-            return AskError::Failed(Box::new(fault));
+        match port.refused(row, REFUSED_FAILED) {
+            NoReply::Refused(_) if !core.answers() => return lost(core),
+            NoReply::Refused(_) if started.elapsed() <= FAULT_TEXT => yield_now(),
+            why => return AskError::of(why),
         }
-        if !core.answers() {
-            return lost(core);
-        }
-        if started.elapsed() > FAULT_TEXT {
-            return AskError::Stopped;
-        }
-        yield_now();
     }
 }
 

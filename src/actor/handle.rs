@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use resident_kernels::actor::{Actor, Handles, Message};
 use resident_kernels::address::Address;
+use resident_kernels::host::NoReply;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::oneshot::{self, Receiver};
 
@@ -16,7 +17,7 @@ use crate::actor::destination::{Destination, Sealed};
 use crate::actor::ends::IncarnationEnds;
 use crate::actor::home::Home;
 use crate::actor::info::ActorInfo;
-use crate::actor::letter::Letter;
+use crate::actor::letter::{Asker, Letter};
 use crate::actor::own;
 use crate::error::{AskError, CallError, CastError, SpawnError};
 use crate::fault::GpuFault;
@@ -172,21 +173,17 @@ impl<A: Actor> Handle<A> {
     ///
     /// # Errors
     ///
-    /// [`CallError::Unsent`] has the message in it, [`CallError::Failed`] the fault; [`CallError::Stopped`] says that the actor has ended.
+    /// [`CallError::Unsent`] has the message in it, [`CallError::Failed`] the fault; [`CallError::Stopped`] says that the actor has ended, and
+    /// [`CallError::Lost`] that its device has.
     pub async fn call<M: Message>(&self, msg: M) -> Result<M::Reply, CallError<M>>
     where
         A: Handles<M>,
     {
-        let (port, answer) = oneshot::channel();
-        let letter = Letter::<A, M>::new(msg, Some(port));
+        let (asker, answer) = oneshot::channel();
+        let letter = Letter::<A, M>::new(msg, Some(Asker(asker)));
         let sent = self.home.send(Path::Ring, letter).await;
         let life = sent.map_err(|error| CallError::Unsent(error.map(Letter::into_message)))?;
-        match (awaited(answer, life.core.call_yield).await, life.fault()) {
-            (Some(Ok(reply)), _) => Ok(reply),
-            (Some(Err(fault)), _) => Err(CallError::Failed(Box::new(fault))),
-            (None, Some(fault)) => Err(CallError::Failed(Box::new(fault.clone()))),
-            (None, None) => Err(CallError::Stopped),
-        }
+        awaited(answer, life.core.call_yield).await.unwrap_or(Err(NoReply::Lost)).map_err(CallError::of)
     }
 
     /// Sends `request` and waits on this thread for its reply, which the device writes to a line of the caller's own: the

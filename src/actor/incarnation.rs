@@ -12,7 +12,7 @@ use resident_gpu::ring::Frame;
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::{Actor, Kind};
 use resident_kernels::address::Address;
-use resident_kernels::host::Envelope;
+use resident_kernels::host::{Answer, End, Envelope, NoReply};
 use resident_kernels::wire::{MAX_PAYLOAD, OP_CAST, OP_READ, OP_SPAWN, OP_STOP};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
@@ -24,11 +24,11 @@ use crate::device::core::Core;
 use crate::device::names::Named;
 use crate::error::{CastError, SpawnError};
 use crate::fault::{At, Failure, FaultClass, GpuFault, Returned};
-use crate::shard::ack::{Ack, Answer};
 use crate::shard::frames::{self, Spawning};
 use crate::shard::link::{Control, Path, Recipient};
 use crate::shard::occupant::{Occupant, Residence, Tenant, refused};
 use crate::shard::port::Port;
+use crate::shard::waiting::holding;
 use crate::system::System;
 use crate::who::Who;
 
@@ -110,7 +110,7 @@ impl Beginning {
 #[derive(Default)]
 pub(crate) struct Ending {
     /// The state of one that failed, in pieces.
-    state: Option<Vec<oneshot::Receiver<Option<Vec<u8>>>>>,
+    state: Option<Vec<oneshot::Receiver<Vec<u8>>>>,
 }
 
 impl Place {
@@ -190,7 +190,7 @@ impl Drop for Loaded {
         if let Some(place) = self.0.take() {
             let (port, RowId { row, generation }) = (place.port.clone(), place.row);
             // Where the device no longer runs, the place is dropped with the frame.
-            port.control(Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), ack: Some(Ack::holding(place)) });
+            port.control(Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), answer: Some(holding(place)) });
         }
     }
 }
@@ -247,21 +247,22 @@ impl Incarnation {
         }
     }
 
-    /// What waits for the acknowledgement of the spawn.
-    fn arrival(self: &Arc<Self>) -> Ack {
+    /// The answer to the spawn.
+    fn arrival(self: &Arc<Self>) -> Answer {
         let actor = self.clone();
-        Ack::new(move |answer| match answer {
-            Answer::Done(_) => actor.publish(),
-            Answer::Refused(reason) => {
+        Answer::new(move |end: End<'_>| match end {
+            Ok(_) => actor.publish(),
+            Err(NoReply::Refused(reason)) => {
                 actor.fail(FaultClass::Refused, None, refused(reason));
                 actor.stop_proxy();
             }
-            Answer::Lost => {}
+            // Said by whoever has failed it.
+            Err(NoReply::Failed(_) | NoReply::Lost) => {}
         })
     }
 
-    fn control(&self, op: u16, payload: Vec<u8>, ack: Option<Ack>) -> bool {
-        self.port.control(Control { op, message: 0, row: self.row.row, generation: self.row.generation, payload, ack })
+    fn control(&self, op: u16, payload: Vec<u8>, answer: Option<Answer>) -> bool {
+        self.port.control(Control { op, message: 0, row: self.row.row, generation: self.row.generation, payload, answer })
     }
 
     /// What stays the same over its restarts.
@@ -342,7 +343,7 @@ impl Incarnation {
     pub(crate) fn replay(&self, returned: Returned) {
         self.replays.store(true, Ordering::Relaxed);
         let Returned { message, payload } = returned;
-        self.port.control(Control { op: OP_CAST, message, row: self.row.row, generation: self.row.generation, payload, ack: None });
+        self.port.control(Control { op: OP_CAST, message, row: self.row.row, generation: self.row.generation, payload, answer: None });
     }
 
     /// Keeps the message that was being handled when the device failed; comes before [`fail`](Self::fail).
@@ -411,7 +412,7 @@ impl Incarnation {
         let gone = || {
             let actor = self.clone();
             // Also where the spawn before it was refused, or the device no longer runs: there is nothing to free there.
-            Ack::new(move |_| actor.release())
+            Answer::new(move |_: End<'_>| actor.release())
         };
         if self.port.stop(self.row, || self.close(), gone) {
             self.retract();
@@ -444,18 +445,18 @@ impl Incarnation {
     }
 
     /// Asks for the whole state, in pieces.
-    fn read_state(&self) -> Vec<oneshot::Receiver<Option<Vec<u8>>>> {
+    fn read_state(&self) -> Vec<oneshot::Receiver<Vec<u8>>> {
         let total = self.kind.state_bytes;
         let piece = |offset: u32| {
             let bytes = (total - offset).min(MAX_PAYLOAD as u32);
-            let (answer, piece) = oneshot::channel();
-            // Where the device no longer runs, the answer is dropped, and so says that there is none.
-            let hear = |said: Answer<'_>| match said {
-                Answer::Done(bytes) => drop(answer.send(Some(bytes.to_vec()))),
-                Answer::Refused(_) => drop(answer.send(None)),
-                Answer::Lost => {}
-            };
-            self.control(OP_READ, frames::read(offset, bytes), Some(Ack::reading(hear)));
+            let (read, piece) = oneshot::channel();
+            let answer = Answer::new(|end: End<'_>| {
+                if let Ok(bytes) = end {
+                    // Who waited may have given up.
+                    let _ = read.send(bytes.to_vec());
+                }
+            });
+            self.control(OP_READ, frames::read(offset, bytes), Some(answer));
             piece
         };
         (0..total).step_by(MAX_PAYLOAD).map(piece).collect()
@@ -597,10 +598,10 @@ impl Occupant for Living {
 }
 
 /// The state that these pieces are, if all came.
-async fn joined(pieces: Vec<oneshot::Receiver<Option<Vec<u8>>>>) -> Option<Arc<[u8]>> {
+async fn joined(pieces: Vec<oneshot::Receiver<Vec<u8>>>) -> Option<Arc<[u8]>> {
     let mut state = Vec::new();
     for piece in pieces {
-        state.extend_from_slice(&piece.await.ok().flatten()?);
+        state.extend_from_slice(&piece.await.ok()?);
     }
     Some(state.into())
 }

@@ -22,11 +22,11 @@ use resident_kernels::wire::{Born, OP_GRANT, OP_STOP};
 use crate::device::core::Core;
 use crate::device::leaving::Leaving;
 use crate::fault::{At, FaultClass, GpuFault};
-use crate::shard::ack::Ack;
 use crate::shard::frames;
 use crate::shard::link::Control;
 use crate::shard::occupant::{Occupant, OccupantRef, Tenant};
 use crate::shard::port::Port;
+use crate::shard::waiting::holding;
 
 /// A shard's nursery.
 pub(crate) struct Nursery {
@@ -164,7 +164,7 @@ impl Nursery {
             self.table.lock().grants.insert(id, state.offset);
             let payload = frames::grant(state.offset, self.bytes);
             let RowId { row, generation } = id;
-            if !port.control(Control { op: OP_GRANT, message: 0, row, generation, payload, ack: None }) {
+            if !port.control(Control { op: OP_GRANT, message: 0, row, generation, payload, answer: None }) {
                 self.refused(id);
                 return;
             }
@@ -295,7 +295,7 @@ impl Nursery {
         let leaving = self.leaving(core, port, kind, id, offset);
         let RowId { row, generation } = id;
         // Where the device no longer runs both are free at once.
-        port.control(Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), ack: Some(Ack::holding(leaving)) });
+        port.control(Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), answer: Some(holding(leaving)) });
         // It may have been what was missing.
         self.short.store(true, Ordering::Relaxed);
     }

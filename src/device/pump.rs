@@ -15,7 +15,7 @@ use resident_gpu::ring::{Consumer, Frame};
 use resident_gpu::rows::RowId;
 use resident_kernels::wire::{
     BlameInfo, FaultInfo, OP_ACK, OP_ASK_OUT, OP_BLAMED, OP_BORN, OP_EMIT, OP_ENDED, OP_FAULT, OP_REFUSED, OP_REPLY, OP_RETURN,
-    OP_TELL_OUT, slots_for,
+    OP_TELL_OUT, REFUSED_FAILED, REFUSED_STALE, slots_for,
 };
 
 use crate::clock;
@@ -24,11 +24,10 @@ use crate::device::core::Core;
 use crate::device::outward::Outward;
 use crate::fault::{At, FaultClass, Returned};
 use crate::metrics::REPORT_EVERY;
-use crate::shard::ack::Answer;
 use crate::shard::doorbell::Doorbell;
-use crate::shard::link::Waiting;
 use crate::shard::occupant::refused;
 use crate::shard::port::Port;
+use crate::shard::waiting::{Expects, Waiting};
 
 /// Frames taken from one shard before the next has its turn.
 const TURN: usize = 256;
@@ -267,33 +266,19 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
             }
             Ok(())
         }
-        OP_REPLY => match awaited(port, frame)? {
-            Waiting::Call(call) if frame.payload.len() == call.reply_bytes as usize => {
+        OP_REPLY | OP_ACK => {
+            let Waiting { answer, expects, .. } = awaited(port, frame)?;
+            expects.check(frame)?;
+            if let Expects::Reply(call) = expects {
                 core.metrics.call(call.kind, call.since);
-                (call.complete)(frame.payload);
-                Ok(())
             }
-            Waiting::Call(call) => Err(format!("a reply of {} bytes where {} belong", frame.payload.len(), call.reply_bytes)),
-            Waiting::Ack(ack) if ack.reads() => {
-                ack.hear(Answer::Done(frame.payload));
-                Ok(())
-            }
-            Waiting::Ack(_) => Err("a reply where an acknowledgement belongs".into()),
-        },
-        OP_ACK => match awaited(port, frame)? {
-            Waiting::Ack(ack) if !ack.reads() => {
-                ack.hear(Answer::Done(&[]));
-                Ok(())
-            }
-            Waiting::Call(_) | Waiting::Ack(_) => Err("an acknowledgement where a reply belongs".into()),
-        },
+            answer.end(Ok(frame.payload));
+            Ok(())
+        }
         OP_REFUSED => {
             core.answered_refusal();
-            match awaited(port, frame)? {
-                // Its caller sees the port closed and finds the actor stopped or failed.
-                Waiting::Call(_) => {}
-                Waiting::Ack(ack) => ack.hear(Answer::Refused(frame.message)),
-            }
+            let Waiting { answer, id, .. } = awaited(port, frame)?;
+            answer.end(Err(port.refused(id, frame.message)));
             Ok(())
         }
         other => Err(format!("op {other} is not sent in this direction")),
@@ -318,10 +303,11 @@ fn fault(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
         tenant.fail(id, class, Some(At { message, handled }), text);
     }
     if frame.correlation != u32::MAX {
-        match awaited(port, frame)? {
-            Waiting::Call(call) => core.metrics.call(call.kind, call.since),
-            Waiting::Ack(_) => return Err("a fault where an acknowledgement belongs".into()),
-        }
+        let Waiting { answer, expects: Expects::Reply(call), .. } = awaited(port, frame)? else {
+            return Err("a fault where an acknowledgement belongs".into());
+        };
+        core.metrics.call(call.kind, call.since);
+        answer.end(Err(port.refused(id, REFUSED_FAILED)));
     }
     if let Some(tenant) = tenant {
         tenant.who.failed();
@@ -344,9 +330,10 @@ fn blamed(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
         core.device.replies().end(line, reply_tag as u16);
     }
     if frame.correlation != u32::MAX
-        && let Some(Waiting::Call(call)) = port.take(frame.correlation)
+        && let Some(Waiting { answer, expects: Expects::Reply(call), .. }) = port.take(frame.correlation)
     {
         core.metrics.call(call.kind, call.since);
+        answer.end(Err(port.refused(id, REFUSED_STALE)));
     }
     if let Some(tenant) = tenant {
         tenant.who.failed();

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use resident_gpu::rows::RowId;
+use resident_kernels::host::Answer;
 use resident_kernels::wire::{MAX_PAYLOAD, OP_STOP};
 use tokio::sync::oneshot;
 
 use super::table::Seat;
 use crate::device::leaving::Leaving;
-use crate::shard::ack::Ack;
 use crate::shard::frames::Spawning;
 use crate::shard::link::{Bare, Batch};
+use crate::shard::waiting::{fence, holding};
 
 /// A member that is to be spawned.
 pub(crate) struct Newcomer {
@@ -63,8 +64,8 @@ impl Batch for Spawns {
         self.next = if piece < ahead { (at, piece + 1) } else { (at + 1, 0) };
     }
 
-    fn ack(self: Box<Self>) -> Ack {
-        Ack::fence(self.done)
+    fn answer(self: Box<Self>) -> Answer {
+        fence(self.done)
     }
 }
 
@@ -84,7 +85,7 @@ impl Batch for Stops {
         self.next += 1;
     }
 
-    fn ack(self: Box<Self>) -> Ack {
-        Ack::holding(self.leaving)
+    fn answer(self: Box<Self>) -> Answer {
+        holding(self.leaving)
     }
 }

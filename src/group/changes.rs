@@ -103,7 +103,7 @@ impl<K: Key> Group<K> {
                     let new = Seat { id, phase: Phase::Live, ..seat };
                     let RowId { row, generation } = seat.id;
                     // Ahead of the spawn, since the ring keeps their order; nobody waits for its answer.
-                    port.control(Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), ack: None });
+                    port.control(Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), answer: None });
                     drop(self.send_states(port, Arc::new(state), vec![Newcomer::of(0, &new)]));
                     (port, new)
                 }

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use resident_kernels::actor::{Handles, Message};
-use resident_kernels::host::Completion;
+use resident_kernels::host::{Answer, End};
 use resident_kernels::plain::Plain;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::yield_now;
@@ -40,33 +40,12 @@ struct Turn {
     why: Option<Unsent>,
 }
 
-/// A caller of one member, which hears once what came of it.
-struct Asked<K, R> {
-    key: Option<K>,
-    heard: UnboundedSender<(K, Option<R>)>,
-}
-
-impl<K: Key, R: Plain + Send + 'static> Asked<K, R> {
-    fn completion(key: K, heard: UnboundedSender<(K, Option<R>)>) -> Completion {
-        let mut asked = Asked { key: Some(key), heard };
-        Box::new(move |bytes| asked.tell(Some(R::decode(bytes))))
-    }
-}
-
-impl<K, R> Asked<K, R> {
-    fn tell(&mut self, reply: Option<R>) {
-        if let Some(key) = self.key.take() {
-            // Who folds may have gone.
-            let _ = self.heard.send((key, reply));
-        }
-    }
-}
-
-impl<K, R> Drop for Asked<K, R> {
-    /// Without a reply the member has failed or was stopped.
-    fn drop(&mut self) {
-        self.tell(None);
-    }
+/// The answer to a call of one member. Without a reply the member has failed or was stopped.
+fn asked<K: Key, R: Plain + Send + 'static>(key: K, heard: UnboundedSender<(K, Option<R>)>) -> Answer {
+    Answer::new(move |end: End<'_>| {
+        // Who folds may have gone.
+        let _ = heard.send((key, end.ok().map(R::decode)));
+    })
 }
 
 /// Calls on their way to all members.
@@ -87,12 +66,12 @@ impl<K: Key, R: Plain + Send + 'static> Asking<'_, K, R> {
         for lane in lanes {
             while !lane.is_done() && *in_flight < WINDOW {
                 let turn = group.turn(lane, WINDOW - *in_flight, |port, table, to, slots| {
-                    let asked = |at: usize| match table.key(slots[at]) {
-                        Some(key) => Asked::completion(key.clone(), heard.clone()),
+                    let answer = |at: usize| match table.key(slots[at]) {
+                        Some(key) => asked(key.clone(), heard.clone()),
                         // Not while the table is locked: these slots were just found to be somebody's.
-                        None => Box::new(|_: &[u8]| {}) as Completion,
+                        None => Answer::new(|_: End<'_>| {}),
                     };
-                    port.call_each(to, *message, payload, asked)
+                    port.call_each(to, *message, payload, answer)
                 });
                 *in_flight += turn.sent;
                 *passed_over += turn.passed_over;

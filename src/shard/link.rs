@@ -6,14 +6,14 @@ use std::time::Instant;
 use resident_gpu::ring::{Frame, Producer, PushError};
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
-use resident_kernels::host::Completion;
+use resident_kernels::host::Answer;
 use resident_kernels::wire::{MAX_PAYLOAD, OP_FENCE};
 
 use crate::clock;
 use crate::error::CastError;
-use crate::shard::ack::Ack;
 use crate::shard::pending::Table;
 use crate::shard::relay::{Relay, Relays};
+use crate::shard::waiting::Waiting;
 
 /// Frames of a batch that are pushed under one lock.
 const TURN: usize = 32;
@@ -39,8 +39,8 @@ pub(crate) struct Control {
     pub row: u32,
     pub generation: u32,
     pub payload: Vec<u8>,
-    /// Who waits for its answer.
-    pub ack: Option<Ack>,
+    /// What somebody waits for.
+    pub answer: Option<Answer>,
 }
 
 /// Frames that belong together, too many to be held as such: each is made when there is room for it. A fence follows them.
@@ -51,8 +51,8 @@ pub(crate) trait Batch: Send {
     /// That frame is on its way.
     fn pushed(&mut self);
 
-    /// All are on their way: what waits for the fence behind them.
-    fn ack(self: Box<Self>) -> Ack;
+    /// All are on their way: the answer to the fence behind them.
+    fn answer(self: Box<Self>) -> Answer;
 }
 
 /// A frame whose answer nobody waits for.
@@ -90,22 +90,6 @@ pub(crate) trait Recipient {
     /// A message was pushed for it; called under the ring's lock.
     #[inline]
     fn sent(&self, _: &Frame<'_>) {}
-}
-
-/// What waits for an answer.
-pub(crate) enum Waiting {
-    /// A call's reply of so many bytes.
-    Call(Call),
-    /// The answer to a frame that is no message.
-    Ack(Ack),
-}
-
-/// A call on its way.
-pub(crate) struct Call {
-    pub complete: Completion,
-    pub reply_bytes: u32,
-    pub kind: u32,
-    pub since: Instant,
 }
 
 /// How a message came to the ring.
@@ -205,7 +189,7 @@ impl Link {
 
     /// Pushes a control frame; gives it back if the ring is full.
     pub(crate) fn control(&mut self, waiting: &mut Table<Waiting>, mut control: Control) -> Option<Control> {
-        let correlation = match &control.ack {
+        let correlation = match &control.answer {
             Some(_) => match waiting.next() {
                 Some(correlation) => correlation,
                 None => return Some(control),
@@ -225,8 +209,8 @@ impl Link {
         };
         match self.producer.push(&frame) {
             Ok(()) => {
-                if let Some(ack) = control.ack.take() {
-                    waiting.insert(Waiting::Ack(ack));
+                if let Some(answer) = control.answer.take() {
+                    waiting.insert(Waiting::of(control.op, RowId { row: control.row, generation: control.generation }, answer));
                 }
                 None
             }
@@ -289,8 +273,8 @@ impl Link {
     fn batch(&mut self, mut batch: Box<dyn Batch>) -> Result<Due, Box<dyn Batch>> {
         let mut buffer = [0; MAX_PAYLOAD];
         let Some(Bare { op, id, bytes }) = batch.frame(&mut buffer) else {
-            let ack = Some(batch.ack());
-            return Ok(Due::One(Control { op: OP_FENCE, message: 0, row: 0, generation: 0, payload: Vec::new(), ack }));
+            let answer = Some(batch.answer());
+            return Ok(Due::One(Control { op: OP_FENCE, message: 0, row: 0, generation: 0, payload: Vec::new(), answer }));
         };
         self.hlc = clock::tick(self.hlc);
         let frame = Frame {

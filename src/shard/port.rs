@@ -8,6 +8,9 @@
 //!
 //! Locks are taken in this order: a group's members, `waiting`, `link`, `tenants`.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -20,20 +23,20 @@ use resident_gpu::region::Owner;
 use resident_gpu::ring::{Frame, Producer};
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::{Handles, Message};
-use resident_kernels::host::{Completion, Envelope};
-use resident_kernels::wire::{MAX_PAYLOAD, OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_FENCE, OP_STOP};
+use resident_kernels::host::{Answer, Envelope, NoReply};
+use resident_kernels::wire::{MAX_PAYLOAD, OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_FENCE, OP_STOP, REFUSED_FAILED, REFUSED_STALE};
 use tokio::sync::{Notify, oneshot};
 
 use crate::error::CastError;
 use crate::fault::GpuFault;
-use crate::shard::ack::Ack;
 use crate::shard::doorbell::Doorbell;
-use crate::shard::link::{Batch, Call, Control, Due, Flushed, Link, Path, Recipient, Sent, Unsent, Waiting};
+use crate::shard::link::{Batch, Control, Due, Flushed, Link, Path, Recipient, Sent, Unsent};
 use crate::shard::occupant::Tenant;
 use crate::shard::pending::Table;
 use crate::shard::relay::{Relay, Relays};
 use crate::shard::spinlock::SpinLock;
 use crate::shard::tenants::Tenants;
+use crate::shard::waiting::{Call, Expects, Waiting, fence};
 
 /// Messages pushed under one lock.
 pub(crate) const TURN: usize = 32;
@@ -121,9 +124,8 @@ impl Port {
     }
 
     fn call<E: Envelope>(&self, to: &impl Recipient, path: Path, msg: E) -> Result<(), CastError<E>> {
-        let since = Instant::now();
         let message = msg.index();
-        let reply_bytes = reply_bytes(to, message);
+        let call = call(to, message, Instant::now());
         {
             let mut waiting = self.waiting.lock();
             let Some(correlation) = waiting.next() else { return Err(CastError::Full(msg)) };
@@ -136,8 +138,8 @@ impl Port {
                 return Err(unsent.with(msg));
             }
             // The answer may be there already; it waits for this lock.
-            if let Some(complete) = msg.completion() {
-                waiting.insert(Waiting::Call(Call { complete, reply_bytes, kind: to.kind_index(), since }));
+            if let Some(answer) = msg.answer() {
+                waiting.insert(Waiting { answer, id: to.row(), expects: Expects::Reply(call) });
             }
         }
         self.bell.waiting();
@@ -242,13 +244,13 @@ impl Port {
         (pushed, why)
     }
 
-    /// The same, for calls: `complete` is given who was called, and makes what takes the reply.
+    /// The same, for calls: `answer` is given who was called, and makes the answer that is waited for.
     pub(crate) fn call_each<R: Recipient>(
         &self,
         to: &[R],
         message: u16,
         payload: &[u8],
-        mut complete: impl FnMut(usize) -> Completion,
+        mut answer: impl FnMut(usize) -> Answer,
     ) -> (usize, Option<Unsent>) {
         if !self.is_mine() {
             return (0, Some(Unsent::Forked));
@@ -264,8 +266,8 @@ impl Port {
                 if let Err(unsent) = link.message(to, Path::Ring, frame) {
                     return Some(unsent);
                 }
-                let (complete, reply_bytes) = (complete(at), reply_bytes(to, message));
-                waiting.insert(Waiting::Call(Call { complete, reply_bytes, kind: to.kind_index(), since }));
+                let expects = Expects::Reply(call(to, message, since));
+                waiting.insert(Waiting { answer: answer(at), id: to.row(), expects });
                 pushed += 1;
                 None
             })
@@ -288,7 +290,7 @@ impl Port {
     }
 
     /// P-2: has `close` close the actor at `id` and pushes its stop, which `gone` hears of; false if that was done before.
-    pub(crate) fn stop(&self, id: RowId, close: impl FnOnce() -> bool, gone: impl FnOnce() -> Ack) -> bool {
+    pub(crate) fn stop(&self, id: RowId, close: impl FnOnce() -> bool, gone: impl FnOnce() -> Answer) -> bool {
         if !self.is_mine() {
             let closed = close();
             if closed {
@@ -303,7 +305,7 @@ impl Port {
                 return false;
             }
             let RowId { row, generation } = id;
-            let control = Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), ack: Some(gone()) };
+            let control = Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), answer: Some(gone()) };
             self.control_locked(&mut waiting, &mut link, control)
         };
         drop(unsent);
@@ -394,8 +396,8 @@ impl Port {
     /// Has the shard say when it has handled everything that was sent before. The answer is dropped if the device no longer runs.
     pub(crate) fn fence(&self) -> oneshot::Receiver<()> {
         let (done, passed) = oneshot::channel();
-        let ack = Some(Ack::fence(done));
-        self.control(Control { op: OP_FENCE, message: 0, row: 0, generation: 0, payload: Vec::new(), ack });
+        let answer = Some(fence(done));
+        self.control(Control { op: OP_FENCE, message: 0, row: 0, generation: 0, payload: Vec::new(), answer });
         passed
     }
 
@@ -487,13 +489,24 @@ impl Port {
         }
     }
 
+    /// Why there is no reply from whoever was at `id`, where the device says no more than `reason`. An actor that has failed or gone may have
+    /// done so by a fault, which is recorded ahead of that.
+    pub(crate) fn refused(&self, id: RowId, reason: u16) -> NoReply {
+        let fault = match reason {
+            REFUSED_STALE | REFUSED_FAILED => self.fault(id),
+            _ => None,
+        };
+        fault.map_or(NoReply::Refused(reason), |fault| NoReply::Failed(Box::new(fault)))
+    }
+
     /// The device no longer runs: nothing is pushed any more. Hands out the actors of their own that lived on it.
     pub(crate) fn lose(&self) -> Vec<Tenant> {
         self.link.lock().lost = true;
         self.tenants().alone()
     }
 
-    /// Ends everything that waits, after [`lose`](Self::lose): callers see their ports closed. How many messages from other devices that were.
+    /// Ends everything that waits, after [`lose`](Self::lose): callers hear why their actors failed, or of the device's end. How many messages
+    /// from other devices that were.
     pub(crate) fn abandon(&self) -> u64 {
         let waiting = self.waiting.lock().drain();
         let (backlog, relays) = {
@@ -503,8 +516,12 @@ impl Port {
         self.watched.behind.store(false, Ordering::Relaxed);
         self.watched.relays.store(false, Ordering::Relaxed);
         let messages = relays.len() as u64;
-        // Dropped here, outside of any lock.
-        drop((waiting, backlog, relays));
+        // Outside of any lock.
+        for Waiting { answer, id, expects } in waiting {
+            let fault = if matches!(expects, Expects::Reply(_)) { self.fault(id) } else { None };
+            answer.end(Err(fault.map_or(NoReply::Lost, |fault| NoReply::Failed(Box::new(fault)))));
+        }
+        drop((backlog, relays));
         self.credit.notify_waiters();
         messages
     }
@@ -517,9 +534,10 @@ impl Port {
     }
 }
 
-/// Bytes of the reply to a message.
-fn reply_bytes(to: &impl Recipient, message: u16) -> u32 {
-    to.kind().messages.get(message as usize).map_or(0, |info| info.reply_bytes)
+/// A call to somebody, by this message.
+fn call(to: &impl Recipient, message: u16, since: Instant) -> Call {
+    let bytes = to.kind().messages.get(message as usize).map_or(0, |info| info.reply_bytes);
+    Call { bytes, kind: to.kind_index(), since }
 }
 
 /// A task that waits for room.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use actix::dev::SendError;
@@ -580,6 +580,37 @@ fn an_actix_actor_is_placed_and_ends_with_its_device() {
     });
 }
 
+/// AX-5, also where it has not been sent yet.
+#[test]
+fn a_call_that_waits_for_room_hears_the_fault() {
+    in_actix(async {
+        let system = start(Config { isolation: resident::Isolation::Process, ..small() }).await;
+        // A worker that stands still takes nothing; the kernel of a process that does runs on.
+        let worker = system.worker().filter(|_| system.device().kind == resident::DeviceKind::Cpu);
+        for _ in 0..10 {
+            let panicker = Panicker::start_actix(&system, Panicker::default()).unwrap();
+            let handle = panicker.handle().await.unwrap();
+            handle.address().await;
+            if let Some(worker) = worker {
+                freeze(worker);
+                until("it stands still", || is_frozen(worker)).await;
+            }
+            while handle.try_cast(bang()).is_ok() {}
+            let call = panicker.send(CountUp);
+            // The bridge, on this very thread, finds no room.
+            yield_now().await;
+            worker.into_iter().for_each(thaw);
+            match soon("the call", call).await {
+                Ok(Err(fault)) => assert_eq!((fault.class, fault.actor), (FaultClass::Panic, handle.key())),
+                other => assert!(worker.is_none() && matches!(other, Err(MailboxError::Closed)), "{other:?}"),
+            }
+            soon("its end", handle.ended()).await;
+        }
+        rows_are_free(&system).await;
+        system.stop().await;
+    });
+}
+
 /// AX-7.
 #[test]
 fn each_call_ends_once_however_its_actor_does() {
@@ -592,15 +623,14 @@ fn each_call_ends_once_however_its_actor_does() {
             let gpu = Gpu::new(&system, Panicker::default()).unwrap();
             let panicker = gpu.start_on(&arbiter.handle()).unwrap();
             let handle = panicker.handle().await.unwrap();
-            let (ended, answered) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
+            let answered = Arc::new(AtomicU64::new(0));
             let calls: Vec<_> = (0..CALLS)
                 .map(|_| {
-                    let (call, ended, answered) = (panicker.send(CountUp), ended.clone(), answered.clone());
+                    let (call, answered) = (panicker.send(CountUp), answered.clone());
                     actix::spawn(async move {
-                        if let Ok(Ok(_)) = call.await {
-                            answered.fetch_add(1, Ordering::Relaxed);
-                        }
-                        ended.fetch_add(1, Ordering::Relaxed);
+                        let answer = call.await;
+                        answered.fetch_add(u64::from(matches!(answer, Ok(Ok(_)))), Ordering::Relaxed);
+                        answer
                     })
                 })
                 .collect();
@@ -614,14 +644,22 @@ fn each_call_ends_once_however_its_actor_does() {
                 4 => drop(arbiter.stop()),
                 _ => drop(panicker),
             }
+            let mut replies = Vec::new();
             for call in calls {
-                soon("a call", call).await.unwrap();
+                match soon("a call", call).await.unwrap() {
+                    Ok(Ok(number)) => replies.push(number),
+                    Ok(Err(fault)) => assert_eq!((how, fault.class), (2, FaultClass::Panic)),
+                    Err(error) => assert!(matches!(error, MailboxError::Closed) && how != 3, "{how}: {error}"),
+                }
             }
-            assert_eq!(ended.load(Ordering::Relaxed), CALLS);
+            // Each that was handled has answered its own call.
+            replies.sort_unstable();
+            assert!(replies.iter().copied().eq(1..=replies.len() as u64), "{how}: a reply is missing, or came twice");
             if how == 5 || how == 0 {
-                assert!(answered.load(Ordering::Relaxed) > 0);
+                assert!(!replies.is_empty());
             }
             if how == 3 {
+                assert_eq!(replies.len(), CALLS);
                 handle.stop();
             }
             soon("its end", handle.ended()).await;

@@ -98,7 +98,7 @@ pub fn step(input: TokenStream) -> TokenStream {
 fn finish(actor: &Type, name: &Ident, entries: &[(bool, Entry)]) -> TokenStream {
     let port = quote!(::resident_kernels::__private::ractor::RpcReplyPort);
     let (mut variants, mut names, mut texts) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut encodes, mut replying, mut completions, mut casts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut encodes, mut replying, mut answers, mut casts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (i, (has_fields, Entry { message, variant, reply, docs })) in entries.iter().enumerate() {
         let i = i as u16;
         names.push(quote!(#name::#variant { .. } => #i,));
@@ -119,8 +119,8 @@ fn finish(actor: &Type, name: &Ident, entries: &[(bool, Entry)]) -> TokenStream 
             });
         }
         match (has_fields, reply) {
-            (true, Some(_)) => completions.push(quote!(#name::#variant(_, port) => port_of(port),)),
-            (false, Some(_)) => completions.push(quote!(#name::#variant(port) => port_of(port),)),
+            (true, Some(_)) => answers.push(quote!(#name::#variant(_, port) => port_of(port),)),
+            (false, Some(_)) => answers.push(quote!(#name::#variant(port) => port_of(port),)),
             (true, None) => casts.push(quote! {
                 (#i, payload) if payload.len() == ::core::mem::size_of::<#message>() =>
                     #name::#variant(<#message as ::resident_kernels::plain::Plain>::decode(payload)),
@@ -180,15 +180,15 @@ fn finish(actor: &Type, name: &Ident, entries: &[(bool, Entry)]) -> TokenStream 
             }
 
             #[allow(clippy::match_single_binding)]
-            fn completion(self) -> ::core::option::Option<::resident_kernels::host::Completion> {
+            fn answer(self) -> ::core::option::Option<::resident_kernels::host::Answer> {
                 #[allow(dead_code)]
                 fn port_of<R: ::resident_kernels::actor::Reply>(
                     port: #port<R>,
-                ) -> ::core::option::Option<::resident_kernels::host::Completion> {
-                    ::core::option::Option::Some(::resident_kernels::host::complete(port))
+                ) -> ::core::option::Option<::resident_kernels::host::Answer> {
+                    ::core::option::Option::Some(::resident_kernels::host::answer_to(port))
                 }
                 match self {
-                    #(#completions)*
+                    #(#answers)*
                     _ => ::core::option::Option::None,
                 }
             }

@@ -1,7 +1,6 @@
 //! A message on its way to an actor, as whoever pushes it sees it.
 
-use std::boxed::Box;
-
+use super::Answer;
 use crate::wire::MAX_PAYLOAD;
 
 /// A message with its reply port, if it has one: what a framework's message type is to the ring. The enum of an
@@ -13,12 +12,9 @@ pub trait Envelope: Sized {
     /// Writes the message's payload and returns its bytes.
     fn encode(&self, out: &mut [u8; MAX_PAYLOAD]) -> usize;
 
-    /// Whether the message carries a reply port.
+    /// Whether somebody waits for its answer.
     fn wants_reply(&self) -> bool;
 
-    /// Takes the message's reply port out.
-    fn completion(self) -> Option<Completion>;
+    /// Takes out the answer that somebody waits for.
+    fn answer(self) -> Option<Answer>;
 }
-
-/// Answers a call: takes the reply's bytes, decodes and sends them. Dropped, it closes the caller's port.
-pub type Completion = Box<dyn FnOnce(&[u8]) + Send>;

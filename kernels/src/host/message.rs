@@ -1,12 +1,11 @@
 //! A resident actor's ractor message enum, and what the mailbox path does with it.
 
 use core::mem::size_of;
-use std::boxed::Box;
 use std::vec::Vec;
 
 use ractor::RpcReplyPort;
 
-use super::{Completion, Envelope};
+use super::{Answer, End, Envelope};
 use crate::actor::{Actor, Reply};
 use crate::wire::MAX_PAYLOAD;
 
@@ -18,11 +17,13 @@ pub trait Resident: Actor + Send {
     type Msg: ractor::Message + Envelope;
 }
 
-/// The completion of `port`.
+/// The answer to `port`. It takes a reply and nothing else: without one it closes, and its caller looks at the actor for the reason.
 #[doc(hidden)]
-pub fn complete<R: Reply>(port: RpcReplyPort<R>) -> Completion {
-    Box::new(move |bytes| {
-        if bytes.len() >= size_of::<R>() {
+pub fn answer_to<R: Reply>(port: RpcReplyPort<R>) -> Answer {
+    Answer::new(move |end: End<'_>| {
+        if let Ok(bytes) = end
+            && bytes.len() >= size_of::<R>()
+        {
             // A caller that has gone is no error.
             let _ = port.send(<R as crate::plain::Plain>::decode(bytes));
         }

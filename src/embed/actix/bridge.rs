@@ -7,6 +7,8 @@ use actix::dev::{MessageResponse, OneshotSender};
 use actix::fut::{self, ActorFutureExt, wrap_future};
 use actix::{ActorContext, AsyncContext, Context, Handler};
 use resident_kernels::actor::{Actor, Handles, Message};
+use resident_kernels::host::{Caller, End, Envelope as _, NoReply};
+use resident_kernels::plain::Plain;
 
 use crate::actor::home::Home;
 use crate::actor::incarnation::Incarnation;
@@ -75,15 +77,32 @@ where
     fn handle(self, ctx: &mut Context<Gpu<A>>, waits: Option<OneshotSender<Result<M::Reply, GpuFault>>>) {
         // One that never had a place: the caller's port closes.
         let Some(home) = self.home else { return };
-        push(&home, Letter::new(self.msg, waits), ctx);
+        push(&home, Letter::new(self.msg, waits.map(Port)), ctx);
+    }
+}
+
+/// Whoever waits by actix's means: hears a reply or a fault, and that its mailbox is closed where there is neither.
+struct Port<R>(OneshotSender<Result<R, GpuFault>>);
+
+/// A message that came by the mailbox.
+type Mail<A, M> = Letter<A, M, Port<<M as Message>::Reply>>;
+
+impl<R: Plain + Send> Caller for Port<R> {
+    fn hear(self: Box<Self>, end: End<'_>) {
+        let answer = match end {
+            Ok(bytes) => Ok(R::decode(bytes)),
+            Err(NoReply::Failed(fault)) => Err(*fault),
+            Err(NoReply::Refused(_) | NoReply::Lost) => return,
+        };
+        // A caller that has gone is no error.
+        let _ = self.0.send(answer);
     }
 }
 
 /// Pushes a message, or has the mailbox wait until there is room, AB-2.
 #[inline]
-fn push<A: Handles<M>, M: Message>(home: &Home, mut letter: Letter<A, M>, ctx: &mut Context<Gpu<A>>) {
+fn push<A: Handles<M>, M: Message>(home: &Home, letter: Mail<A, M>, ctx: &mut Context<Gpu<A>>) {
     let life = home.life();
-    letter.bind(&life);
     match life.port.send(&**life, Path::Mailbox, letter) {
         Ok(()) => {}
         Err(CastError::Full(letter)) => wait(life.clone(), letter, ctx),
@@ -95,11 +114,12 @@ fn push<A: Handles<M>, M: Message>(home: &Home, mut letter: Letter<A, M>, ctx: &
 }
 
 #[cold]
-fn wait<A: Handles<M>, M: Message>(life: Arc<Incarnation>, letter: Letter<A, M>, ctx: &mut Context<Gpu<A>>) {
+fn wait<A: Handles<M>, M: Message>(life: Arc<Incarnation>, letter: Mail<A, M>, ctx: &mut Context<Gpu<A>>) {
     let refuses = life.clone();
     let pushed = async move {
-        let again = |letter: Letter<A, M>| {
-            if letter.is_cancelled() {
+        let again = |letter: Mail<A, M>| {
+            // Its caller has gone.
+            if letter.caller().is_some_and(|port| port.0.is_closed()) {
                 return Ok(None);
             }
             match life.port.send(&*life, Path::Mailbox, letter) {
@@ -119,7 +139,7 @@ fn wait<A: Handles<M>, M: Message>(life: Arc<Incarnation>, letter: Letter<A, M>,
 
 impl<A: Actor> Gpu<A> {
     /// A message came when the incarnation had ended. It is the first that the next one gets, if actix or a guardian goes on with this actor.
-    fn missed<M: Message>(&mut self, life: Arc<Incarnation>, letter: Letter<A, M>, ctx: &mut Context<Self>)
+    fn missed<M: Message>(&mut self, life: Arc<Incarnation>, letter: Mail<A, M>, ctx: &mut Context<Self>)
     where
         A: Handles<M>,
     {
@@ -133,10 +153,8 @@ impl<A: Actor> Gpu<A> {
             self.set_unsent(Box::new(letter));
             return ctx.stop();
         }
-        if letter.is_cast()
-            && let Some(home) = self.home()
-        {
-            home.life().core.dead_letter();
+        if let Some(home) = self.home() {
+            Box::new(letter).give_up(home);
         }
     }
 }
@@ -144,10 +162,22 @@ impl<A: Actor> Gpu<A> {
 /// A message that is to be pushed again.
 pub(super) trait Unsent<A: Actor>: Send {
     fn resend(self: Box<Self>, home: Arc<Home>, ctx: &mut Context<Gpu<A>>);
+
+    /// Nobody gets it any more: its caller hears why, and a cast is a dead letter.
+    fn give_up(self: Box<Self>, home: &Home);
 }
 
-impl<A: Handles<M>, M: Message> Unsent<A> for Letter<A, M> {
+impl<A: Handles<M>, M: Message> Unsent<A> for Mail<A, M> {
     fn resend(self: Box<Self>, home: Arc<Home>, ctx: &mut Context<Gpu<A>>) {
         push(&home, *self, ctx);
+    }
+
+    fn give_up(self: Box<Self>, home: &Home) {
+        let life = home.life();
+        match (self.answer(), life.fault()) {
+            (Some(answer), Some(fault)) => answer.end(Err(NoReply::Failed(Box::new(fault.clone())))),
+            (Some(answer), None) => drop(answer),
+            (None, _) => life.core.dead_letter(),
+        }
     }
 }

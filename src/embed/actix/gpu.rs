@@ -222,8 +222,10 @@ impl<A: Actor> Gpu<A> {
         self.rest();
         self.kept = None;
         let tended = self.tended.take();
-        // Answered behind the decision that there is no next one, so that its caller hears of the fault.
-        self.unsent = None;
+        // Behind the decision that there is no next incarnation.
+        if let (Some(unsent), Some(home)) = (self.unsent.take(), &self.home) {
+            unsent.give_up(home);
+        }
         if let (Some(tended), Ok(runtime)) = (tended, Runtime::try_current()) {
             drop(runtime.spawn(tended.finish()));
         }
@@ -234,13 +236,12 @@ impl<A: Actor> Gpu<A> {
         let Some(home) = self.tended.as_ref().map(|tended| tended.home().clone()) else { return };
         let core = home.life().core.clone();
         let begun = Place::on::<A>(&core).and_then(|place| home.restart(place, |_| Beginning::fresh(self.state.to_vec())));
-        match (begun, self.unsent.take()) {
-            (Ok(()), Some(unsent)) => unsent.resend(home, ctx),
-            (Ok(()), None) => {}
-            (Err(error), _) => {
-                tracing::error!(system = core.system(), actor = %home.shell.who(), "not restarted: {error}");
-                self.end();
-            }
+        if let Err(error) = begun {
+            tracing::error!(system = core.system(), actor = %home.shell.who(), "not restarted: {error}");
+            return self.end();
+        }
+        if let Some(unsent) = self.unsent.take() {
+            unsent.resend(home, ctx);
         }
     }
 }

@@ -47,7 +47,7 @@ impl<M> From<CallError<M>> for RactorErr<M> {
         match error {
             CallError::Unsent(error) => error.into(),
             CallError::Failed(fault) => RactorErr::Actor(ActorErr::Failed(fault)),
-            CallError::Stopped => RactorErr::Messaging(MessagingErr::ChannelClosed),
+            CallError::Stopped | CallError::Refused(_) | CallError::Lost => RactorErr::Messaging(MessagingErr::ChannelClosed),
         }
     }
 }

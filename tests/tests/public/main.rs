@@ -1,5 +1,6 @@
 //! The public API, as an application uses it, in one program. What counts a process's own things has a program to itself.
 
+mod answers;
 mod between;
 mod calls;
 mod checkpoints;
