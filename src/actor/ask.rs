@@ -172,10 +172,16 @@ pub(crate) fn wait<R: Plain>(
             return Err(AskError::Timeout(timeout));
         }
         if !core.answers() {
-            return Err(lost(core));
+            return last_look(core, port, row, slot, tag);
         }
         if waited < spin { spin_loop() } else { yield_now() }
     }
+}
+
+/// Looks at the line once more, where the device no longer answers.
+#[cold]
+pub(crate) fn last_look<R: Plain>(core: &Core, port: &Port, row: RowId, slot: &mut ReplySlot, tag: u16) -> Result<(R, u64), AskError> {
+    look(core, port, row, slot, tag)?.ok_or_else(|| lost(core))
 }
 
 /// Looks at the line once: the reply and its stamp.

@@ -206,8 +206,8 @@ impl<A: Actor, M: Message> Pipeline<A, M> {
         let (Some(line), Some(port)) = (slot.as_mut(), self.core.ports.get(*shard as usize)) else { return Some(Err(AskError::Stopped)) };
         let reply = match (ask::look(&self.core, port, *row, line, *tag), timeout) {
             (Ok(Some(reply)), _) => Ok(reply),
-            (Ok(None), None) if self.core.answers() => return None,
-            (Ok(None), None) => ask::wait(&self.core, port, *row, line, *tag, Duration::ZERO),
+            (Ok(None), _) if !self.core.answers() => ask::last_look(&self.core, port, *row, line, *tag),
+            (Ok(None), None) => return None,
             (Ok(None), Some(timeout)) => ask::wait(&self.core, port, *row, line, *tag, timeout),
             (Err(error), _) => Err(error),
         };
