@@ -10,6 +10,7 @@ pub(crate) mod incarnation;
 pub(crate) mod info;
 mod journal;
 pub(crate) mod letter;
+pub(crate) mod life;
 pub(crate) mod own;
 pub(crate) mod pipeline;
 pub(crate) mod recovery;

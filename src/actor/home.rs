@@ -8,6 +8,9 @@
 //! - **H-2 (wait)** A sender that finds the actor resting waits for its next incarnation, or for its end.
 //! - **H-3 (told once)** A fault of a kept actor reaches its guardian once; where the guardian has gone, the proxy ends.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -24,6 +27,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::actor::ends::{Ends, IncarnationEnds};
 use crate::actor::incarnation::{Beginning, Ending, Incarnation, Place};
+use crate::actor::life::{Action, Event, Life};
 use crate::actor::recovery::Recovery;
 use crate::actor::shell::Shell;
 use crate::device::directory::Lodger;
@@ -38,14 +42,17 @@ pub(crate) type Keeper = Box<dyn Fn() -> bool + Send + Sync>;
 /// What stays the same over an actor's restarts.
 pub(crate) struct Home {
     pub shell: Arc<dyn Shell>,
-    life: Life,
+    last: Last,
     keeper: Option<Keeper>,
     /// What it goes back to, where its specification says so.
     recovery: Option<Arc<Recovery>>,
     /// Who hears of its incarnations' ends.
     ends: Ends,
-    stage: Mutex<Stage>,
-    /// Tell tasks and threads that the stage has changed.
+    life: Mutex<Life>,
+    /// What the last incarnation's end still waits for, until somebody waits for that. Locked ahead of `life`, while the device is told what
+    /// the life decides: in that order, and whoever ends the actor meanwhile waits.
+    ending: Mutex<Option<Ending>>,
+    /// Tell tasks and threads that another incarnation has begun, or the actor is over.
     changed: Notify,
     turned: Condvar,
     /// Callers that wait for a marker of theirs to pass the proxy's mailbox, the first one first. The k-th marker in the mailbox
@@ -55,9 +62,9 @@ pub(crate) struct Home {
 }
 
 /// The incarnation that handles send to. That of an actor which nobody keeps is read without an atomic operation.
-enum Life {
+enum Last {
     Only(Arc<Incarnation>),
-    Last(ArcSwap<Incarnation>),
+    Kept(ArcSwap<Incarnation>),
 }
 
 /// The incarnation that was the last one when it was looked at.
@@ -78,36 +85,21 @@ impl Deref for LifeRef<'_> {
     }
 }
 
-struct Stage {
-    phase: Phase,
-    /// The incarnation's end, until somebody waits for it.
-    ending: Option<Ending>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Its incarnation takes messages, or has failed a moment ago.
-    Live,
-    /// Between two incarnations.
-    Resting,
-    /// For good.
-    Ended,
-}
-
 impl Home {
     /// The home of an actor whose first incarnation is at `place`. [`open`](Self::open) comes next.
     pub(crate) fn new(shell: Arc<dyn Shell>, place: Place, keeper: Option<Keeper>, recovery: Option<Recovery>) -> Arc<Home> {
         let recovery = recovery.map(Arc::new);
         let home = Arc::new_cyclic(|home| Home {
-            life: {
+            last: {
                 let life = Arc::new(Incarnation::new(1, place, shell.clone(), home.clone(), 0, recovery.clone()));
-                if keeper.is_some() { Life::Last(ArcSwap::new(life)) } else { Life::Only(life) }
+                if keeper.is_some() { Last::Kept(ArcSwap::new(life)) } else { Last::Only(life) }
             },
             shell,
+            life: Mutex::new(Life::new(keeper.is_some())),
+            ending: Mutex::new(None),
             keeper,
             recovery,
             ends: Ends::default(),
-            stage: Mutex::new(Stage { phase: Phase::Live, ending: None }),
             changed: Notify::new(),
             turned: Condvar::new(),
             fences: Mutex::new(VecDeque::new()),
@@ -130,9 +122,9 @@ impl Home {
     /// The last incarnation that was started.
     #[inline]
     pub(crate) fn life(&self) -> LifeRef<'_> {
-        match &self.life {
-            Life::Only(life) => LifeRef::Only(life),
-            Life::Last(life) => LifeRef::Last(life.load()),
+        match &self.last {
+            Last::Only(life) => LifeRef::Only(life),
+            Last::Kept(life) => LifeRef::Last(life.load()),
         }
     }
 
@@ -144,13 +136,16 @@ impl Home {
 
     /// Whether the actor has ended for good.
     pub(crate) fn has_ended(&self) -> bool {
-        self.stage.lock().phase == Phase::Ended
+        self.life.lock().is_over()
     }
 
     /// Where other actors of the device reach its last incarnation, once that is there.
     pub(crate) async fn address<A>(&self) -> Address<A> {
         let life = self.life().clone();
-        life.arrived().await;
+        if self.life.lock().is_starting() {
+            // An error says that the device no longer runs.
+            let _ = life.port.fence().await;
+        }
         life.address()
     }
 
@@ -200,50 +195,69 @@ impl Home {
 
     /// The same on a thread, until `deadline`; false if nothing has changed by then.
     pub(crate) fn after_blocking(&self, life: &Arc<Incarnation>, deadline: Instant) -> bool {
-        let mut stage = self.stage.lock();
-        while Arc::ptr_eq(&self.life(), life) && stage.phase != Phase::Ended {
-            if self.turned.wait_until(&mut stage, deadline).timed_out() {
+        let mut now = self.life.lock();
+        while Arc::ptr_eq(&self.life(), life) && !now.is_over() {
+            if self.turned.wait_until(&mut now, deadline).timed_out() {
                 return false;
             }
         }
         true
     }
 
-    /// H-3: `life` has failed. Called on the thread that saw it, which goes on at once.
-    pub(crate) fn failed(&self, life: &Arc<Incarnation>) {
-        let Some(keeper) = &self.keeper else { return life.stop_actor() };
-        {
-            let mut stage = self.stage.lock();
-            if stage.phase != Phase::Live || !Arc::ptr_eq(&self.life(), life) {
-                return;
+    /// Something has happened about which nothing is to be done now. Whoever says so may hold any lock of a home but its life's.
+    pub(crate) fn note(&self, event: Event) {
+        let actions = self.life.lock().on(event);
+        debug_assert_eq!(actions, [], "{event:?}");
+    }
+
+    /// Something has happened: what the life decides is carried out.
+    pub(crate) fn hear(&self, event: Event) {
+        let actions = {
+            let mut ending = self.ending.lock();
+            let actions = self.life.lock().on(event);
+            self.tell_device(&actions, &mut ending);
+            actions
+        };
+        self.tell_others(&actions);
+    }
+
+    /// What the device is told of the last incarnation.
+    fn tell_device(&self, actions: &[Action], ending: &mut Option<Ending>) {
+        for action in actions {
+            match action {
+                Action::Kill => self.life().kill(),
+                Action::Stop => *ending = Some(self.life().begin_end()),
+                _ => {}
             }
-            *stage = Stage { phase: Phase::Resting, ending: Some(life.begin_end()) };
         }
-        if !keeper() {
-            life.stop_actor();
+    }
+
+    /// What everybody else is told, who may answer at once.
+    fn tell_others(&self, actions: &[Action]) {
+        for action in actions {
+            match action {
+                Action::Wake => {
+                    self.changed.notify_waiters();
+                    self.turned.notify_all();
+                }
+                Action::Tell if self.keeper.as_ref().is_some_and(|keeper| !keeper()) => self.hear(Event::Unheard),
+                Action::StopProxy => self.life().stop_actor(),
+                Action::KillProxy => self.shell.kill(),
+                _ => {}
+            }
         }
     }
 
     /// Ends the incarnation and keeps the proxy for the next one: it handles what its shard was sent, unless `abruptly`. False if
     /// the actor has ended.
     pub(crate) fn rest(&self, abruptly: bool) -> bool {
-        let mut stage = self.stage.lock();
-        if stage.phase == Phase::Ended {
-            return false;
-        }
-        let life = self.life();
-        if abruptly {
-            life.kill();
-        }
-        if stage.phase == Phase::Live {
-            *stage = Stage { phase: Phase::Resting, ending: Some(life.begin_end()) };
-        }
-        true
+        self.hear(Event::Rest { abruptly });
+        !self.has_ended()
     }
 
     /// Waits until the device has released the incarnation that ended; why it failed, if it did.
     pub(crate) async fn rested(&self) -> Result<(), GpuFault> {
-        let ending = self.stage.lock().ending.take();
+        let ending = self.ending.lock().take();
         let life = self.life().clone();
         let end = life.end(ending.unwrap_or_default()).await;
         self.ends.tell(life.number, end.as_ref().err());
@@ -258,7 +272,7 @@ impl Home {
     /// H-1: starts the next incarnation at `place`; `beginning` says with what.
     pub(crate) fn restart(self: &Arc<Self>, place: Place, beginning: impl FnOnce(&Incarnation) -> Beginning) -> Result<(), SpawnError> {
         // Without a keeper it does not rest.
-        let Life::Last(last) = &self.life else { return Err(SpawnError::Stopped) };
+        let Last::Kept(last) = &self.last else { return Err(SpawnError::Stopped) };
         let old = self.life().clone();
         let Beginning { state, before, replay } = beginning(&old);
         let life =
@@ -266,25 +280,27 @@ impl Home {
         life.enter();
         life.spawn(&state);
         replay.into_iter().for_each(|returned| life.replay(returned));
-        {
-            let mut stage = self.stage.lock();
-            if stage.phase != Phase::Resting {
+        let actions = {
+            let mut ending = self.ending.lock();
+            let mut now = self.life.lock();
+            let actions = now.on(Event::Begun);
+            if !actions.contains(&Action::Open) {
+                drop(now);
                 life.revoke();
                 return Err(SpawnError::Stopped);
             }
             last.store(life.clone());
-            *stage = Stage { phase: Phase::Live, ending: None };
+            drop(now);
             if !Arc::ptr_eq(&old.core, &life.core) {
                 old.core.directory.leave(self.key());
                 life.core.directory.enter(self.clone());
             }
-        }
-        self.tell();
+            *ending = None;
+            self.tell_device(&actions, &mut ending);
+            actions
+        };
         self.tell_monitors(&old);
-        // A fault that came before the handles knew this incarnation was not theirs yet.
-        if life.fault().is_some() {
-            self.failed(&life);
-        }
+        self.tell_others(&actions);
         Ok(())
     }
 
@@ -296,19 +312,14 @@ impl Home {
 
     /// The proxy stops: nothing is started any more, and what was there ends.
     pub(crate) async fn finish(&self) -> Result<(), GpuFault> {
-        self.close();
-        let life = self.life().clone();
-        let ending = self.stage.lock().ending.take();
-        let end = life.end(ending.unwrap_or_else(|| life.begin_end())).await;
-        self.ends.tell(life.number, end.as_ref().err());
-        end
+        self.hear(Event::Finish);
+        self.rested().await
     }
 
     /// The proxy has gone. Where it did not stop the actor, as after a kill or a panic, the device still has it.
     pub(crate) fn abandon(&self) {
-        self.close();
+        self.hear(Event::Abandon);
         let life = self.life();
-        life.revoke();
         life.core.directory.leave(self.key());
         self.ends.tell(life.number, life.fault());
         self.ends.close();
@@ -318,24 +329,7 @@ impl Home {
 
     /// Ends an actor that rests for good: its proxy stops, and says why if the actor had failed.
     pub(crate) fn retire(&self) {
-        self.close();
-        let life = self.life();
-        if life.is_released() {
-            life.stop_actor();
-        } else {
-            self.shell.kill();
-        }
-    }
-
-    /// Nothing is started from here on, and nobody waits for it.
-    pub(crate) fn close(&self) {
-        self.stage.lock().phase = Phase::Ended;
-        self.tell();
-    }
-
-    fn tell(&self) {
-        self.changed.notify_waiters();
-        self.turned.notify_all();
+        self.hear(Event::Retire);
     }
 
     /// A caller waits for a marker that it sends to the proxy's mailbox after this.
@@ -367,7 +361,7 @@ impl Lodger for Home {
     }
 
     fn is_live(&self) -> bool {
-        self.stage.lock().phase == Phase::Live
+        self.life.lock().is_live()
     }
 
     fn is_recoverable(&self) -> bool {

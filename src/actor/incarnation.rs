@@ -1,9 +1,9 @@
 //! One life of an actor on a device: its row, its state, and how it ends.
 //!
-//! An incarnation is open, then closed by its stop, kill or fault; its row and state are given back when the device has
-//! acknowledged the stop, which is the last frame it is sent.
+//! It takes messages until its stop, kill or fault; its row and state are given back when the device has acknowledged the stop, which is
+//! the last frame it is sent. When it is to stop is decided by its actor's [`Life`](super::life::Life), which it tells what the device says.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
@@ -18,6 +18,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
 use crate::actor::home::Home;
+use crate::actor::life::Event;
 use crate::actor::recovery::Recovery;
 use crate::actor::shell::Shell;
 use crate::device::core::Core;
@@ -32,20 +33,13 @@ use crate::shard::waiting::holding;
 use crate::system::System;
 use crate::who::Who;
 
-/// Messages are taken.
-const OPEN: u8 = 0;
-/// The actor has failed; its stop is still to come.
-const FAILED: u8 = 1;
-/// Its stop is on the way or done.
-const CLOSED: u8 = 2;
-
 /// One life of an actor on a device.
 pub(crate) struct Incarnation {
     pub row: RowId,
     /// Which of its actor's it is, from 1.
     pub number: u64,
-    /// One of `OPEN`, `FAILED`, `CLOSED`; only rises. Read under the port's lock where order matters, so relaxed.
-    phase: AtomicU8,
+    /// Messages are taken: it has not failed, and its stop is not on the way. Read under the port's lock where order matters, so relaxed.
+    open: AtomicBool,
     pub kind_index: u32,
     pub kind: &'static Kind,
     pub port: Arc<Port>,
@@ -66,9 +60,6 @@ pub(crate) struct Incarnation {
     returned: Mutex<Option<Returned>>,
     /// Its first message is one that its predecessor gave back.
     replays: AtomicBool,
-    /// The device has it.
-    arrived: AtomicBool,
-    releasing: AtomicBool,
     /// Row and state are free again.
     released: AtomicBool,
     /// Tells that `released` is set.
@@ -209,7 +200,7 @@ impl Incarnation {
         Incarnation {
             row: place.row,
             number,
-            phase: AtomicU8::new(OPEN),
+            open: AtomicBool::new(true),
             kind_index: place.kind_index,
             kind: place.kind,
             port: place.port.clone(),
@@ -224,8 +215,6 @@ impl Incarnation {
             left: OnceLock::new(),
             returned: Mutex::new(None),
             replays: AtomicBool::new(false),
-            arrived: AtomicBool::new(false),
-            releasing: AtomicBool::new(false),
             released: AtomicBool::new(false),
             gone: Notify::new(),
         }
@@ -251,7 +240,7 @@ impl Incarnation {
     fn arrival(self: &Arc<Self>) -> Answer {
         let actor = self.clone();
         Answer::new(move |end: End<'_>| match end {
-            Ok(_) => actor.publish(),
+            Ok(_) => actor.arrive(),
             Err(NoReply::Refused(reason)) => {
                 actor.fail(FaultClass::Refused, None, refused(reason));
                 actor.stop_proxy();
@@ -284,15 +273,16 @@ impl Incarnation {
         (self.port.shard, self.row)
     }
 
-    /// Waits until the device has it, or runs no longer.
-    pub(crate) async fn arrived(&self) {
-        if !self.arrived.load(Ordering::Relaxed) && self.port.fence().await.is_ok() {
-            self.arrived.store(true, Ordering::Relaxed);
+    /// Has its actor's life know.
+    fn note(&self, event: impl FnOnce(u64) -> Event) {
+        if let Some(home) = self.home() {
+            home.note(event(self.number));
         }
     }
 
     /// The device has it.
-    pub(crate) fn publish(&self) {
+    pub(crate) fn arrive(&self) {
+        self.note(Event::Arrived);
         if let Some(name) = self.name() {
             self.core.names.publish(self.named(name), self.core.system(), || self.is_open());
         }
@@ -312,11 +302,6 @@ impl Incarnation {
 
     fn named<'a>(&self, name: &'a str) -> Named<'a> {
         Named { name, kind: self.kind, shard: self.port.shard, id: self.row }
-    }
-
-    /// Called under the port's lock; false if the actor was closed before.
-    fn close(&self) -> bool {
-        self.phase.swap(CLOSED, Ordering::Relaxed) != CLOSED
     }
 
     /// Sends a message, waiting for room in the ring.
@@ -379,8 +364,8 @@ impl Incarnation {
                 self.core.links.failed(self.place(), || self.fault().map_or_else(String::new, GpuFault::to_string));
             }
         }
-        // `fetch_max`: a stop that is on its way stays so.
-        self.phase.fetch_max(FAILED, Ordering::Relaxed);
+        self.open.store(false, Ordering::Relaxed);
+        self.note(Event::Failed);
         self.retract();
         self.port.credit.notify_waiters();
     }
@@ -388,7 +373,7 @@ impl Incarnation {
     /// Tells that the actor has failed: the proxy stops, or a guardian decides.
     pub(crate) fn stop_proxy(self: &Arc<Self>) {
         match self.home.upgrade() {
-            Some(home) => home.failed(self),
+            Some(home) => home.hear(Event::Told(self.number)),
             None => self.stop_actor(),
         }
     }
@@ -407,16 +392,13 @@ impl Incarnation {
         ending
     }
 
-    /// Closes the actor and has the device stop it behind everything that it was sent.
+    /// Closes the actor and has the device stop it behind everything that it was sent. Once.
     fn stop(self: &Arc<Self>) {
-        let gone = || {
-            let actor = self.clone();
-            // Also where the spawn before it was refused, or the device no longer runs: there is nothing to free there.
-            Answer::new(move |_: End<'_>| actor.release())
-        };
-        if self.port.stop(self.row, || self.close(), gone) {
-            self.retract();
-        }
+        let actor = self.clone();
+        // Also where the spawn before it was refused, or the device no longer runs: there is nothing to free there.
+        let gone = Answer::new(move |_: End<'_>| actor.release());
+        self.port.stop(self.row, || self.open.store(false, Ordering::Relaxed), gone);
+        self.retract();
     }
 
     /// Waits until row and state are given back; an error says why the actor failed.
@@ -468,25 +450,21 @@ impl Incarnation {
         self.core.links.failed(self.place(), || format!("actor {} ({}) was killed", self.who(), self.kind.name));
     }
 
-    /// The proxy has gone without stopping the actor: it was killed, or it panicked. Does not wait.
+    /// Takes back one that has not begun for its actor. Does not wait.
     pub(crate) fn revoke(self: &Arc<Self>) {
-        if self.phase.load(Ordering::Relaxed) == CLOSED {
-            return;
-        }
         self.kill();
         self.stop();
     }
 
-    /// The device has no more to do with it: row and state are free. Once.
-    pub(crate) fn release(&self) {
-        if !self.releasing.swap(true, Ordering::AcqRel) {
-            self.port.tenants().leave(self.row, || self.residence(), self.fault());
-            self.core.links.ended(self.place());
-            self.core.arena.lock().free(self.state);
-            self.core.moved_out(self.kind_index, 1);
-            self.released.store(true, Ordering::Release);
-            self.gone.notify_waiters();
-        }
+    /// The device has no more to do with it: row and state are free. Once, as the answer to its stop.
+    fn release(&self) {
+        self.port.tenants().leave(self.row, || self.residence(), self.fault());
+        self.core.links.ended(self.place());
+        self.core.arena.lock().free(self.state);
+        self.core.moved_out(self.kind_index, 1);
+        self.note(Event::Released);
+        self.released.store(true, Ordering::Release);
+        self.gone.notify_waiters();
     }
 
     /// What a checkpoint says of it.
@@ -494,17 +472,12 @@ impl Incarnation {
         Residence { row: self.row, name: self.who().name.clone(), before: self.before }
     }
 
-    /// Whether row and state are free again.
-    pub(crate) fn is_released(&self) -> bool {
-        self.released.load(Ordering::Acquire)
-    }
-
     /// Waits until row and state are free again.
     pub(crate) async fn gone(&self) {
         let gone = self.gone.notified();
         tokio::pin!(gone);
         gone.as_mut().enable();
-        if !self.is_released() {
+        if !self.released.load(Ordering::Acquire) {
             gone.await;
         }
     }
@@ -513,7 +486,7 @@ impl Incarnation {
 impl Recipient for Incarnation {
     #[inline]
     fn is_open(&self) -> bool {
-        self.phase.load(Ordering::Relaxed) == OPEN
+        self.open.load(Ordering::Relaxed)
     }
 
     #[inline]

@@ -289,27 +289,20 @@ impl Port {
         unsent.is_none()
     }
 
-    /// P-2: has `close` close the actor at `id` and pushes its stop, which `gone` hears of; false if that was done before.
-    pub(crate) fn stop(&self, id: RowId, close: impl FnOnce() -> bool, gone: impl FnOnce() -> Answer) -> bool {
+    /// P-2: has `close` close the actor at `id` and pushes its stop, to which `gone` is the answer.
+    pub(crate) fn stop(&self, id: RowId, close: impl FnOnce(), gone: Answer) {
         if !self.is_mine() {
-            let closed = close();
-            if closed {
-                drop(gone());
-            }
-            return closed;
+            return close();
         }
         let unsent = {
             let mut waiting = self.waiting.lock();
             let mut link = self.link.lock();
-            if !close() {
-                return false;
-            }
+            close();
             let RowId { row, generation } = id;
-            let control = Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), answer: Some(gone()) };
+            let control = Control { op: OP_STOP, message: 0, row, generation, payload: Vec::new(), answer: Some(gone) };
             self.control_locked(&mut waiting, &mut link, control)
         };
         drop(unsent);
-        true
     }
 
     /// Gives the frame back if the device no longer runs: what waits for its answer may lock something itself as it is dropped.

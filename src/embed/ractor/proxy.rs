@@ -70,7 +70,7 @@ impl<A: Resident> Proxy<A> {
                 let _ = self.home.set(home.clone());
                 life = home.life().clone();
                 sent_before.into_iter().for_each(|message| life.replay(message));
-                life.publish();
+                life.arrive();
             }
         }
         home.open();
