@@ -158,12 +158,20 @@ struct Block {
     u64 next_grant;                     // where the next one looks for a grant first
 };
 
+// A frame of one slot that found no place.
+struct HeldFrame {
+    Outgoing frame;
+    alignas(16) u8 payload[32];
+};
+static_assert(sizeof(HeldFrame) == HOLD_BYTES, "HeldFrame");
+
 // What of a lane's does not fit shared memory, in device memory: in local memory a line would hold one word of it.
 struct LaneRest {
     NotedFault noted;
     alignas(16) u8 room[MAX_PAYLOAD + MAX_FAULT_TEXT];   // CtxRaw's
     alignas(16) u8 payload[MAX_PAYLOAD];
     alignas(16) u8 outgoing[MAX_PAYLOAD];
+    HeldFrame held[HOLDS];                // CtxRaw's
 };
 
 static_assert(sizeof(LaneRest) == REST_BYTES, "LaneRest");

@@ -75,9 +75,59 @@ ENGINE_FN void settle_row(Block& b, const Lane& l, u32 copied) {
     if (l.spawned || l.status != ROW_LIVE) put(&row.status, l.status);
 }
 
+// Logs the frames that found no place, with their tickets: all lanes together, whoever has sent them, from `at` on. How many there are.
+template <class Group> ENGINE_FN u32 log_held(Block& b, Lane& l, const Log& log, u32 at, u32 all) {
+    Worker& w = b.workers[l.warp];
+    const Mail& m = b.mail;
+    const u64 turn = w.turn;
+    const u32 live = Group::live(), rank = ones(live & Group::below()), lanes = ones(live), own = holds(l);
+    // Each is found by whose it is, which stands where its head is going to be, and is of no turn until then.
+    const Share share = share_of<Group>(live, own);
+    for (u32 i = 0; i < own; ++i) keep(log.heads + at + share.ahead + i, {0, lane() << 8 | i});
+    const u64 stamp = l.hlc + 1;
+    l.hlc += own;
+    Group::sync();
+    for (u32 first = 0; first < all; first += lanes) {
+        const u32 place = at + first + rank;
+        const bool mine = first + rank < all;
+        const u32 which = mine ? (u32)load_chunk(log.heads + place).hi : lane() << 8;
+        const HeldFrame& held = w.rests[which >> 8].held[which & 0xff];
+        Outgoing f{};
+        if (mine) f = held.frame;
+        // No actor of this device has such an address: a dead letter.
+        const bool good = mine && f.to < m.shards && f.generation != 0;
+        const u32 to = good ? mailbox_of(m, f.to, f.row) : 0;
+        const Ticket ticket = take_tickets<Group>(m, good, to, 1);
+        const u64 when = Group::from(stamp, which >> 8) + (which & 0xff);
+        if (good) {
+            write_one(log.slots + place * CHUNKS, log_tag(turn), f, when, held.payload, f.to);
+            keep(log.heads + place, log_head(turn, LOG_MAIL, 1, mail_place(ticket.first, to)));
+        } else if (mine) {
+            keep(log.heads + place, log_head(turn, LOG_MORE, 0, 0));
+            ++l.refused;
+        }
+    }
+    return all;
+}
+
+// Sends the mail that is logged from one place to another.
+template <class Group> ENGINE_FN void send_logged(Block& b, Lane& l, const Log& log, u32 from, u32 ends) {
+    const Mail& m = b.mail;
+    const u32 live = Group::live(), rank = ones(live & Group::below()), lanes = ones(live);
+    for (u32 first = from; first < ends; first += lanes) {
+        const u32 at = first + rank;
+        const Chunk head = at < ends ? load_chunk(log.heads + at) : Chunk{0, 0};
+        const bool is_mail = kind_of(head) == LOG_MAIL;
+        if (!Group::any(is_mail)) continue;
+        Ticket t{ticket_of(head), false};
+        if (is_mail) t.late = t.first + slots_of(head) - look_for_room(&mailbox(m, inbox_of(head)).head) > 1ull << m.inbox_log2;
+        send_mail<Group>(b, b.workers[l.warp], l.warp, is_mail, inbox_of(head), t, slots_of(head), [&](u32 k, Chunk* to, u32 lap) { copy_slot(to, lap, log.slots + (at + k) * CHUNKS); });
+    }
+}
+
 // Commits the batch that the warp has handled, and does what it says: `end` slots of a queue, of which `frames` were for its rows. Of what is
-// logged, what handlers have said ends at `held`. False if there is no room for what it sends, or the shard is to leave: nothing was done.
-template <class Group> ENGINE_FN bool commit(Block& b, Lane& l, u32 queue, u32 end, u32 frames, u32 held, bool alone) {
+// logged, what handlers have said ends at `ends`. False if there is no room for what it sends, or the shard is to leave: nothing was done.
+template <class Group> ENGINE_FN bool commit(Block& b, Lane& l, u32 queue, u32 end, u32 frames, u32 ends, bool alone) {
     Worker& w = b.workers[l.warp];
     const Log log = log_at(w.log);
     const Mail& m = b.mail;
@@ -87,7 +137,7 @@ template <class Group> ENGINE_FN bool commit(Block& b, Lane& l, u32 queue, u32 e
     const bool placed = l.place.op != 0, for_host = placed && l.place.to == TO_HOST, for_mail = placed && !for_host;
     u32 said = l.host;
     for (u32 i = 0; i < l.answers; ++i) said += slots_for(l.answer[i].bytes);
-    const u32 mail = Group::sum(l.mail), host = Group::sum(said);
+    const u32 held = Group::sum(holds(l)), mail = Group::sum(l.mail) + held, host = Group::sum(said);
 
     // From here on nothing waits and nothing fails.
     enum { ROOM, NONE, LEAVE };
@@ -121,10 +171,13 @@ template <class Group> ENGINE_FN bool commit(Block& b, Lane& l, u32 queue, u32 e
         }
         free += ones(all);
     }
+    // What found no place.
+    const u32 behind = free;
+    if (rare(held)) free += log_held<Group>(b, l, log, free, held);
     // What handlers have logged.
-    for (u32 first = 0; rare(first < held); first += lanes) {
+    for (u32 first = 0; rare(first < ends); first += lanes) {
         const u32 at = first + rank;
-        const Chunk head = at < held ? load_chunk(log.heads + at) : Chunk{0, 0};
+        const Chunk head = at < ends ? load_chunk(log.heads + at) : Chunk{0, 0};
         const u32 slots = slots_of(head), hosts = Group::which(kind_of(head) == LOG_HOST);
         const bool is_mail = kind_of(head) == LOG_MAIL;
         if (Group::any(is_mail)) {
@@ -227,15 +280,8 @@ template <class Group> ENGINE_FN bool commit(Block& b, Lane& l, u32 queue, u32 e
     if (mail) {
         if (Group::any(for_mail))
             send_mail<Group>(b, w, l.warp, for_mail, l.place.to, ticket, 1, [&](u32, Chunk* to, u32 lap) { write_one(to, lap, l.place, line.stamp, l.placed, shard_of(b, l.place.to)); });
-        for (u32 first = 0; rare(first < held); first += lanes) {
-            const u32 at = first + rank;
-            const Chunk head = at < held ? load_chunk(log.heads + at) : Chunk{0, 0};
-            const bool is_mail = kind_of(head) == LOG_MAIL;
-            if (!Group::any(is_mail)) continue;
-            Ticket t{ticket_of(head), false};
-            if (is_mail) t.late = t.first + slots_of(head) - look_for_room(&mailbox(m, inbox_of(head)).head) > 1ull << m.inbox_log2;
-            send_mail<Group>(b, w, l.warp, is_mail, inbox_of(head), t, slots_of(head), [&](u32 k, Chunk* to, u32 lap) { copy_slot(to, lap, log.slots + (at + k) * CHUNKS); });
-        }
+        if (rare(held)) send_logged<Group>(b, l, log, behind, behind + held);
+        if (rare(ends)) send_logged<Group>(b, l, log, 0, ends);
     }
     if (l.touched && !heard) settle_row(b, l, copied);
     return true;

@@ -157,7 +157,7 @@ ENGINE_FN Batch pick(Block& b, const Worker& w, u32 warp, u32 queue, u32 live, u
 // A lane has nothing of a batch yet.
 ENGINE_FN void clear(Worker& w, Lane& l) {
     l.answers = l.line.op = l.place.op = l.outcome.what = 0;
-    l.mail = l.host = l.refused = l.touched = l.spawned = l.state_bytes = 0;
+    l.mail = l.host = l.refused = l.touched = l.spawned = l.state_bytes = l.ctx.held = 0;
     l.hlc = peek(&w.hlc);
 }
 
@@ -211,8 +211,8 @@ ENGINE_CALL void handle_one(Block& b, Lane& l, u32 queue, u32 end, bool mine, bo
         }
         const u32 held = peek(&w.logged);
         if (rare(!message)) handle_other(b, l, queue);
-        // Grants are ended by all.
-        done = !peek(&w.births);
+        // Grants and many frames are ended by all.
+        done = !(peek(&w.births) | holds(l));
         if (!rare(!done)) end_alone(b, l, queue, end, held);
     }
     stand_by(w, l, mine);
@@ -256,7 +256,7 @@ ENGINE_FN bool handle_batch(Block& b, Lane& l, u32 queue) {
         stand_by(w, l, batch.mine);
         if (any_lane(how == LONE_DONE)) return true;
         // Who has panicked is not there any more.
-        if (any_lane(how == LONE_BIRTHS) || !(live_lanes() & whose)) {
+        if (any_lane(how == LONE_OPEN) || !(live_lanes() & whose)) {
             if (!batch.mine) clear(w, l);
             end_together(b, l, queue, batch.end, batch.mine, 1, peek(&w.logged));
             return true;
@@ -444,6 +444,7 @@ ENGINE_FN void enter_lane(Block& b, Lane& l, u32 warp) {
     l.ctx.pulse = (u64)&b.pulse;
     l.ctx.busy = (u64)&w.busy;
     l.rest = w.rests + lane();
+    l.ctx.holds = (u64)l.rest->held;
     const u32 noted = ones(which_lanes(l.rest->noted.frame != 0));
     if (lane() == 0) {
         w.lanes = &l;

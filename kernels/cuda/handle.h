@@ -69,7 +69,7 @@ ENGINE_FN void open_state(Block& b, Lane& l) {
     ctx.fault = ctx.ended = ctx.text_bytes = 0;
     ctx.hlc = l.hlc;
     ctx.now = peek(&b.pulse.now);
-    ctx.places = ctx.placed = ctx.messages = 0;
+    ctx.places = ctx.placed = ctx.messages = ctx.held = 0;
 }
 
 // Bytes of what stands ahead of a message's own.

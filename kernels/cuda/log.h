@@ -38,8 +38,11 @@ ENGINE_FN u32 inbox_of(Chunk head) { return (u32)(head.hi >> TICKET_BITS); }
 // What each chunk of a log's slot has for a tag.
 ENGINE_FN u32 log_tag(u64 turn) { return (u32)turn & 0xffff; }
 
-// As many slots as what lanes hold in their places may take behind what is logged: a frame, two answers and a line of each.
-constexpr u32 LOG_PLACES = 4 * LANES;
+// As many slots as what lanes hold may take behind what is logged: a frame, two answers and a line of each, and what found no place.
+constexpr u32 LOG_PLACES = (4 + HOLDS) * LANES;
+
+// How many frames of this lane's found no place.
+ENGINE_FN u32 holds(const Lane& l) { return l.ctx.held & (HOLDS_CLOSED - 1); }
 
 // Whom a frame goes to that is for no inbox.
 constexpr u32 TO_HOST = ~0u;
@@ -88,6 +91,7 @@ ENGINE_CALL bool hold(Block& b, Lane& l, u32 op, u32 to, u32 row, u32 generation
         return true;
     }
     l.ctx.places = 0;
+    l.ctx.held |= HOLDS_CLOSED;
     if (log_frame(b, l, f, next_stamp(l), shard_of(b, to), (const u32*)out) != NOT_LOGGED) return true;
     l.ctx.fault = FAULT_OUTBOX;
     return false;

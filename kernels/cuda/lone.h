@@ -17,12 +17,12 @@ ENGINE_CALL void end_otherwise(Block& b, Lane& l, u32 queue, u32 slots, u32 said
     if (l.ctx.hlc > l.hlc) l.hlc = l.ctx.hlc;
     finish_otherwise(b, l, lane(), said);
     take_over(b, l, l.ctx.placed != 0, false);
-    // Grants are ended by all.
-    if (!peek(&w.births)) end_alone(b, l, queue, slots, peek(&w.logged));
+    // Grants and many frames are ended by all.
+    if (!(peek(&w.births) | holds(l))) end_alone(b, l, queue, slots, peek(&w.logged));
 }
 
 // What has come of it.
-enum Lone { LONE_NOT, LONE_DONE, LONE_BIRTHS };
+enum Lone { LONE_NOT, LONE_DONE, LONE_OPEN };
 
 // Handles the lane's message of so many slots, if it is one for this way.
 ENGINE_FN Lone handle_lone(Block& b, Lane& l, Worker& w, u32 queue, u64 at, u32 slots, const Staged& s) {
@@ -72,14 +72,14 @@ ENGINE_FN Lone handle_lone(Block& b, Lane& l, Worker& w, u32 queue, u64 at, u32 
     ctx.now = peek(&b.pulse.now);
     ctx.row = row;
     ctx.generation = generation;
-    ctx.fault = ctx.ended = ctx.text_bytes = ctx.placed = 0;
+    ctx.fault = ctx.ended = ctx.text_bytes = ctx.placed = ctx.held = 0;
     ctx.messages = ctx.places = 1u << lane();
     set_busy(b, w, next_round(w, l.warp, kind));
     const u32 said = b.dispatch_one[kind](&ctx, l.copy, &l.given);
 
     const bool mail = ctx.placed != 0, call = op == OP_CALL, line = op == OP_CALL_DIRECT;
     const u32 to_shard = l.place.to, to_row = l.place.row;
-    bool plain = (said <= (line ? MAX_PAYLOAD : INLINE_BYTES)) & !(ctx.fault | ctx.ended | l.mail | l.host | l.refused | peek(&w.births));
+    bool plain = (said <= (line ? MAX_PAYLOAD : INLINE_BYTES)) & !(ctx.fault | ctx.ended | l.mail | l.host | l.refused | holds(l) | peek(&w.births));
     if (mail) plain = plain & (l.place.system == b.system) & (to_shard < b.mail.shards) & (l.place.generation != 0);
     if (line) plain = plain && correlation < b.reply_lines && slots_for(said) <= b.reply_lines - correlation;
     if (plain) {
@@ -89,5 +89,5 @@ ENGINE_FN Lone handle_lone(Block& b, Lane& l, Worker& w, u32 queue, u64 at, u32 
     }
     if (plain) return LONE_DONE;
     end_otherwise(b, l, queue, slots, said);
-    return peek(&w.births) ? LONE_BIRTHS : LONE_DONE;
+    return peek(&w.births) | holds(l) ? LONE_OPEN : LONE_DONE;
 }

@@ -144,7 +144,7 @@ ENGINE_FN bool end_plainly(Block& b, Lane& l, u32 queue, u32 end, bool mine, boo
     Worker& w = b.workers[l.warp];
     const bool sends = l.place.op != 0, call = mine && l.head.op == OP_CALL, line = mine && l.head.op == OP_CALL_DIRECT;
     const u32 bytes = l.outcome.value, correlation = l.head.correlation;
-    bool plain = !(peek(&w.noted) | peek(&w.crowded) | peek(&w.births) | peek(&w.logged) | l.refused | l.host);
+    bool plain = !(peek(&w.noted) | peek(&w.crowded) | peek(&w.births) | peek(&w.logged) | holds(l) | l.refused | l.host);
     if (mine) plain = plain & (l.outcome.what == OUTCOME_HANDLED) & !l.outcome.ended;
     if (leads) plain = plain & (l.status == ROW_LIVE);
     if (call) plain = plain & (bytes <= INLINE_BYTES);

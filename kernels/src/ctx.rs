@@ -12,8 +12,8 @@ use crate::lanes::Lanes;
 use crate::text::Text;
 use crate::timer::Timer;
 use crate::wire::{
-    self, BIRTH_KIND, BIRTH_LARGE, BIRTH_NONE, CANCEL, CtxRaw, FAULT_FAILED, FAULT_NURSERY, INLINE_BYTES, LANE_BYTES, LANE_PLACE, LATER,
-    LINK, LinkTo, MAX_FAULT_TEXT, MAX_PAYLOAD, OP_TELL, Outgoing, RawAddress, ReplyTo, SendLater,
+    self, BIRTH_KIND, BIRTH_LARGE, BIRTH_NONE, CANCEL, CtxRaw, FAULT_FAILED, FAULT_NURSERY, HOLD_BYTES, HOLDS, HOLDS_CLOSED, INLINE_BYTES,
+    LANE_BYTES, LANE_PLACE, LATER, LINK, LinkTo, MAX_FAULT_TEXT, MAX_PAYLOAD, OP_TELL, Outgoing, RawAddress, ReplyTo, SendLater,
 };
 
 /// What stands ahead of a message that is sent later: to whom and when, and its timer.
@@ -148,8 +148,11 @@ impl<'a> Ctx<'a> {
     #[inline]
     pub fn send<A: Handles<M>, M: Message>(&mut self, to: &Address<A>, msg: M) {
         let message = const { tagged::<A>(A::INDEX) };
-        if const { size_of::<M>() <= INLINE_BYTES } && self.raw.places != 0 && self.raw.fault == 0 {
-            return self.place(to.raw(), message, msg);
+        if const { size_of::<M>() <= INLINE_BYTES }
+            && self.raw.fault == 0
+            && let Some(place) = self.take_place(to.raw().system)
+        {
+            return self.place(place, to.raw(), message, msg);
         }
         let payload = (&raw const msg).cast::<u8>();
         // SAFETY: `payload` points to `size_of::<M>()` bytes that live until the call returns, and `raw` is the context that the
@@ -157,11 +160,27 @@ impl<'a> Ctx<'a> {
         unsafe { send(self.raw, to.raw(), message, payload, size_of::<M>() as u32, ptr::null()) }
     }
 
-    /// Leaves a message in the place that the engine offers, which is a matter of some stores: the first one of a handler's goes there.
+    /// Where the next frame of one slot goes, if there is room: as many as the actor has messages into places in shared memory, and some behind
+    /// them that are for this device.
     #[inline]
-    fn place<M: Message>(&mut self, to: &RawAddress, message: u32, msg: M) {
-        let lane = self.raw.places.trailing_zeros();
-        let place = self.raw.lane_at(lane).wrapping_add(LANE_PLACE).cast::<Outgoing>();
+    fn take_place(&mut self, system: u32) -> Option<*mut Outgoing> {
+        let raw = &mut *self.raw;
+        if raw.places != 0 {
+            let lane = raw.places.trailing_zeros();
+            raw.places &= raw.places - 1;
+            raw.placed |= 1 << lane;
+            return Some(raw.lane_at(lane).wrapping_add(LANE_PLACE).cast());
+        }
+        let held = raw.held as usize;
+        (held < HOLDS && system == raw.system).then(|| {
+            raw.held += 1;
+            ptr::with_exposed_provenance_mut::<u8>(raw.holds as usize).wrapping_add(held * HOLD_BYTES).cast()
+        })
+    }
+
+    /// Leaves a message in the place that the engine offers, which is a matter of some stores.
+    #[inline]
+    fn place<M: Message>(&mut self, place: *mut Outgoing, to: &RawAddress, message: u32, msg: M) {
         let RawAddress { system, row, generation, shard } = *to;
         let (correlation, message) = (message >> 16, message & 0xffff);
         let bytes = size_of::<M>() as u32;
@@ -171,8 +190,6 @@ impl<'a> Ctx<'a> {
             place.write(Outgoing { op: u32::from(OP_TELL), to: shard, row, generation, correlation, message, bytes, system });
             place.add(1).cast::<M>().write(msg);
         }
-        self.raw.places &= self.raw.places - 1;
-        self.raw.placed |= 1 << lane;
     }
 
     /// Sends `msg` to another actor, whose reply comes as a message to the one at `reply_to`: most often this one,
@@ -580,11 +597,12 @@ impl CtxRaw {
         places: 0,
         placed: 0,
         kills: 0,
-        pad: 0,
+        held: HOLDS_CLOSED,
         room: 0,
         lanes: 0,
         pulse: 0,
         busy: 0,
+        holds: 0,
     };
 
     /// Where the engine's lane `lane` of this warp stands.

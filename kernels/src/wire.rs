@@ -59,9 +59,15 @@ pub const LANE_PLACE: usize = 48;
 /// and where its short reply goes.
 pub const LANE_REPLY: usize = 112;
 /// Bytes of device memory that each lane takes, for what is too long for shared memory, and for a [`NotedFault`].
-pub const REST_BYTES: usize = size_of::<NotedFault>() + 2 * MAX_PAYLOAD + ROOM_BYTES;
+pub const REST_BYTES: usize = size_of::<NotedFault>() + 2 * MAX_PAYLOAD + ROOM_BYTES + HOLDS * HOLD_BYTES;
+/// Frames of one slot that a lane holds back beside those in places.
+pub const HOLDS: usize = 16;
+/// Bytes of one: its [`Outgoing`], and its payload.
+pub const HOLD_BYTES: usize = size_of::<Outgoing>() + 32;
+/// In [`CtxRaw::held`]: no more are taken, since what comes behind has to stay behind.
+pub const HOLDS_CLOSED: u32 = 1 << 16;
 /// Slots that the frames of one batch take at most, and so those of one message.
-pub const LOG_SLOTS: usize = 4096;
+pub const LOG_SLOTS: usize = 4736;
 /// Bytes of device memory that the log of a work warp takes: a head of 16 bytes for each slot, the slots, and for each lane a [`RowRecord`]
 /// and a state.
 pub const LOG_BYTES: usize = LOG_SLOTS * (16 + SLOT_BYTES) + LOG_LANES * (size_of::<RowRecord>() + COPY_BYTES);
@@ -954,6 +960,8 @@ layouts! {
         pulse: u64,
         /// Address of a word that changes with each message that is begun.
         busy: u64,
+        /// Address of [`HOLDS`] times [`HOLD_BYTES`] bytes, for frames that find no place.
+        holds: u64,
         /// The actor's row.
         row: u32,
         /// Its generation.
@@ -976,8 +984,8 @@ layouts! {
         placed: u32,
         /// The kills that are known to the engine, as [`Pulse`] counts them.
         kills: u32,
-        /// Zero.
-        pad: u32,
+        /// How many stand at `holds`, and [`HOLDS_CLOSED`].
+        held: u32,
     }
 
     /// What a shard shows to whoever handles messages: what changes while one handles several.
@@ -1165,6 +1173,8 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         ("LANE_PLACE", LANE_PLACE),
         ("LANE_REPLY", LANE_REPLY),
         ("REST_BYTES", REST_BYTES),
+        ("HOLDS", HOLDS),
+        ("HOLD_BYTES", HOLD_BYTES),
         ("LOG_SLOTS", LOG_SLOTS),
         ("LOG_BYTES", LOG_BYTES),
         ("MAX_KINDS", MAX_KINDS),
@@ -1191,6 +1201,7 @@ pub fn c_header(out: &mut dyn core::fmt::Write) -> core::fmt::Result {
     ] {
         writeln!(out, "constexpr u32 {name} = {value};")?;
     }
+    writeln!(out, "constexpr u32 HOLDS_CLOSED = {HOLDS_CLOSED}u;")?;
     writeln!(out, "constexpr u32 DISPATCH_UNKNOWN = {DISPATCH_UNKNOWN}u;")?;
     writeln!(out, "constexpr u32 DISPATCH_FAILED = {DISPATCH_FAILED}u;")?;
     writeln!(out, "constexpr u32 DISPATCH_DONE = {DISPATCH_DONE}u;")?;

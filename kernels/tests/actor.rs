@@ -9,7 +9,8 @@ use resident_kernels::host::{self, Calls};
 use resident_kernels::prelude::*;
 use resident_kernels::wire::{
     BUSY_MESSAGE, CtxRaw, DISPATCH_DONE, DISPATCH_FAILED, DISPATCH_KILL, DISPATCH_STOP, DISPATCH_UNKNOWN, FAULT_FAILED, FAULT_PANIC, Given,
-    LANE_BYTES, LANE_GIVEN, LANE_PLACE, LANE_REPLY, MAX_PAYLOAD, Outgoing, Pulse, ROOM_BYTES, RawAddress, ReplyTo, SHORT_REPLY,
+    HOLD_BYTES, HOLDS, HOLDS_CLOSED, LANE_BYTES, LANE_GIVEN, LANE_PLACE, LANE_REPLY, MAX_PAYLOAD, OP_TELL, Outgoing, Pulse, ROOM_BYTES,
+    RawAddress, ReplyTo, SHORT_REPLY,
 };
 
 #[derive(State, Default, Debug, Clone, PartialEq)]
@@ -121,8 +122,14 @@ struct Bench {
     room: [u8; ROOM_BYTES],
     state: Aligned,
     pulse: Pulse,
+    holds: [Hold; HOLDS],
     busy: u64,
 }
+
+#[repr(C, align(16))]
+struct Hold(Outgoing, [u8; 32]);
+
+const _: () = assert!(size_of::<Hold>() == HOLD_BYTES);
 
 #[repr(C, align(16))]
 struct Payload([u8; MAX_PAYLOAD]);
@@ -150,6 +157,7 @@ impl Bench {
             room: [0xff; ROOM_BYTES],
             state: Aligned(Gate { open, passed: 0 }),
             pulse: Pulse { now: 0, kill: 0, pad: 0 },
+            holds: std::array::from_fn(|_| Hold(place(), [0; 32])),
             busy: 0,
         })
     }
@@ -178,6 +186,7 @@ impl Bench {
         self.ctx.lanes = self.lanes.as_mut_ptr().expose_provenance() as u64;
         self.ctx.pulse = (&raw mut self.pulse).expose_provenance() as u64;
         self.ctx.busy = (&raw mut self.busy).expose_provenance() as u64;
+        self.ctx.holds = self.holds.as_mut_ptr().expose_provenance() as u64;
         let first = self.ctx.messages.trailing_zeros() as usize;
         let given = self.lanes.as_mut_ptr().wrapping_add(first).cast::<Given>();
         (self.ctx.sent, self.ctx.room) = (self.lanes[first].given.sent, room);
@@ -321,19 +330,29 @@ fn what_is_not_just_handled_ends_the_call() {
 }
 
 #[test]
-fn what_is_sent_goes_to_free_places_and_then_to_the_engine() {
+fn what_is_sent_goes_to_free_places_then_beside_them_and_then_to_the_engine() {
     host::set_calls(&CALLS);
     let mut bench = Bench::new(1);
     bench.give(1, &Relay { times: 1 });
-    bench.give(2, &Relay { times: 2 });
-    bench.ctx.places = 0b110;
-    assert_eq!((bench.handle(), bench.ctx.places, bench.ctx.placed), ((DISPATCH_DONE, 0), 0, 0b110));
+    const BESIDE: u32 = HOLDS as u32;
+    bench.give(2, &Relay { times: BESIDE + 2 });
+    (bench.ctx.places, bench.ctx.held) = (0b110, 0);
+    assert_eq!((bench.handle(), bench.ctx.places, bench.ctx.placed, bench.ctx.held), ((DISPATCH_DONE, 0), 0, 0b110, BESIDE));
     for (lane, count) in [(1, 0), (2, 0)] {
         let Lane { place, placed, .. } = &bench.lanes[lane];
         assert_eq!((place.row, place.generation, place.system, place.to, place.bytes), (7, 2, 9, 1, 4));
         assert_eq!(u32::decode(placed), count);
     }
-    assert_eq!(*SENT.lock().unwrap(), [1]);
+    for (n, Hold(frame, payload)) in bench.holds.iter().enumerate() {
+        assert_eq!((frame.op, frame.row, frame.system, frame.bytes, u32::decode(payload)), (u32::from(OP_TELL), 7, 9, 4, n as u32 + 1));
+    }
+    assert_eq!(*SENT.lock().unwrap(), [BESIDE + 1]);
+
+    // Behind what the engine has taken comes what it takes, too.
+    let mut bench = Bench::new(1);
+    bench.ctx.held = 3 | HOLDS_CLOSED;
+    bench.send(&Relay { times: 1 });
+    assert_eq!((bench.ctx.held, SENT.lock().unwrap().len()), (3 | HOLDS_CLOSED, 2));
 }
 
 #[test]
