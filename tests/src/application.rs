@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Lines};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs};
@@ -108,4 +109,10 @@ pub fn is_application() -> bool {
 /// Tells the test that has started this application.
 pub fn say(word: &str, more: impl std::fmt::Display) {
     println!("<{word}> {more}");
+}
+
+/// A program of `src/bin`, where cargo has built it, or by its name in the folder `RESIDENT_TEST_BIN` on a machine without cargo.
+pub fn program(built: &str) -> PathBuf {
+    let built = Path::new(built);
+    env::var_os("RESIDENT_TEST_BIN").map_or_else(|| built.into(), |folder| Path::new(&folder).join(built.file_name().expect("a file")))
 }

@@ -108,7 +108,8 @@ fn has_workers_that_are_short_of_descriptors() {
     for limit in 4..64 {
         let place = tempfile::tempdir().expect("a folder");
         let limited = place.path().join("worker");
-        fs::write(&limited, format!("#!/bin/sh\nulimit -n {limit}\nexec {}\n", env!("CARGO_BIN_EXE_worker"))).expect("a program");
+        let worker = program(env!("CARGO_BIN_EXE_worker"));
+        fs::write(&limited, format!("#!/bin/sh\nulimit -n {limit}\nexec {}\n", worker.display())).expect("a program");
         fs::set_permissions(&limited, Permissions::from_mode(0o700)).expect("it is ours");
         let Err((step, text)) = runtime.block_on(use_all(config(limited.to_str()), &place.path().join("saved"))) else {
             assert!(steps.contains("start") && steps.contains("checkpoint"), "{steps:?}");
@@ -262,8 +263,8 @@ fn has_no_proc() {
     let (step, text) = runtime.block_on(use_all(config(None), place.path())).expect_err("there is nothing to start");
     assert!(step == "start" && text.contains("mount `/proc`") && text.contains("Config::worker"), "{step}: {text}");
     // What it says helps.
-    let worker = env!("CARGO_BIN_EXE_worker");
-    assert_eq!(runtime.block_on(use_all(config(Some(worker)), place.path())), Ok(()));
+    let worker = program(env!("CARGO_BIN_EXE_worker"));
+    assert_eq!(runtime.block_on(use_all(config(worker.to_str()), place.path())), Ok(()));
     say("short", text);
 }
 

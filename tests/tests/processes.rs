@@ -2,7 +2,7 @@
 //!
 //! What counts processes and descriptors runs in a process of its own: this program again, with one ignored test by its name.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs};
@@ -389,12 +389,6 @@ impl Wrong {
             other => panic!("{}: {other:?}", self.program.display()),
         }
     }
-}
-
-/// A program of `src/bin`, where cargo has built it, or by its name in the folder `RESIDENT_TEST_BIN` on a machine without cargo.
-fn program(built: &str) -> PathBuf {
-    let built = Path::new(built);
-    env::var_os("RESIDENT_TEST_BIN").map_or_else(|| built.into(), |folder| Path::new(&folder).join(built.file_name().expect("a file")))
 }
 
 fn wrong_workers() -> Vec<Wrong> {
