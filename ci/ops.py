@@ -82,10 +82,13 @@ def watch(program, folder, draw=None):
     command = ["prometheus", f"--config.file={CONFIG}", f"--storage.tsdb.path={folder}/data", f"--web.listen-address={ASKED}"]
     began = time.time()
     with log.open("w") as said, (Path(folder) / "prometheus.log").open("w") as told:
-        running = chaos(program, DRAWN if draw else RUN, said)
+        running = None
         prometheus = subprocess.Popen(command, stdout=told, stderr=told)
         try:
-            until("a scrape", lambda: answers(f"http://{ASKED}/-/ready") and query('up{job="resident"}') == 1)
+            # What is lost ahead of the first scrape is no increase to Prometheus, and fires nothing.
+            until("Prometheus", lambda: answers(f"http://{ASKED}/-/ready"))
+            running = chaos(program, DRAWN if draw else RUN, said)
+            until("a scrape", lambda: query('up{job="resident"}') == 1)
             own = report(running, log)
             dead = next(account for account in own["accounts"] if account["what"] == "dead letters")
             wanted = {
@@ -101,7 +104,7 @@ def watch(program, folder, draw=None):
             panels = dashboard(began)
             page = get(f"http://{TARGET}/metrics")
         finally:
-            for process in (running, prometheus):
+            for process in filter(None, (running, prometheus)):
                 process.kill()
                 process.wait()
     subprocess.run(["promtool", "check", "metrics"], input=page, text=True, check=True)
