@@ -70,7 +70,7 @@ pub trait Actor: State {
     const KIND: &'static Kind;
 
     #[doc(hidden)]
-    fn dispatch(message: u32, call: Call<'_, Self>) -> u32;
+    fn dispatch(message: u32, call: Call<'_, Self>) -> u64;
 }
 
 /// Actor `Self` has a handler for `M`; implemented by [`#[actor]`](macro@crate::actor).

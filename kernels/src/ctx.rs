@@ -21,8 +21,14 @@ const LATER_BYTES: usize = size_of::<SendLater>() + size_of::<Timer>();
 
 /// A handler's view of the engine while it handles one message.
 pub struct Ctx<'a> {
-    raw: &'a mut CtxRaw,
+    pub(crate) raw: &'a mut CtxRaw,
+    /// What `raw` says of the places for what is sent, so that it is in registers from one message to the next.
+    places: u32,
+    placed: u32,
+    held: u32,
+    /// Whether `raw` says that the actor has failed, or that it has asked for its end.
     failed: bool,
+    ended: bool,
 }
 
 impl<'a> Ctx<'a> {
@@ -33,7 +39,23 @@ impl<'a> Ctx<'a> {
     /// The [`ROOM_BYTES`](wire::ROOM_BYTES) bytes at [`CtxRaw::room`], whose provenance is exposed, are this context's while it lives.
     #[inline]
     pub unsafe fn new(raw: &'a mut CtxRaw) -> Self {
-        Ctx { raw, failed: false }
+        let (places, placed, held) = (raw.places, raw.placed, raw.held);
+        Ctx { raw, places, placed, held, failed: false, ended: false }
+    }
+
+    /// Calls the engine.
+    #[inline(always)]
+    fn engine<T>(&mut self, call: impl FnOnce(&mut CtxRaw) -> T) -> T {
+        let said = call(self.raw);
+        (self.places, self.placed, self.held) = (self.raw.places, self.raw.placed, self.raw.held);
+        self.failed |= self.raw.fault != 0;
+        said
+    }
+
+    /// Whether the actor handles nothing behind this message.
+    #[inline(always)]
+    pub(crate) fn stops(&self) -> bool {
+        self.failed | self.ended
     }
 
     /// Microseconds since the Unix epoch, by the shard's hybrid logical clock: never before the message was sent.
@@ -105,7 +127,8 @@ impl<'a> Ctx<'a> {
     pub fn lookup<A: Actor>(&mut self, name: &str) -> Option<Address<A>> {
         let mut found = RawAddress { system: 0, row: 0, generation: 0, shard: 0 };
         // SAFETY: `found` lives until the call returns, and `raw` is the context that the engine has handed out.
-        let is_there = unsafe { lookup(self.raw, wire::digest(name.as_bytes()), const { A::KIND.tag() as u32 }, &raw mut found) };
+        let is_there =
+            self.engine(|raw| unsafe { lookup(raw, wire::digest(name.as_bytes()), const { A::KIND.tag() as u32 }, &raw mut found) });
         (is_there != 0).then(|| Address::new(found.system, found.shard, found.row, found.generation))
     }
 
@@ -149,7 +172,7 @@ impl<'a> Ctx<'a> {
     pub fn send<A: Handles<M>, M: Message>(&mut self, to: &Address<A>, msg: M) {
         let message = const { tagged::<A>(A::INDEX) };
         if const { size_of::<M>() <= INLINE_BYTES }
-            && self.raw.fault == 0
+            && !self.failed
             && let Some(place) = self.take_place(to.raw().system)
         {
             return self.place(place, to.raw(), message, msg);
@@ -157,24 +180,25 @@ impl<'a> Ctx<'a> {
         let payload = (&raw const msg).cast::<u8>();
         // SAFETY: `payload` points to `size_of::<M>()` bytes that live until the call returns, and `raw` is the context that the
         // engine has handed out.
-        unsafe { send(self.raw, to.raw(), message, payload, size_of::<M>() as u32, ptr::null()) }
+        self.engine(|raw| unsafe { send(raw, to.raw(), message, payload, size_of::<M>() as u32, ptr::null()) });
     }
 
     /// Where the next frame of one slot goes, if there is room: as many as the actor has messages into places in shared memory, and some behind
     /// them that are for this device.
     #[inline]
     fn take_place(&mut self, system: u32) -> Option<*mut Outgoing> {
-        let raw = &mut *self.raw;
-        if raw.places != 0 {
-            let lane = raw.places.trailing_zeros();
-            raw.places &= raw.places - 1;
-            raw.placed |= 1 << lane;
-            return Some(raw.lane_at(lane).wrapping_add(LANE_PLACE).cast());
+        if self.places != 0 {
+            let lane = self.places.trailing_zeros();
+            self.places &= self.places - 1;
+            self.placed |= 1 << lane;
+            (self.raw.places, self.raw.placed) = (self.places, self.placed);
+            return Some(self.raw.lanes_at().wrapping_add(lane as usize * LANE_BYTES + LANE_PLACE).cast());
         }
-        let held = raw.held as usize;
-        (held < HOLDS && system == raw.system).then(|| {
-            raw.held += 1;
-            ptr::with_exposed_provenance_mut::<u8>(raw.holds as usize).wrapping_add(held * HOLD_BYTES).cast()
+        let held = self.held as usize;
+        (held < HOLDS && system == self.raw.system).then(|| {
+            self.held += 1;
+            self.raw.held = self.held;
+            ptr::with_exposed_provenance_mut::<u8>(self.raw.holds as usize).wrapping_add(held * HOLD_BYTES).cast()
         })
     }
 
@@ -207,7 +231,9 @@ impl<'a> Ctx<'a> {
         let reply = reply_to.reply_to(self.raw.system, const { tagged::<R>(R::INDEX) });
         let payload = (&raw const msg).cast::<u8>();
         // SAFETY: as in `send`; `reply` lives until the call returns.
-        unsafe { send(self.raw, to.raw(), const { tagged::<A>(A::INDEX) }, payload, size_of::<M>() as u32, &raw const reply) }
+        self.engine(|raw| unsafe {
+            send(raw, to.raw(), const { tagged::<A>(A::INDEX) }, payload, size_of::<M>() as u32, &raw const reply)
+        });
     }
 
     /// Sends `msg` to another actor, or to this one, once `after` has passed, to about a millisecond. The application keeps it until then,
@@ -273,7 +299,7 @@ impl<'a> Ctx<'a> {
         let later = Later { head: to.later(const { tagged::<A>(A::INDEX) }, micros), timer, msg };
         let payload = (&raw const later).cast::<u8>();
         // SAFETY: as in `emit`; so many bytes are head, timer and message.
-        unsafe { emit(self.raw, LATER, payload, (LATER_BYTES + size_of::<M>()) as u32) }
+        self.engine(|raw| unsafe { emit(raw, LATER, payload, (LATER_BYTES + size_of::<M>()) as u32) });
         timer
     }
 
@@ -323,7 +349,7 @@ impl<'a> Ctx<'a> {
         }
         let payload = (&raw const timer).cast::<u8>();
         // SAFETY: as in `emit`; so many bytes are the timer.
-        unsafe { emit(self.raw, CANCEL, payload, size_of::<Timer>() as u32) }
+        self.engine(|raw| unsafe { emit(raw, CANCEL, payload, size_of::<Timer>() as u32) });
     }
 
     /// Links this actor and the one at `to`, as OTP does: when one of the two fails or is killed, the other fails too, with a fault of
@@ -382,7 +408,7 @@ impl<'a> Ctx<'a> {
     fn emit_link(&mut self, link: LinkTo) {
         let payload = (&raw const link).cast::<u8>();
         // SAFETY: as in `emit`; so many bytes are the link.
-        unsafe { emit(self.raw, LINK, payload, size_of::<LinkTo>() as u32) }
+        self.engine(|raw| unsafe { emit(raw, LINK, payload, size_of::<LinkTo>() as u32) });
     }
 
     /// Makes an actor with this state on this shard, at once and without the host: it may be sent to when this returns. Whoever has its
@@ -504,7 +530,7 @@ impl<'a> Ctx<'a> {
         let bytes = ptr::from_ref(state).cast::<u8>();
         // SAFETY: so many bytes are the state, it and `child` live until the call returns, and `raw` is the context that the engine has
         // handed out.
-        match unsafe { spawn(self.raw, const { A::KIND.fingerprint }, bytes, size_of::<A>() as u32, &raw mut child) } {
+        match self.engine(|raw| unsafe { spawn(raw, const { A::KIND.fingerprint }, bytes, size_of::<A>() as u32, &raw mut child) }) {
             0 => Ok(Address::new(child.system, child.shard, child.row, child.generation)),
             why => Err(why as u16),
         }
@@ -535,6 +561,7 @@ impl<'a> Ctx<'a> {
     #[inline]
     pub fn stop_self(&mut self) {
         self.raw.ended = 1;
+        self.ended = true;
     }
 
     /// The lanes that work on this actor's state together, as many as its kind asks for; see [`Lanes`].
@@ -550,7 +577,7 @@ impl<'a> Ctx<'a> {
         let payload = (&raw const msg).cast::<u8>();
         // SAFETY: `payload` points to `size_of::<E>()` bytes that live until the call returns, and `raw` is the
         // context that the engine has handed out.
-        unsafe { emit(self.raw, E::TYPE, payload, size_of::<E>() as u32) }
+        self.engine(|raw| unsafe { emit(raw, E::TYPE, payload, size_of::<E>() as u32) });
     }
 
     /// Fails this actor once the handler returns; its supervisor and a waiting caller hear `reason`.
@@ -605,10 +632,10 @@ impl CtxRaw {
         holds: 0,
     };
 
-    /// Where the engine's lane `lane` of this warp stands.
+    /// Where the engine's lanes of this warp stand.
     #[inline]
-    pub(crate) fn lane_at(&self, lane: u32) -> *mut u8 {
-        ptr::with_exposed_provenance_mut::<u8>(self.lanes as usize).wrapping_add(lane as usize * LANE_BYTES)
+    pub(crate) fn lanes_at(&self) -> *mut u8 {
+        ptr::with_exposed_provenance_mut(self.lanes as usize)
     }
 
     /// Where a large reply goes, and behind it the text of a fault.

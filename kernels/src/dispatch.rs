@@ -11,7 +11,8 @@ use crate::clock;
 use crate::ctx::Ctx;
 use crate::plain::Plain;
 use crate::wire::{
-    self, CtxRaw, DISPATCH_DONE, DISPATCH_FAILED, DISPATCH_KILL, DISPATCH_STOP, DISPATCH_UNKNOWN, Given, LANE_GIVEN, LANE_REPLY, Pulse,
+    self, CtxRaw, DISPATCH_DONE, DISPATCH_FAILED, DISPATCH_KILL, DISPATCH_STOP, DISPATCH_UNKNOWN, Given, LANE_BYTES, LANE_GIVEN,
+    LANE_REPLY, Pulse,
 };
 
 /// Handles the messages that the context names, one after another, on a state: [`CtxRaw::messages`] are those that are left, and `given` is the
@@ -38,47 +39,107 @@ pub type Dispatch = unsafe extern "C" fn(ctx: *mut CtxRaw, state: *mut u8, given
 /// As [`Dispatch`], for this message.
 pub type DispatchOne = unsafe extern "C" fn(ctx: *mut CtxRaw, state: *mut u8, given: *mut Given) -> u32;
 
-/// One message on its way into a handler of `A`.
+/// Messages on their way into a handler of `A`: one, or one after another as long as they are of one type.
 #[doc(hidden)]
 pub struct Call<'a, A> {
     state: &'a mut A,
-    payload: *const u8,
-    len: u32,
+    given: &'a mut Given,
     ctx: &'a mut CtxRaw,
-    reply: *mut u8,
+    alone: bool,
 }
 
 impl<A: Actor> Call<'_, A> {
-    /// Runs `handler` on the message and leaves its reply where the engine wants it.
+    /// Runs `handler` on them and leaves each reply where the engine wants it.
     #[inline(always)]
-    pub fn handle<M: Message, R: Reply>(self, handler: impl FnOnce(&mut A, &M, &mut Ctx<'_>) -> R) -> u32 {
-        let Call { state, payload, len, ctx, reply } = self;
-        if len as usize != size_of::<M>() {
-            return DISPATCH_UNKNOWN;
-        }
-        // SAFETY: who made the `Call` vouches for `len` initialised bytes aligned to 16; these are the bytes of
-        // an `M`, any of which are a value (`Plain`), and nobody writes them meanwhile.
-        let message = unsafe { &*payload.cast::<M>() };
-        // SAFETY: who made the `Call` vouches for the context, its room and the reply's.
-        unsafe { handle(state, message, ctx, reply, handler) }
+    pub fn handle<M: Message, R: Reply>(self, handler: impl Fn(&mut A, &M, &mut Ctx<'_>) -> R) -> u64 {
+        let Call { state, given, ctx, alone } = self;
+        // SAFETY: who made the `Call` vouches for all of it. Which of the two it is, is known where this is compiled.
+        unsafe { if alone { handle_one(state, given, ctx, handler) } else { handle_run(state, given, ctx, handler) } }
     }
 }
 
-/// Runs a handler. On a GPU out of line: a message saves as many registers, and has as long a stack, as its own handler needs, not the one of
-/// its kind that needs most.
+/// Handles one message.
 ///
 /// # Safety
 ///
-/// The context is as [`Ctx::new`] says; `reply` has room for [`SHORT_REPLY`](wire::SHORT_REPLY) bytes, aligned to 16, as state and message are.
+/// As [`DispatchOne`].
 #[cfg_attr(target_arch = "nvptx64", inline(never))]
 #[cfg_attr(not(target_arch = "nvptx64"), inline(always))]
-unsafe fn handle<A: Actor, M: Message, R: Reply>(
+unsafe fn handle_one<A: Actor, M: Message, R: Reply>(
     state: &mut A,
-    message: &M,
-    ctx: &mut CtxRaw,
-    reply: *mut u8,
-    handler: impl FnOnce(&mut A, &M, &mut Ctx<'_>) -> R,
+    given: &mut Given,
+    raw: &mut CtxRaw,
+    handler: impl Fn(&mut A, &M, &mut Ctx<'_>) -> R,
+) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { ended(DISPATCH_STOP, run(state, given, &mut Ctx::new(raw), &handler)) }
+}
+
+/// Handles messages, one after another, up to one of another type. On a GPU out of line: they save as many registers, and have as long a stack, as
+/// their own handler needs, not the one of their kind that needs most. What each of them needs is kept in registers meanwhile.
+///
+/// # Safety
+///
+/// As [`Dispatch`].
+#[cfg_attr(target_arch = "nvptx64", inline(never))]
+#[cfg_attr(not(target_arch = "nvptx64"), inline(always))]
+unsafe fn handle_run<A: Actor, M: Message, R: Reply>(
+    state: &mut A,
+    mut given: &mut Given,
+    raw: &mut CtxRaw,
+    handler: impl Fn(&mut A, &M, &mut Ctx<'_>) -> R,
+) -> u64 {
+    let (message, lanes, kills) = (given.message, raw.lanes_at(), raw.kills);
+    let mut messages = raw.messages;
+    // SAFETY: the caller's promise, for each of the messages; nobody else has them meanwhile.
+    unsafe {
+        let mut rounds = Rounds::of(raw);
+        let mut ctx = Ctx::new(raw);
+        loop {
+            ctx.raw.hlc = clock::merge(ctx.raw.hlc, ctx.raw.sent, ctx.raw.now);
+            let asks = given.asks != 0;
+            let said = run(state, given, &mut ctx, &handler);
+            if said as usize > wire::MAX_PAYLOAD || ctx.stops() || asks {
+                return ended(DISPATCH_STOP, said);
+            }
+            given.said = said;
+            messages &= messages - 1;
+            ctx.raw.messages = messages;
+            if messages == 0 {
+                return ended(DISPATCH_DONE, said);
+            }
+            given = &mut *given_at(lanes, messages);
+            let (sent, room, next) = (given.sent, given.room, given.message);
+            let Some(now) = rounds.next(kills) else { return ended(DISPATCH_KILL, 0) };
+            (ctx.raw.sent, ctx.raw.room, ctx.raw.now) = (sent, room, now);
+            if next != message {
+                return ended(DISPATCH_OTHER, 0);
+            }
+        }
+    }
+}
+
+/// Runs a handler: the bytes of its reply, or a `DISPATCH_*`.
+///
+/// # Safety
+///
+/// The context is as [`Ctx::new`] says, and the message as [`Dispatch`].
+#[inline(always)]
+unsafe fn run<A: Actor, M: Message, R: Reply>(
+    state: &mut A,
+    given: &mut Given,
+    ctx: &mut Ctx<'_>,
+    handler: &impl Fn(&mut A, &M, &mut Ctx<'_>) -> R,
 ) -> u32 {
+    if given.bytes as usize != size_of::<M>() {
+        return DISPATCH_UNKNOWN;
+    }
+    // The lane is its engine's: the message is a part of it.
+    let lane = (&raw mut *given).expose_provenance();
+    let reply = ptr::with_exposed_provenance_mut::<u8>(lane + (LANE_REPLY - LANE_GIVEN));
+    // SAFETY: the caller vouches for so many initialised bytes aligned to 16; these are the bytes of an `M`, any of which are a value
+    // (`Plain`), and nobody writes them meanwhile.
+    let message = unsafe { &*ptr::with_exposed_provenance::<M>(given.payload as usize) };
     // SAFETY: the caller's promise, said to the compiler, which then moves 16 bytes at a time.
     unsafe {
         assert_unchecked(ptr::from_ref(state).addr().is_multiple_of(16));
@@ -86,20 +147,18 @@ unsafe fn handle<A: Actor, M: Message, R: Reply>(
         assert_unchecked(reply.addr().is_multiple_of(16));
     }
     let short = size_of::<R>() <= wire::SHORT_REPLY;
-    let reply = if short { reply } else { ctx.room_at() };
-    // SAFETY: the caller's promise.
-    let mut ctx = unsafe { Ctx::new(ctx) };
+    let reply = if short { reply } else { ctx.raw.room_at() };
     // SAFETY: there is room for SHORT_REPLY bytes, or in the context's room for MAX_PAYLOAD, aligned to 16, and an `R` needs no more
     // (`fits`).
     let reply = unsafe { &mut *reply.cast::<MaybeUninit<R>>() };
     if short {
-        let value = handler(state, message, &mut ctx);
+        let value = handler(state, message, ctx);
         if ctx.failed() {
             return DISPATCH_FAILED;
         }
         reply.write(value);
     } else {
-        write_large(state, message, &mut ctx, reply, handler);
+        write_large(state, message, ctx, reply, handler);
         if ctx.failed() {
             return DISPATCH_FAILED;
         }
@@ -115,7 +174,7 @@ fn write_large<A, M, R>(
     message: &M,
     ctx: &mut Ctx<'_>,
     reply: &mut MaybeUninit<R>,
-    handler: impl FnOnce(&mut A, &M, &mut Ctx<'_>) -> R,
+    handler: &impl Fn(&mut A, &M, &mut Ctx<'_>) -> R,
 ) {
     reply.write(handler(state, message, ctx));
 }
@@ -135,27 +194,13 @@ pub unsafe extern "C" fn entry<A: Actor>(ctx: *mut CtxRaw, state: *mut u8, given
     // SAFETY: the caller vouches for the context, the state and the message, see `Dispatch`.
     let (ctx, state, mut given) = unsafe { (&mut *ctx, &mut *state.cast::<A>(), &mut *given) };
     loop {
-        // Here and not in the engine, where it would be a call of its own for every message.
-        ctx.hlc = clock::merge(ctx.hlc, ctx.sent, ctx.now);
-        // SAFETY: the caller vouches for what belongs to the message.
-        let said = unsafe { handle_one(ctx, state, given) };
-        if said as usize > wire::MAX_PAYLOAD || ctx.fault | ctx.ended | given.asks != 0 {
-            return ended(DISPATCH_STOP, said);
+        // SAFETY: the caller vouches for what belongs to the messages.
+        let how = unsafe { call(state, given, ctx, false) };
+        if how != ended(DISPATCH_OTHER, 0) {
+            return how;
         }
-        given.said = said;
-        ctx.messages &= ctx.messages - 1;
-        if ctx.messages == 0 {
-            return ended(DISPATCH_DONE, said);
-        }
-        // SAFETY: the caller vouches for it.
-        if unsafe { begin_next(ctx) } {
-            return ended(DISPATCH_KILL, 0);
-        }
-        let next = ctx.lane_at(ctx.messages.trailing_zeros()).wrapping_add(LANE_GIVEN).cast::<Given>();
         // SAFETY: the caller vouches for each message, and nobody else has it meanwhile.
-        given = unsafe { &mut *next };
-        ctx.sent = given.sent;
-        ctx.room = given.room;
+        given = unsafe { &mut *given_at(ctx.lanes_at(), ctx.messages) };
     }
 }
 
@@ -168,59 +213,90 @@ pub unsafe extern "C" fn entry<A: Actor>(ctx: *mut CtxRaw, state: *mut u8, given
 pub unsafe extern "C" fn entry_one<A: Actor>(ctx: *mut CtxRaw, state: *mut u8, given: *mut Given) -> u32 {
     // SAFETY: the caller vouches for the context, the state and the message, see `Dispatch`.
     let (ctx, state, given) = unsafe { (&mut *ctx, &mut *state.cast::<A>(), &mut *given) };
+    // Here and not in the engine, where it would be a call of its own for every message.
     ctx.hlc = clock::merge(ctx.hlc, ctx.sent, ctx.now);
     // SAFETY: the caller vouches for what belongs to the message.
-    unsafe { handle_one(ctx, state, given) }
+    unsafe { call(state, given, ctx, true) as u32 }
 }
+
+/// A run ends at a message of another type, which is next.
+const DISPATCH_OTHER: u32 = 3;
+
+/// A message of no type that the kind handles.
+#[doc(hidden)]
+pub const UNKNOWN: u64 = ended(DISPATCH_STOP, DISPATCH_UNKNOWN);
 
 const fn ended(how: u32, said: u32) -> u64 {
     (how as u64) << 32 | said as u64
 }
 
-/// Handles one message.
+/// Handles one message, or several up to one of another type.
 ///
 /// # Safety
 ///
-/// As [`Dispatch`] says of each.
+/// As [`Dispatch`].
 #[inline(always)]
-unsafe fn handle_one<A: Actor>(ctx: &mut CtxRaw, state: &mut A, given: &mut Given) -> u32 {
+unsafe fn call<A: Actor>(state: &mut A, given: &mut Given, ctx: &mut CtxRaw, alone: bool) -> u64 {
     // An address of another kind than the row's, made of another's bytes.
     let tag = given.message >> 16;
     if tag != 0 && tag != const { A::KIND.tag() as u32 } {
-        return DISPATCH_UNKNOWN;
+        return UNKNOWN;
     }
-    let payload = ptr::with_exposed_provenance(given.payload as usize);
-    // The lane is its engine's: the message is a part of it.
-    let at = (&raw mut *given).expose_provenance() + (LANE_REPLY - LANE_GIVEN);
-    let reply = ptr::with_exposed_provenance_mut(at);
-    let call = move |ctx: &mut CtxRaw| {
-        let state = state;
-        A::dispatch(given.message & 0xffff, Call { state, payload, len: given.bytes, ctx, reply })
-    };
+    let message = given.message & 0xffff;
     #[cfg(all(feature = "host", not(target_arch = "nvptx64")))]
     // SAFETY: the caller vouches for the context's room.
-    return unsafe { crate::host::panics::guard(ctx, call) };
+    return unsafe {
+        let call = |ctx: &mut CtxRaw| A::dispatch(message, Call { state, given, ctx, alone });
+        crate::host::panics::guard(ctx, call, ended(DISPATCH_STOP, DISPATCH_FAILED))
+    };
     #[cfg(not(all(feature = "host", not(target_arch = "nvptx64"))))]
-    call(ctx)
+    A::dispatch(message, Call { state, given, ctx, alone })
 }
 
-/// Ahead of a message that is not the first: whether somebody was killed meanwhile. If not, it is begun.
-///
-/// # Safety
-///
-/// As [`Dispatch`] says of pulse and busy word.
+/// The first of these messages.
 #[inline(always)]
-unsafe fn begin_next(ctx: &mut CtxRaw) -> bool {
-    let pulse = ptr::with_exposed_provenance_mut::<Pulse>(ctx.pulse as usize);
-    let busy = ptr::with_exposed_provenance_mut::<u64>(ctx.busy as usize);
-    // SAFETY: they are there, aligned, and nobody writes them but by atomic accesses (the caller's promise).
-    let (now, kill, busy) =
-        unsafe { (AtomicU64::from_ptr(&raw mut (*pulse).now), AtomicU32::from_ptr(&raw mut (*pulse).kill), AtomicU64::from_ptr(busy)) };
-    ctx.now = now.load(Relaxed);
-    // SYNC kill: pairs with the engine's `revoke`; the engine looks at the row itself.
-    if kill.load(Relaxed) != ctx.kills {
-        return true;
+fn given_at(lanes: *mut u8, messages: u32) -> *mut Given {
+    lanes.wrapping_add(messages.trailing_zeros() as usize * LANE_BYTES + LANE_GIVEN).cast()
+}
+
+/// What is said and asked between two messages.
+struct Rounds<'a> {
+    now: &'a AtomicU64,
+    kill: &'a AtomicU32,
+    busy: &'a AtomicU64,
+    /// What `busy` says.
+    round: u64,
+}
+
+impl Rounds<'_> {
+    /// # Safety
+    ///
+    /// As [`Dispatch`] says of pulse and busy word.
+    #[inline(always)]
+    unsafe fn of(ctx: &CtxRaw) -> Self {
+        let pulse = ptr::with_exposed_provenance_mut::<Pulse>(ctx.pulse as usize);
+        // SAFETY: they are there, aligned, and nobody writes them but by atomic accesses (the caller's promise).
+        unsafe {
+            let busy = AtomicU64::from_ptr(ptr::with_exposed_provenance_mut(ctx.busy as usize));
+            Rounds {
+                now: AtomicU64::from_ptr(&raw mut (*pulse).now),
+                kill: AtomicU32::from_ptr(&raw mut (*pulse).kill),
+                busy,
+                round: busy.load(Relaxed),
+            }
+        }
     }
-    busy.store(busy.load(Relaxed) + wire::BUSY_MESSAGE, Relaxed);
-    false
+
+    /// Ahead of a message that is not the first: what time it is. Nothing if somebody was killed meanwhile; else the message is begun.
+    #[inline(always)]
+    fn next(&mut self, kills: u32) -> Option<u64> {
+        let now = self.now.load(Relaxed);
+        // SYNC kill: pairs with the engine's `revoke`; the engine looks at the row itself.
+        if self.kill.load(Relaxed) != kills {
+            return None;
+        }
+        self.round += wire::BUSY_MESSAGE;
+        self.busy.store(self.round, Relaxed);
+        Some(now)
+    }
 }

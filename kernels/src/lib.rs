@@ -106,7 +106,7 @@ pub mod __private {
     pub use ractor;
 
     pub use crate::actor::{ReplyOf, kind_fingerprint};
-    pub use crate::dispatch::{Call, entry, entry_one};
+    pub use crate::dispatch::{Call, UNKNOWN, entry, entry_one};
     pub use crate::module::{ModuleTable, kind_entry, table};
     pub use resident_macros::__message_enum;
 }

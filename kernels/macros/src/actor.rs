@@ -198,10 +198,10 @@ fn kind(args: &TokenStream, block: &ItemImpl) -> Result<TokenStream, Error> {
                 };
 
                 #[inline(always)]
-                fn dispatch(message: u32, call: ::resident_kernels::__private::Call<'_, Self>) -> u32 {
+                fn dispatch(message: u32, call: ::resident_kernels::__private::Call<'_, Self>) -> u64 {
                     match message {
                         #(#numbers => call.handle::<#messages, #replies>(|state, message, ctx| state.#names(message, ctx)),)*
-                        _ => ::resident_kernels::wire::DISPATCH_UNKNOWN,
+                        _ => ::resident_kernels::__private::UNKNOWN,
                     }
                 }
             }

@@ -13,7 +13,7 @@ use std::sync::{Once, OnceLock};
 use std::{thread, thread_local};
 
 use crate::text::Text;
-use crate::wire::{CtxRaw, DISPATCH_FAILED, FAULT_PANIC, MAX_FAULT_TEXT};
+use crate::wire::{CtxRaw, FAULT_PANIC, MAX_FAULT_TEXT};
 
 /// What the hook has heard of this thread's panic, until `guard` takes it.
 struct Heard {
@@ -76,7 +76,7 @@ thread_local! {
 ///
 /// (room) The context's room is this call's, as for [`Ctx::new`](crate::ctx::Ctx::new).
 #[inline]
-pub(crate) unsafe fn guard(ctx: &mut CtxRaw, handle: impl FnOnce(&mut CtxRaw) -> u32) -> u32 {
+pub(crate) unsafe fn guard<T>(ctx: &mut CtxRaw, handle: impl FnOnce(&mut CtxRaw) -> T, failed: T) -> T {
     HOOK.call_once(listen);
     if ABORTS {
         SHARD.set(Some(ctx.shard));
@@ -86,9 +86,12 @@ pub(crate) unsafe fn guard(ctx: &mut CtxRaw, handle: impl FnOnce(&mut CtxRaw) ->
     let result = panic::catch_unwind(AssertUnwindSafe(|| handle(ctx)));
     HANDLING.with(|handling| handling.store(false, Relaxed));
     match result {
-        Ok(bytes) => bytes,
-        // SAFETY: (room) the caller's promise.
-        Err(payload) => unsafe { fault(ctx, payload) },
+        Ok(said) => said,
+        Err(payload) => {
+            // SAFETY: (room) the caller's promise.
+            unsafe { fault(ctx, payload) };
+            failed
+        }
     }
 }
 
@@ -158,13 +161,12 @@ fn said(payload: &(dyn core::any::Any + Send)) -> &str {
 ///
 /// (room) As `guard`.
 #[cold]
-unsafe fn fault(ctx: &mut CtxRaw, payload: Payload) -> u32 {
+unsafe fn fault(ctx: &mut CtxRaw, payload: Payload) {
     heard(payload, |said| {
         ctx.fault = u32::from(FAULT_PANIC);
         // SAFETY: (room) the caller's context has it.
         unsafe { ctx.fault_text(|text| text.panic(None, &core::str::from_utf8(said).unwrap_or_default())) };
     });
-    DISPATCH_FAILED
 }
 
 /// Gives `take` the text of this thread's panic, or ends its lane with that.
