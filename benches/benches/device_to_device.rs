@@ -15,7 +15,8 @@ use resident_benches::ours::crowd::{Crowd, Sent};
 use resident_benches::ours::idle::Idle;
 use resident_benches::ours::lanes::{Lanes, Who};
 use resident_benches::ours::messages::Messages;
-use resident_benches::ours::skew::{Load, Skew};
+use resident_benches::ours::mix::Mixing;
+use resident_benches::ours::skew::Skew;
 use resident_benches::ours::tiles::Tiles;
 use resident_benches::ours::{Ours, Place};
 use resident_benches::peers::actor;
@@ -55,7 +56,9 @@ fn main() -> ExitCode {
     contenders.push(Box::new(Tiles::new(ours(), &wave)));
     contenders.push(Box::new(Lanes::new(ours())));
     contenders.push(Box::new(Messages::new(ours(), args.hops, args.messages)));
-    contenders.push(Box::new(Skew::new(ours(), if place == Place::CPU { args.messages } else { ON_A_GPU * args.messages })));
+    let many = if place == Place::CPU { args.messages } else { ON_A_GPU * args.messages };
+    contenders.push(Box::new(Mixing::new(ours(), many)));
+    contenders.push(Box::new(Skew::new(ours(), many)));
     contenders.push(Box::new(Births::new(ours())));
     contenders.push(Box::new(Crowd::new(ours(), args.actors, args.messages)));
     contenders.push(Box::new(actor::Crowd { runtime: &runtime, actors: args.actors.div_ceil(FEWER) }));
@@ -98,7 +101,7 @@ fn claims(record: &Record, args: &DeviceToDevice, title: &str) -> Vec<Claim> {
             claims.push(Claim::at_most(format!("{name}, p50, ns"), pass.p50, most));
         }
     }
-    if let Some(all) = record.median_rate(&Skew::name(title, Load::Uniform)) {
+    if let Some(all) = record.median_rate(&Mixing::name(title)) {
         claims.push(Claim::at_least("all to all, thousand millions a second", all / 1e9, 2.0));
         if let Some(bare) = record.median_rate(&mailboxes::all_name(args.shards)) {
             claims.push(Claim::at_least("all to all, over the bare blocks", all / bare, 0.4));

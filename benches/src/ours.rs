@@ -11,6 +11,7 @@
 //! - [`messages`]: messages from actor to actor
 //! - [`round_trips`]: asks, calls, spawns and faults, one at a time
 //! - [`streams`]: many asks in flight, many casts
+//! - [`mix`]: messages between all actors
 //! - [`restores`]: the same as a user of a system has it, with ractor actors in front
 //! - [`rows`]: rows without a ractor actor in front
 //! - [`skew`]: messages between actors of which a few get almost all
@@ -30,6 +31,7 @@ pub mod idle;
 pub mod isolation;
 pub mod lanes;
 pub mod messages;
+pub mod mix;
 pub mod restores;
 pub mod round_trips;
 pub mod rows;

@@ -187,6 +187,11 @@ impl Core {
         self.metrics.end(self.now());
     }
 
+    /// Frames that shards have handled, as far as they have said.
+    pub(crate) fn handled(&self) -> u64 {
+        (0..self.ports.len() as u32).map(|shard| self.device.progress(shard).handled).sum()
+    }
+
     /// Looks whether a worker was lost, and whether another has taken over.
     pub(crate) fn look_for_losses(&self) {
         if let (losses, Some(last)) = self.device.losses() {

@@ -133,7 +133,7 @@ impl Pump {
     }
 
     fn is_quiet(&mut self, now: Instant) -> bool {
-        let handled = (0..self.core.ports.len() as u32).map(|shard| self.core.device.progress(shard).handled).sum();
+        let handled = self.core.handled();
         if handled != self.handled.0 {
             self.handled = (handled, now);
         }

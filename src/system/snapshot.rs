@@ -11,6 +11,9 @@ pub struct Snapshot {
     pub running: usize,
     /// Messages sent to them, by whichever path.
     pub messages: u64,
+    /// Frames that shards have handled: messages, those from actor to actor too, and what starts, stops and fences actors. A shard that works
+    /// says so every millisecond.
+    pub handled: u64,
     /// Slots of the rings to the device that are in use.
     pub depth: u64,
     /// Times a ring was full.
@@ -31,6 +34,7 @@ impl Snapshot {
         fleet.devices().iter().map(|core| Snapshot::of(core)).fold(Snapshot::default(), |sum, one| Snapshot {
             running: sum.running + one.running,
             messages: sum.messages + one.messages,
+            handled: sum.handled + one.handled,
             depth: sum.depth + one.depth,
             full: sum.full + one.full,
             dead_letters: sum.dead_letters + one.dead_letters,
@@ -46,6 +50,7 @@ impl Snapshot {
         Snapshot {
             running: core.running(),
             messages: totals.messages,
+            handled: core.handled(),
             depth: totals.depth,
             full: totals.full,
             dead_letters: core.dead_letters(),

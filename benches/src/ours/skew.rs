@@ -54,7 +54,7 @@ impl<'r> Skew<'r> {
     /// What the table calls a load.
     pub fn name(title: &str, load: Load) -> String {
         let load = match load {
-            Load::Uniform => "all to all",
+            Load::Uniform => "as many balls to each actor",
             Load::Spread => "99 % of the balls among 1 % of the actors, as many on each shard",
             Load::Crowded => "99 % of the balls among 1 % of the actors, on as few shards as hold them",
         };
@@ -149,7 +149,7 @@ impl Contender for Skew<'_> {
                 rates.insert(load, self.run(load, system, record)?);
             }
             for load in [Load::Spread, Load::Crowded] {
-                record.ratio(&format!("{}, over all to all", Skew::name(&title, load)), rates[&load] / rates[&Load::Uniform]);
+                record.ratio(&format!("{}, over as many to each", Skew::name(&title, load)), rates[&load] / rates[&Load::Uniform]);
             }
             match system.dead_letters() {
                 0 => Ok(()),

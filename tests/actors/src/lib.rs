@@ -11,6 +11,7 @@ mod emitter;
 mod failer;
 mod kin;
 mod ledger;
+mod mixer;
 mod panicker;
 mod player;
 mod team;
@@ -24,6 +25,7 @@ pub use emitter::*;
 pub use failer::*;
 pub use kin::*;
 pub use ledger::*;
+pub use mixer::*;
 pub use panicker::*;
 pub use player::*;
 pub use team::*;
@@ -38,6 +40,7 @@ resident_kernels::export!(
     Breaker,
     Ledger,
     Player,
+    Mixer,
     Kin,
     WarpTeam,
     BlockTeam,
