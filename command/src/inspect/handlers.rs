@@ -9,8 +9,8 @@ pub(crate) struct Name {
     pub message: String,
 }
 
-/// The generic function that runs a handler, up to its types.
-const RUNS: &str = "resident_kernels::dispatch::handle::<";
+/// The generic function that runs a handler for several messages, up to its types. The one for a message that is alone needs no more.
+const RUNS: &str = "resident_kernels::dispatch::handle_run::<";
 
 /// Those of `symbols` that are handlers, with their types.
 pub(crate) fn of<'s>(symbols: impl IntoIterator<Item = &'s String>) -> Vec<(String, Name)> {
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     /// As rustc 1.97 has named it.
-    const HANDLER: &str = "_RINvNtCsbUh063GDnmQ_16resident_kernels8dispatch6handleNtCskVncGPys0PB_14factory_actors5Sieve\
+    const HANDLER: &str = "_RINvNtCsbUh063GDnmQ_16resident_kernels8dispatch10handle_runNtCskVncGPys0PB_14factory_actors5Sieve\
                            NtBS_5CountyNCNvXNvBS_s2_1__BQ_NtNtB4_5actor5Actor8dispatch0EBS_";
     const ENTRY: &str = "_RINvNtCsbUh063GDnmQ_16resident_kernels8dispatch5entryNtCskVncGPys0PB_14factory_actors5SieveEBR_";
 
