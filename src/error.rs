@@ -67,7 +67,7 @@ pub enum SpawnError {
         /// Rows of each.
         rows: u32,
     },
-    /// There are fewer free rows on one device than members of a group.
+    /// There are fewer free rows than members of a group.
     #[error("{wanted} members need as many rows, {free} are free: stop actors, or start with more `rows` or `shards`")]
     Members {
         /// Members.

@@ -14,6 +14,7 @@ pub(crate) mod gather;
 mod index;
 mod many;
 pub(crate) mod members;
+mod quarters;
 pub(crate) mod table;
 
 /// What became of a fold over the members of a group.

@@ -218,6 +218,11 @@ impl System {
         self.fleet().with_room(self.placement, claim)
     }
 
+    /// Where what it starts is placed.
+    pub(crate) fn placement(&self) -> Placement {
+        self.placement
+    }
+
     /// The one device that is meant where only one can be: the only one, or that on which actors are placed. `None` if that may be any.
     pub(crate) fn one_device(&self) -> Option<Result<&Arc<Core>, PlacementError>> {
         self.fleet().named(self.placement).or_else(|| self.fleet().only().map(Ok))

@@ -180,6 +180,17 @@ impl Arena {
         Ok(offsets)
     }
 
+    /// How many states of `bytes` bytes there is room for.
+    pub fn room(&self, bytes: u32) -> Result<usize, ArenaError> {
+        if bytes as usize > MAX_STATE {
+            return Err(ArenaError::TooLarge { bytes });
+        }
+        let class = class_of(bytes as u64);
+        let each = SLAB_BYTES / class_bytes(class);
+        let begun = self.partial[class].iter().map(|index| each - self.slabs[*index as usize].used as u64);
+        Ok((self.empty.len() as u64 * each + begun.sum::<u64>()) as usize)
+    }
+
     /// Gives a piece back; false, and nothing changed, if it is not one that was taken.
     pub fn free(&mut self, cell: Cell) -> bool {
         let Some(at) = cell.offset.checked_sub(self.base) else { return false };

@@ -120,6 +120,7 @@ fn generations_wrap_past_zero() {
 fn errors_say_what_to_do() {
     let mut arena = Arena::new(0, SLAB_BYTES);
     assert_eq!(arena.allocate(MAX_STATE as u32 + 1), Err(ArenaError::TooLarge { bytes: 65_537 }));
+    assert_eq!(arena.room(MAX_STATE as u32 + 1), Err(ArenaError::TooLarge { bytes: 65_537 }));
     arena.allocate(1).unwrap();
     let error = arena.allocate(1000).unwrap_err();
     assert_eq!(error, ArenaError::Exhausted { bytes: 1000, used: 16, capacity: SLAB_BYTES });
@@ -145,8 +146,14 @@ fn room_is_as_much_as_it_takes() {
         for count in [0, 1, 7, 300] {
             let room = room_for(bytes, count);
             let mut arena = Arena::new(0, room);
+            let before = arena.room(bytes).unwrap();
             assert_eq!(arena.allocate_many(bytes, count as usize).map(|cells| cells.len()), Ok(count as usize));
             assert!(arena.used() + SLAB_BYTES > room || bytes > 100, "{bytes} {count}");
+            let left = arena.room(bytes).unwrap();
+            assert_eq!(
+                (before - left, arena.allocate_many(bytes, left).is_ok(), arena.allocate(bytes).is_err()),
+                (count as usize, true, true)
+            );
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use resident_gpu::rows::RowId;
 use resident_kernels::address::Address;
 use resident_kernels::wire::OP_STOP;
@@ -21,20 +22,26 @@ use crate::shard::port::Port;
 impl<K: Key> Group<K> {
     /// Adds a member.
     pub(crate) async fn insert(&self, key: K, state: Vec<u8>) -> Result<(), MemberError> {
-        self.core.check_mine()?;
+        self.first().check_mine()?;
         let port = {
             let _change = self.changes.lock().await;
             if self.table.read().find(&key).is_some() {
                 return Err(MemberError::Taken);
             }
-            let seat = self.claim_one()?;
-            let mut table = self.table.write();
-            if table.stage != Stage::Open {
+            let (mut table, seat) = loop {
+                let seat = self.claim_one()?;
+                let table = self.table.write();
+                let is_open = table.stage == Stage::Open;
+                if is_open && !table.lost.contains_key(&seat.device) {
+                    break (table, seat);
+                }
                 drop(table);
-                self.core.moved_in(self.kind_index, 1);
-                drop(self.leaving(self.port(seat.shard), vec![(seat.id, seat.offset)]));
-                return Err(MemberError::Stopped);
-            }
+                self.core(seat.device).moved_in(self.kind_index, 1);
+                drop(self.leaving(seat.device, self.port(seat.shard), vec![(seat.id, seat.offset)]));
+                if !is_open {
+                    return Err(MemberError::Stopped);
+                }
+            };
             let slot = table.add(key, seat);
             self.move_in(slot, seat, state)
         };
@@ -59,29 +66,29 @@ impl<K: Key> Group<K> {
             let there = table.slots().filter(|(_, member)| matches!(member.seat.phase, Phase::Live | Phase::Moving | Phase::Own));
             there.map(|(_, member)| (member.key.clone(), member.seat)).collect()
         };
-        if !self.core.fence().await {
-            return Vec::new();
-        }
-        seats.into_iter().map(|(key, seat)| (key, self.address_of(&seat))).collect()
+        // Nobody is on a device that no longer runs.
+        let there = join_all(self.devices().iter().map(|quarter| quarter.core.fence())).await;
+        let seats = seats.into_iter().filter(|(_, seat)| there[seat.device as usize]);
+        seats.map(|(key, seat)| (key, self.address_of(&seat))).collect()
     }
 
     fn address_of<A>(&self, seat: &Seat) -> Address<A> {
-        Address::new(self.core.device.system(), seat.shard, seat.id.row, seat.id.generation)
+        Address::new(self.core(seat.device).device.system(), self.port(seat.shard).shard, seat.id.row, seat.id.generation)
     }
 
     fn claim_one(&self) -> Result<Seat, SpawnError> {
         let mut seat = Seat::NONE;
-        claim(&self.core, self.kind, std::slice::from_mut(&mut seat))?;
+        claim(&self.quarters, self.kind, std::slice::from_mut(&mut seat))?;
         Ok(seat)
     }
 
     /// A member moves into a row of its own. The table is locked.
     fn move_in(&self, slot: u32, seat: Seat, state: Vec<u8>) -> &Arc<Port> {
         let port = self.port(seat.shard);
-        if let Some(crew) = self.crew.get() {
+        if let Some(crew) = self.crew_of(seat.device) {
             port.tenants().enter(seat.id, Tenant { who: crew.clone(), slot });
         }
-        self.core.moved_in(self.kind_index, 1);
+        self.core(seat.device).moved_in(self.kind_index, 1);
         // Who waits for the acknowledgement has gone.
         drop(self.send_states(port, Arc::new(state), vec![Newcomer::of(0, &seat)]));
         port
@@ -89,10 +96,10 @@ impl<K: Key> Group<K> {
 
     /// Puts a fresh state where a member has failed.
     pub(crate) async fn restart(&self, key: &K, state: Vec<u8>) -> Result<(), MemberError> {
-        self.core.check_mine()?;
+        self.first().check_mine()?;
         let port = {
             let _change = self.changes.lock().await;
-            self.core.check_running()?;
+            self.quarters.check_running()?;
             let mut table = self.table.write();
             let Some(slot) = table.find(key) else { return Err(self.absent(&table)) };
             let Some(seat) = table.seat(slot).copied() else { return Err(self.absent(&table)) };
@@ -139,7 +146,7 @@ impl<K: Key> Group<K> {
 
     /// Takes a member out, after what it was sent; false if there is none, as in a child that was forked.
     pub(crate) async fn remove(&self, key: &K) -> bool {
-        if !self.core.is_mine() {
+        if !self.first().is_mine() {
             return false;
         }
         let (seat, own) = {
@@ -153,7 +160,7 @@ impl<K: Key> Group<K> {
             (seat, own)
         };
         if let Some(home) = own {
-            home.shell.stopped(self.core.stop_timeout).await;
+            home.shell.stopped(self.first().stop_timeout).await;
         } else if seat.phase.has_row() {
             // Behind the stop; where the device no longer runs, the row is free already.
             let _ = self.port(seat.shard).fence().await;
@@ -167,7 +174,7 @@ impl<K: Key> Group<K> {
         F: Future<Output = Lent>,
     {
         let _change = self.changes.lock().await;
-        let (slot, place) = {
+        let (slot, device, place) = {
             let mut table = self.table.write();
             let Some(slot) = table.find(&key) else { return Err(self.absent(&table)) };
             if let Some(home) = table.own.get(&slot) {
@@ -181,10 +188,11 @@ impl<K: Key> Group<K> {
             }
             let Some(seat) = table.seat_mut(slot) else { return Err(MemberError::Unknown) };
             seat.phase = Phase::Moving;
-            (slot, Place::of_member(&self.core, seat.shard, seat.id, self.kind, self.kind_index, seat.offset))
+            let (core, shard) = (self.core(seat.device), self.port(seat.shard).shard);
+            (slot, seat.device, Place::of_member(core, shard, seat.id, self.kind, self.kind_index, seat.offset))
         };
         // It is counted again as it moves into its own place.
-        self.core.moved_out(self.kind_index, 1);
+        self.core(device).moved_out(self.kind_index, 1);
         let started = lend(place.loaded()).await;
         let mut table = self.table.write();
         if table.stage == Stage::Ended {

@@ -3,60 +3,99 @@
 use resident_gpu::arena::Cell;
 use resident_kernels::actor::Kind;
 
-use super::table::{Phase, Seat};
+use super::quarters::{Quarter, Quarters};
+use super::table::Seat;
 use crate::device::core::Core;
 use crate::error::SpawnError;
 
 /// Members whose rows or states are taken or given back under one lock, so that nobody waits for long.
 pub(crate) const CHUNK: usize = 4096;
 
-/// Places for these members, spread evenly as far as the shards have rows; one after another is on another shard.
-pub(crate) fn claim(core: &Core, kind: &'static Kind, seats: &mut [impl AsMut<Seat>]) -> Result<(), SpawnError> {
-    core.check_running()?;
+/// Places for these members on the devices of a group; those that come one after another are on one device.
+pub(crate) fn claim(quarters: &Quarters, kind: &'static Kind, seats: &mut [impl AsMut<Seat>]) -> Result<(), SpawnError> {
+    let devices = quarters.devices();
+    if let [only] = devices {
+        return claim_on(only, kind.state_bytes, seats);
+    }
+    let wanted = seats.len();
+    let mut refused = vec![false; devices.len()];
+    let mut claimed = Vec::new();
+    let mut begin = 0;
+    // A device where others were faster, or that is lost meanwhile, leaves its share to the other devices.
+    while begin < wanted {
+        let shares = match quarters.shares(kind.state_bytes, wanted - begin, &refused) {
+            Ok(shares) => shares,
+            Err(error) => {
+                claimed.into_iter().for_each(|(quarter, range)| give_back(quarter, kind.state_bytes, &mut seats[range]));
+                return Err(of_all(error, wanted, begin));
+            }
+        };
+        for (device, share) in shares.into_iter().enumerate() {
+            let range = begin..begin + share;
+            match claim_on(&devices[device], kind.state_bytes, &mut seats[range.clone()]) {
+                Ok(()) => {
+                    begin = range.end;
+                    claimed.push((&devices[device], range));
+                }
+                Err(_) => refused[device] = true,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Why there is no place for `wanted` members, where there was one for the first of them.
+fn of_all(error: SpawnError, wanted: usize, first: usize) -> SpawnError {
+    match error {
+        SpawnError::Members { free, .. } => SpawnError::Members { wanted, free: first + free },
+        error => error,
+    }
+}
+
+/// Places on one device, spread evenly as far as its shards have rows; one after another is on another shard.
+fn claim_on(quarter: &Quarter, bytes: u32, seats: &mut [impl AsMut<Seat>]) -> Result<(), SpawnError> {
+    quarter.core.check_running()?;
     let wanted = seats.len();
     for begin in (0..wanted).step_by(CHUNK) {
         let (before, rest) = seats.split_at_mut(begin);
         let chunk = CHUNK.min(rest.len());
-        if let Err(error) = claim_some(core, kind.state_bytes, &mut rest[..chunk]) {
-            give_back(core, kind.state_bytes, before);
-            return Err(match error {
-                SpawnError::Members { free, .. } => SpawnError::Members { wanted, free: begin + free },
-                error => error,
-            });
+        if let Err(error) = claim_some(quarter, bytes, &mut rest[..chunk]) {
+            give_back(quarter, bytes, before);
+            return Err(of_all(error, wanted, begin));
         }
     }
     Ok(())
 }
 
 /// The same for at most [`CHUNK`].
-fn claim_some(core: &Core, bytes: u32, seats: &mut [impl AsMut<Seat>]) -> Result<(), SpawnError> {
-    let offsets = core.arena.lock().allocate_many(bytes, seats.len())?;
-    let rows = rows(core, seats.len()).inspect_err(|_| {
-        let mut arena = core.arena.lock();
+fn claim_some(quarter: &Quarter, bytes: u32, seats: &mut [impl AsMut<Seat>]) -> Result<(), SpawnError> {
+    let offsets = quarter.core.arena.lock().allocate_many(bytes, seats.len())?;
+    let rows = rows(&quarter.core, seats.len()).inspect_err(|_| {
+        let mut arena = quarter.core.arena.lock();
         for offset in &offsets {
             arena.free(Cell { offset: *offset, bytes });
         }
     })?;
     for (seat, (row, offset)) in seats.iter_mut().zip(rows.into_iter().zip(offsets)) {
-        *seat.as_mut() = Seat { offset, ..row };
+        *seat.as_mut() = Seat { offset, shard: quarter.first + row.shard, device: quarter.place, ..row };
     }
     Ok(())
 }
 
-fn give_back(core: &Core, bytes: u32, seats: &mut [impl AsMut<Seat>]) {
+fn give_back(quarter: &Quarter, bytes: u32, seats: &mut [impl AsMut<Seat>]) {
     for seats in seats.chunks_mut(CHUNK) {
         for seat in &mut *seats {
             let seat = seat.as_mut();
-            core.ports[seat.shard as usize].tenants().give_back(seat.id);
+            quarter.port(seat.shard).tenants().give_back(seat.id);
         }
-        let mut arena = core.arena.lock();
+        let mut arena = quarter.core.arena.lock();
         for seat in seats {
             arena.free(Cell { offset: seat.as_mut().offset, bytes });
         }
     }
 }
 
-/// Rows, whose states have no place yet.
+/// Rows, whose states have no place yet. Shards are the device's own.
 fn rows(core: &Core, count: usize) -> Result<Vec<Seat>, SpawnError> {
     let mut claimed: Vec<Vec<Seat>> = core.ports.iter().map(|_| Vec::new()).collect();
     let mut missing = count;
@@ -75,7 +114,7 @@ fn rows(core: &Core, count: usize) -> Result<Vec<Seat>, SpawnError> {
             let mut tenants = port.tenants();
             let ids = (0..share).map_while(|_| tenants.claim());
             let before = seats.len();
-            seats.extend(ids.map(|id| Seat { offset: 0, id, shard: port.shard, phase: Phase::Live }));
+            seats.extend(ids.map(|id| Seat { id, shard: port.shard, ..Seat::NONE }));
             missing -= seats.len() - before;
         }
     }

@@ -8,7 +8,7 @@ use resident_gpu::rows::RowId;
 use resident_kernels::actor::Kind;
 
 use super::members::Group;
-use super::table::{Key, Leaver, Phase};
+use super::table::{Key, Leaver, Phase, Seat};
 use crate::actor::shell::Shell;
 use crate::device::directory::Lodger;
 use crate::fault::{At, FaultClass, GpuFault};
@@ -20,11 +20,14 @@ pub(crate) struct Known<K> {
     pub shell: Arc<dyn Shell>,
     pub kind: &'static Kind,
     pub group: Weak<Group<K>>,
+    /// The place of the device, which is one of those of the group.
+    pub device: u8,
 }
 
-impl<K> Clone for Known<K> {
-    fn clone(&self) -> Self {
-        Known { shell: self.shell.clone(), kind: self.kind, group: self.group.clone() }
+impl<K> Known<K> {
+    /// Whether somebody of the group has this row of the device.
+    fn is(&self, seat: &Seat, id: RowId) -> bool {
+        seat.device == self.device && seat.id == id
     }
 }
 
@@ -33,7 +36,7 @@ impl<K: Key> Lodger for Known<K> {
         self.shell.who().key
     }
 
-    /// Members that have no actor of their own.
+    /// Members that have no actor of their own, whichever their device.
     fn actors(&self) -> usize {
         self.group.upgrade().map_or(0, |group| {
             let table = group.table.read();
@@ -45,25 +48,31 @@ impl<K: Key> Lodger for Known<K> {
         self.shell.drained(limit)
     }
 
+    /// It is drained once, and so is there on the first of its devices.
+    fn is_live(&self) -> bool {
+        self.device == 0
+    }
+
     fn rows(&self, is_wanted: &dyn Fn(&'static Kind) -> bool) -> Vec<(u32, RowId)> {
         let Some(group) = self.group.upgrade().filter(|_| is_wanted(self.kind)) else { return Vec::new() };
         let table = group.table.read();
         let seats = table.slots().map(|(_, member)| member.seat);
-        seats.filter(|seat| seat.phase.has_row()).map(|seat| (seat.shard, seat.id)).collect()
+        let there = seats.filter(|seat| seat.device == self.device && seat.phase.has_row());
+        there.map(|seat| (group.port(seat.shard).shard, seat.id)).collect()
     }
 
     fn lose(&self, text: &str) {
         let Some(group) = self.group.upgrade() else { return };
-        let fault = group.fault_of(FaultClass::DeviceLost, None, text.to_owned());
-        let mut table = group.table.write();
-        let lost = table.slots().filter(|(_, member)| member.seat.phase == Phase::Live).count();
-        table.lost = Some(fault);
-        drop(table);
-        group.core.metrics.faults(FaultClass::DeviceLost, lost as u64);
+        let fault = group.fault_of(self.device, FaultClass::DeviceLost, None, text.to_owned());
+        let (there, live) = group.table.write().lose(self.device, fault);
+        group.core(self.device).metrics.faults(FaultClass::DeviceLost, live as u64);
+        group.send_off(there);
     }
 
     fn lost(&self) {
-        self.shell.stop(Some(FaultClass::DeviceLost.to_string()));
+        if self.group.upgrade().is_none_or(|group| group.quarters.are_lost()) {
+            self.shell.stop(Some(FaultClass::DeviceLost.to_string()));
+        }
     }
 }
 
@@ -84,14 +93,14 @@ impl<K: Key> Occupant for Known<K> {
 
     fn fail(&self, slot: u32, id: RowId, class: FaultClass, at: Option<At>, text: String) {
         let Some(group) = self.group.upgrade() else { return };
-        let fault = group.fault_of(class, at, text);
-        let shard;
+        let fault = group.fault_of(self.device, class, at, text);
+        let port;
         {
             let mut table = group.table.write();
             // Its link may have failed it a moment before its handler did.
             let known = table.faults.contains_key(&slot);
-            let Some(seat) = table.seat_mut(slot).filter(|seat| seat.id == id) else { return };
-            shard = seat.shard;
+            let Some(seat) = table.seat_mut(slot).filter(|seat| self.is(seat, id)) else { return };
+            port = group.port(seat.shard);
             match seat.phase {
                 Phase::Live => seat.phase = Phase::Failed,
                 Phase::Moving if !known => {}
@@ -109,18 +118,19 @@ impl<K: Key> Occupant for Known<K> {
             }
             table.faults.insert(slot, fault.clone());
         }
-        group.core.metrics.faults(class, 1);
+        let core = group.core(self.device);
+        core.metrics.faults(class, 1);
         if !class.comes_from_elsewhere() {
-            group.core.links.failed((shard, id), || format!("a member of a group: {fault}"));
+            core.links.failed((port.shard, id), || format!("a member of a group: {fault}"));
         }
         // Who waits to send to it hears of it.
-        group.port(shard).credit.notify_waiters();
+        port.credit.notify_waiters();
     }
 
     fn ended(&self, slot: u32, id: RowId) {
         let Some(group) = self.group.upgrade() else { return };
         let mut table = group.table.write();
-        let Some(seat) = table.seat(slot).filter(|seat| seat.id == id) else { return };
+        let Some(seat) = table.seat(slot).filter(|seat| self.is(seat, id)) else { return };
         match seat.phase {
             Phase::Live => {
                 let taken = table.take(slot);
@@ -142,7 +152,7 @@ impl<K: Key> Occupant for Known<K> {
     fn fault(&self, slot: u32, id: RowId) -> Option<GpuFault> {
         let group = self.group.upgrade()?;
         let table = group.table.read();
-        table.seat(slot).filter(|seat| seat.id == id)?;
+        table.seat(slot).filter(|seat| self.is(seat, id))?;
         table.fault(slot)
     }
 }

@@ -21,7 +21,7 @@ const YIELD_EVERY: usize = 32;
 
 /// The members of one shard, and who of them is next.
 struct Lane {
-    shard: usize,
+    shard: u32,
     slots: Vec<u32>,
     next: usize,
 }
@@ -60,7 +60,7 @@ struct Asking<'a, K, R> {
 
 impl<K: Key, R: Plain + Send + 'static> Asking<'_, K, R> {
     /// Calls more of them, as many as may be in flight; the first shard whose ring is full.
-    fn more(&mut self, group: &Group<K>) -> Option<usize> {
+    fn more(&mut self, group: &Group<K>) -> Option<u32> {
         let Asking { message, payload, lanes, heard, in_flight, passed_over } = self;
         let mut full = None;
         for lane in lanes {
@@ -106,11 +106,14 @@ impl<K: Key> Group<K> {
         let payload = payload(message);
         let (lanes, _) = self.lanes()?;
         let told = join_all(lanes.into_iter().map(|lane| self.tell_lane(lane, A::INDEX, &payload))).await;
-        told.into_iter().sum::<Result<usize, Unsent>>().map_err(|unsent| unsent.with(()))
+        // A device that is lost costs its own members alone.
+        let why = told.iter().find_map(|(_, why)| why.filter(|why| !matches!(why, Unsent::Lost) || self.quarters.are_lost()));
+        why.map_or_else(|| Ok(told.iter().map(|(told, _)| told).sum()), |why| Err(why.with(())))
     }
 
-    async fn tell_lane(&self, mut lane: Lane, message: u16, payload: &[u8]) -> Result<usize, Unsent> {
-        let port = &self.core.ports[lane.shard];
+    /// How many of a lane took it, and why no more did.
+    async fn tell_lane(&self, mut lane: Lane, message: u16, payload: &[u8]) -> (usize, Option<Unsent>) {
+        let port = self.port(lane.shard);
         let mut told = 0;
         let mut turn = |lane: &mut Lane| {
             let Turn { sent, why, .. } = self.turn(lane, TURN, |port, _, to, _| port.cast_each(to, message, payload));
@@ -129,16 +132,16 @@ impl<K: Key> Group<K> {
                         why => Ok(why),
                     };
                     if let Ok(Some(unsent)) = port.try_or_wait((), again).await {
-                        return Err(unsent);
+                        return (told, Some(unsent));
                     }
                 }
-                Some(unsent) => return Err(unsent),
+                Some(unsent) => return (told, Some(unsent)),
             }
             if turns % YIELD_EVERY == 0 {
                 yield_now().await;
             }
         }
-        Ok(told)
+        (told, None)
     }
 
     /// Calls all that are members now, and folds their replies in the order in which they come.
@@ -172,7 +175,7 @@ impl<K: Key> Group<K> {
                     next = replies.try_recv().ok();
                 }
             } else if let Some(shard) = full {
-                let port = &self.core.ports[shard];
+                let port = self.port(shard);
                 let again = |()| if asking.more(self) == full && asking.in_flight == 0 { Err(()) } else { Ok(()) };
                 let _ = port.try_or_wait((), again).await;
             } else {
@@ -184,7 +187,7 @@ impl<K: Key> Group<K> {
 
     /// The members now, by shard, and how many of them have failed.
     fn lanes(&self) -> Result<(Vec<Lane>, usize), CastError<()>> {
-        let mut lanes: Vec<_> = (0..self.core.ports.len()).map(|shard| Lane { shard, slots: Vec::new(), next: 0 }).collect();
+        let mut lanes: Vec<_> = (0..self.shards().len() as u32).map(|shard| Lane { shard, slots: Vec::new(), next: 0 }).collect();
         let mut failed = 0;
         let table = self.table.read();
         if table.stage != Stage::Open {
@@ -210,10 +213,10 @@ impl<K: Key> Group<K> {
         let end = lane.slots.len().min(lane.next + most.min(TURN));
         let turn = &lane.slots[lane.next..end];
         // A group that has ended meanwhile has no seats, and another member may have the slot.
-        let is_here = |slot: u32| table.seat(slot).is_some_and(|seat| seat.shard as usize == lane.shard);
+        let is_here = |slot: u32| table.seat(slot).is_some_and(|seat| seat.shard == lane.shard);
         let to = |slot: &u32| if is_here(*slot) { table.to(*slot, self.kind, self.kind_index) } else { None };
         let (slots, to): (Vec<u32>, Vec<To<'_>>) = turn.iter().filter_map(|slot| Some((*slot, to(slot)?))).unzip();
-        let (sent, why) = push(&self.core.ports[lane.shard], &table, &to, &slots);
+        let (sent, why) = push(self.port(lane.shard), &table, &to, &slots);
         // How far it came, and whether the one there is passed over: an actor of its own that has just stopped.
         let (came, why) = match why {
             None => (turn.len(), None),

@@ -17,6 +17,7 @@ use super::batch::{Newcomer, Spawns};
 use super::claim::claim;
 use super::crew::Known;
 use super::index::Index;
+use super::quarters::{Quarter, Quarters, Shard};
 use super::table::{Key, Member, Table};
 use crate::actor::shell::Shell;
 use crate::device::core::Core;
@@ -32,20 +33,23 @@ const AT_ONCE: usize = 1 << 16;
 
 /// A group.
 pub(crate) struct Group<K> {
-    pub core: Arc<Core>,
+    pub quarters: Quarters,
     pub kind: &'static Kind,
     pub kind_index: u32,
     pub shell: Arc<dyn Shell>,
     pub table: RwLock<Table<K>>,
     /// GM-3.
     pub changes: tokio::sync::Mutex<()>,
-    pub crew: OnceLock<OccupantRef>,
+    /// By device.
+    pub crew: OnceLock<Box<[OccupantRef]>>,
 }
 
 /// Where a message went.
 pub(crate) struct Sent<'a> {
     pub port: &'a Arc<Port>,
     pub id: RowId,
+    /// The place of its device.
+    device: u8,
 }
 
 impl<K: Key> Group<K> {
@@ -57,16 +61,22 @@ impl<K: Key> Group<K> {
         index: Index,
         mut members: Vec<Member<K>>,
     ) -> Result<Arc<Group<K>>, SpawnError> {
-        let core = system.with_room(|core| claim(core, kind, &mut members).map(|()| core.clone()))?;
-        let kind_index = core.device.kind_index(kind).ok_or(SpawnError::Kind(kind.name))?;
-        let table = Table::new(index, members);
+        let quarters = Quarters::new(system.fleet(), system.placement())?;
+        // All devices know the kinds of the program.
+        let kind_index = quarters.devices()[0].core.device.kind_index(kind).ok_or(SpawnError::Kind(kind.name))?;
+        claim(&quarters, kind, &mut members)?;
+        let mut moved_in = vec![0; quarters.devices().len()];
+        members.iter().for_each(|member| moved_in[member.seat.device as usize] += 1);
+        let table = RwLock::new(Table::new(index, members));
         let changes = tokio::sync::Mutex::new(());
-        let group = Group { core, kind, kind_index, shell: shell.clone(), table: RwLock::new(table), changes, crew: OnceLock::new() };
-        let group = Arc::new(group);
-        let crew = Known { shell, kind, group: Arc::downgrade(&group) };
-        let _ = group.crew.set(Arc::new(Box::new(crew.clone())));
-        group.core.moved_in(kind_index, group.table.read().len());
-        group.core.directory.enter(Arc::new(crew));
+        let group = Arc::new(Group { quarters, kind, kind_index, shell: shell.clone(), table, changes, crew: OnceLock::new() });
+        let known = |quarter: &Quarter| Known { shell: shell.clone(), kind, group: Arc::downgrade(&group), device: quarter.place };
+        let crew = group.devices().iter().map(|quarter| -> OccupantRef { Arc::new(Box::new(known(quarter))) });
+        let _ = group.crew.set(crew.collect());
+        for (quarter, members) in group.devices().iter().zip(moved_in) {
+            quarter.core.moved_in(kind_index, members);
+            quarter.core.directory.enter(Arc::new(known(quarter)));
+        }
         Ok(group)
     }
 
@@ -76,22 +86,22 @@ impl<K: Key> Group<K> {
         let count = self.table.read().len();
         // The device takes the first of them up while the others are made ready.
         for begin in (0..count).step_by(AT_ONCE) {
-            let mut of_shard: Vec<Vec<Newcomer>> = self.core.ports.iter().map(|_| Vec::new()).collect();
+            let mut of_shard: Vec<Vec<Newcomer>> = self.shards().iter().map(|_| Vec::new()).collect();
             for (slot, Member { seat, .. }) in self.table.read().slots_in(begin..count.min(begin + AT_ONCE)) {
                 of_shard[seat.shard as usize].push(Newcomer::of(slot, seat));
             }
-            for (port, newcomers) in self.core.ports.iter().zip(of_shard).filter(|(_, newcomers)| !newcomers.is_empty()) {
-                if let Some(crew) = self.crew.get() {
+            for (Shard { port, device }, newcomers) in self.shards().iter().zip(of_shard).filter(|(_, newcomers)| !newcomers.is_empty()) {
+                if let Some(crew) = self.crew_of(*device) {
                     let mut tenants = port.tenants();
                     newcomers.iter().for_each(|new| tenants.enter(new.id, Tenant { who: crew.clone(), slot: new.number }));
                 }
-                arrivals.push(self.send_states(port, states.clone(), newcomers));
+                arrivals.push((*device, self.send_states(port, states.clone(), newcomers)));
             }
         }
         drop(states);
-        for arrival in arrivals {
+        for (device, arrival) in arrivals {
             if arrival.await.is_err() {
-                return Err(self.core.check_running().err().unwrap_or(SpawnError::Stopped));
+                return Err(self.core(device).check_running().err().unwrap_or(SpawnError::Stopped));
             }
         }
         Ok(())
@@ -104,8 +114,32 @@ impl<K: Key> Group<K> {
         arrived
     }
 
+    /// The devices that it may be on.
+    pub(crate) fn devices(&self) -> &[Quarter] {
+        self.quarters.devices()
+    }
+
+    /// Their shards, as seats count them.
+    pub(crate) fn shards(&self) -> &[Shard] {
+        self.quarters.shards()
+    }
+
     pub(crate) fn port(&self, shard: u32) -> &Arc<Port> {
-        &self.core.ports[shard as usize]
+        &self.shards()[shard as usize].port
+    }
+
+    pub(crate) fn core(&self, device: u8) -> &Arc<Core> {
+        &self.devices()[device as usize].core
+    }
+
+    /// The first of the devices, whose it is what is of the whole group.
+    pub(crate) fn first(&self) -> &Arc<Core> {
+        self.core(0)
+    }
+
+    /// Who its members are to the shards of a device.
+    pub(crate) fn crew_of(&self, device: u8) -> Option<&OccupantRef> {
+        self.crew.get()?.get(device as usize)
     }
 
     /// Pushes a message to a member, or gives it back.
@@ -121,7 +155,7 @@ impl<K: Key> Group<K> {
         let Some(seat) = table.seat(slot) else { return Err(table.missing(msg)) };
         let port = self.port(seat.shard);
         match port.send(&to, Path::Ring, msg) {
-            Ok(()) => Ok(Sent { port, id: seat.id }),
+            Ok(()) => Ok(Sent { port, id: seat.id, device: seat.device }),
             Err(CastError::Stopped(msg)) => Err(table.refuse(slot, msg)),
             Err(unsent) => Err(unsent),
         }
@@ -156,10 +190,11 @@ impl<K: Key> Group<K> {
 
     /// Why the member that a message went to has not answered, if that was a fault: its row may be another's by now, or nobody's.
     pub(crate) fn why_gone(&self, sent: &Sent<'_>) -> Option<GpuFault> {
-        sent.port.fault(sent.id).or_else(|| self.table.read().lost.clone())
+        sent.port.fault(sent.id).or_else(|| self.table.read().lost.get(&sent.device).cloned())
     }
 
-    pub(crate) fn fault_of(&self, class: FaultClass, at: Option<At>, text: String) -> GpuFault {
-        self.core.subject(self.kind, self.shell.who()).fault(class, at, 0, text)
+    /// What has failed on a device.
+    pub(crate) fn fault_of(&self, device: u8, class: FaultClass, at: Option<At>, text: String) -> GpuFault {
+        self.core(device).subject(self.kind, self.shell.who()).fault(class, at, 0, text)
     }
 }

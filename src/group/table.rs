@@ -1,6 +1,6 @@
 //! The members of a group: who they are and where they live. A plain value under one lock, some forty bytes a member.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 use std::mem;
 use std::ops::Range;
@@ -27,13 +27,16 @@ pub(crate) struct Seat {
     /// Where its state begins.
     pub offset: u64,
     pub id: RowId,
+    /// Counted over all shards of the group's devices.
     pub shard: u32,
+    /// The place of its device among those of the group.
+    pub device: u8,
     pub phase: Phase,
 }
 
 impl Seat {
     /// Of somebody who has no place yet.
-    pub(crate) const NONE: Seat = Seat { offset: 0, id: RowId { row: 0, generation: 0 }, shard: 0, phase: Phase::Live };
+    pub(crate) const NONE: Seat = Seat { offset: 0, id: RowId { row: 0, generation: 0 }, shard: 0, device: 0, phase: Phase::Live };
 }
 
 impl AsMut<Seat> for Seat {
@@ -100,8 +103,8 @@ pub(crate) struct Table<K> {
     /// Those that have asked for their end while they were becoming actors of their own.
     pub ended: HashSet<u32>,
     pub stage: Stage,
-    /// Why all have failed, once their device is lost.
-    pub lost: Option<GpuFault>,
+    /// Why all of a device have failed, by the place of each that is lost.
+    pub lost: BTreeMap<u8, GpuFault>,
 }
 
 /// A member that a message goes to.
@@ -121,7 +124,7 @@ impl<K: Key> Table<K> {
             own: HashMap::new(),
             ended: HashSet::new(),
             stage: Stage::Open,
-            lost: None,
+            lost: BTreeMap::new(),
         }
     }
 
@@ -165,7 +168,8 @@ impl<K: Key> Table<K> {
     /// Why a member failed, if it has.
     pub(crate) fn fault(&self, slot: u32) -> Option<GpuFault> {
         let own = || self.own.get(&slot).and_then(|home| home.life().fault().cloned());
-        self.faults.get(&slot).cloned().or_else(own).or_else(|| self.lost.clone())
+        let lost = || self.lost.get(&self.seat(slot)?.device).cloned();
+        self.faults.get(&slot).cloned().or_else(own).or_else(lost)
     }
 
     /// Why a member takes no message.
@@ -199,6 +203,20 @@ impl<K: Key> Table<K> {
         self.index.remove(&key, slot);
         self.free.push(slot);
         Some((seat, self.faults.remove(&slot), self.own.remove(&slot)))
+    }
+
+    /// A device is lost: whoever had a row on it has none any more, and stays a member that has failed. Those that had one, and how many of them
+    /// had not failed before.
+    pub(crate) fn lose(&mut self, device: u8, fault: GpuFault) -> (Vec<Leaver>, usize) {
+        self.lost.insert(device, fault);
+        let (mut leavers, mut live) = (Vec::new(), 0);
+        let there = self.members.iter_mut().flatten().map(|member| &mut member.seat);
+        for seat in there.filter(|seat| seat.device == device && seat.phase.has_row()) {
+            live += usize::from(seat.phase == Phase::Live);
+            leavers.push(Leaver { seat: *seat, fault: None });
+            seat.phase = Phase::Gone;
+        }
+        (leavers, live)
     }
 
     /// Takes everyone out: those that have a row of the group's, with their faults, and those that are actors of their own.

@@ -118,19 +118,31 @@ impl Fleet {
         }
     }
 
-    fn in_order(&self, placement: Placement) -> Result<Vec<&Arc<Core>>, SpawnError> {
+    /// The devices where `placement` may bring somebody: the one that it names, else those that run.
+    pub(crate) fn open_to(&self, placement: Placement) -> Result<Vec<&Arc<Core>>, SpawnError> {
         if let Some(core) = self.named(placement) {
             return Ok(vec![core?]);
         }
-        let order = match placement {
-            Placement::Spread => in_turn(self.devices.len(), self.turn.fetch_add(1, Ordering::Relaxed)),
-            _ => least_loaded(&self.devices.iter().map(|core| Load { actors: core.load(), shards: core.ports.len() }).collect::<Vec<_>>()),
-        };
-        let running: Vec<_> = order.into_iter().map(|place| &self.devices[place]).filter(|core| core.check_running().is_ok()).collect();
+        let running: Vec<_> = self.devices.iter().filter(|core| core.check_running().is_ok()).collect();
         match running.is_empty() {
             true => Err(self.devices.iter().find_map(|core| core.check_running().err()).unwrap_or(SpawnError::Stopped)),
             false => Ok(running),
         }
+    }
+
+    /// The same, the one that is to be tried first ahead.
+    fn in_order(&self, placement: Placement) -> Result<Vec<&Arc<Core>>, SpawnError> {
+        let open = self.open_to(placement)?;
+        let order = match placement {
+            Placement::Spread => in_turn(open.len(), self.next_turn()),
+            _ => least_loaded(&open.iter().map(|core| Load::of(core)).collect::<Vec<_>>()),
+        };
+        Ok(order.into_iter().map(|place| open[place]).collect())
+    }
+
+    /// Whose turn it is to be the first device.
+    pub(crate) fn next_turn(&self) -> usize {
+        self.turn.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The devices, for people.

@@ -79,8 +79,11 @@ use crate::system::System;
 /// - **A member fails alone.** Its callers get the [`GpuFault`], which names the group's actor; later senders get it, too. The group keeps
 ///   it ([`fault`](Self::fault), [`failed`](Self::failed)) until the member is [restarted](Self::restart) or [removed](Self::remove). The
 ///   supervisor of the group does not hear of it. The failed state is not read: [`GpuFault::state`] has none.
-/// - **With the device.** A takeover leaves members as it leaves actors: the one that is blamed fails. If the device is lost for good,
-///   every member and the group fail with [`FaultClass::DeviceLost`](crate::FaultClass::DeviceLost).
+/// - **With the device.** A takeover leaves members as it leaves actors: the one that is blamed fails. If a device is lost for good,
+///   every member on it fails with [`FaultClass::DeviceLost`](crate::FaultClass::DeviceLost), and with the last of its devices the group. Until
+///   then those members can be [restarted](Self::restart) on another device.
+/// - **On several devices.** The [`Placement`](crate::Placement) of the group's system says which members are where, those that are inserted or
+///   restarted later among them.
 /// - **In checkpoints** members are actors without a name. [`System::restore`] brings them back as such, each with a proxy, and does not
 ///   know their keys. Where a state says its key, make a group of `checkpoint.actors()` and
 ///   [`StateOf`](crate::checkpoint::StateOf) instead.
@@ -144,7 +147,7 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
     /// Those that have failed, and why.
     pub fn failed(&self) -> Vec<(K, GpuFault)> {
         let table = self.group.table.read();
-        let lost = table.lost.is_some();
+        let lost = !table.lost.is_empty();
         let may_have = table.slots().filter(|(slot, _)| lost || table.faults.contains_key(slot) || table.own.contains_key(slot));
         may_have.filter_map(|(slot, member)| Some((member.key.clone(), table.fault(slot)?))).collect()
     }
@@ -153,7 +156,7 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
     #[inline]
     fn ready(&self) -> Result<(), Unsent> {
         match self.actor.get_status() {
-            _ if !self.group.core.is_mine() => Err(Unsent::Forked),
+            _ if !self.group.first().is_mine() => Err(Unsent::Forked),
             status if status < ActorStatus::Draining => Ok(()),
             _ => Err(Unsent::Stopped),
         }
@@ -233,7 +236,7 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
                 CastError::Failed(_, fault) => CallError::Failed(fault),
                 unsent => CallError::Unsent(unsent),
             })?;
-            Ok(match awaited(answer, self.group.core.call_yield).await {
+            Ok(match awaited(answer, self.group.first().call_yield).await {
                 Some(reply) => Ok(reply),
                 None => Err(self.group.why_gone(&sent)),
             })
@@ -286,7 +289,7 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
         self.group.fold::<A, M, T>(message, init, f).await
     }
 
-    /// Where other actors of the device reach a member, as [`GpuRef::address`]; `None` if there is none that takes messages.
+    /// Where other actors reach a member, as [`GpuRef::address`]; `None` if there is none that takes messages.
     pub async fn address(&self, key: &K) -> Option<Address<A>> {
         self.group.address(key).await
     }
@@ -307,7 +310,8 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
         self.group.remove(key).await
     }
 
-    /// Puts a fresh state where a member has failed, in its row at the next generation. Its fault is forgotten.
+    /// Puts a fresh state where a member has failed, in its row at the next generation; where that went with its device, in another one. Its
+    /// fault is forgotten.
     pub fn restart(&self, key: &K, state: A) -> impl Future<Output = Result<(), MemberError>> + Send {
         self.group.restart(key, encoded(&state))
     }
@@ -315,7 +319,7 @@ impl<A: Resident, K: Eq + Hash + Clone + Send + Sync + 'static> GpuGroup<A, K> {
     /// Makes a member an actor of its own, with a proxy, a mailbox and links, and without a supervisor; or finds the one that it is. It
     /// stays a member, ends with the group, and leaves it when it is stopped. If it fails it ends, and stays a member that has failed.
     pub async fn member(&self, key: &K) -> Result<GpuRef<A>, MemberError> {
-        self.group.core.check_proxies()?;
+        self.group.first().check_proxies()?;
         // In a task of its own: whoever gives up does not leave it half done.
         let detached = tokio::spawn(self.group.clone().detach(key.clone(), proxy::lend::<A>()));
         let home = detached.await.unwrap_or(Err(MemberError::Stopped))?;
@@ -358,7 +362,7 @@ mod tests {
     async fn what_comes_late_is_the_actors() {
         let system = System::start(Config { shards: Some(1), ..Config::cpu() }).await.unwrap();
         let (group, _) = Log::spawn_many(None, [("fails", Log::default()), ("ends", Log::default())], &system).await.unwrap();
-        let crew = group.group.crew.get().unwrap().clone();
+        let crew = group.group.crew_of(0).unwrap().clone();
         let seat = |key| {
             let table = group.group.table.read();
             let slot = table.find(&key).unwrap();

@@ -39,11 +39,12 @@ pub trait Spawn: Resident {
         start(name, encoded(&state), system, Some(supervisor))
     }
 
-    /// Starts a group of actors with these keys and states on one device: all of them, or none. One ractor actor, of this name, stands for all; a
-    /// member costs a row, its state and some seventy bytes of the host's beside its entry in the map of keys.
+    /// Starts a group of actors with these keys and states: all of them, or none. One ractor actor, of this name, stands for all; a
+    /// member costs a row, its state and some seventy bytes of the host's beside its entry in the map of keys. In a system of several devices
+    /// its [`Placement`](crate::Placement) says where the members are.
     ///
     /// The members are taken from the iterator at once, and are on the device when this is done. Two with one key are a
-    /// [`SpawnError::Duplicate`], more than a device has rows for [`SpawnError::Members`].
+    /// [`SpawnError::Duplicate`], more than there are rows for [`SpawnError::Members`].
     ///
     /// ```
     /// # use resident_kernels::prelude::*;

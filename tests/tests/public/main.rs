@@ -18,6 +18,7 @@ mod ordinary;
 mod otp;
 mod pressure;
 mod recoveries;
+mod spread;
 mod supervision;
 mod systems;
 mod timers;

@@ -54,7 +54,7 @@ impl<K: Key> GroupActor<K> {
     }
 
     async fn handle(&self, _myself: ActorRef<GroupMsg>, _: GroupMsg, group: &mut Arc<Group<K>>) -> Result<(), ActorProcessingErr> {
-        group.core.dead_letter();
+        group.first().dead_letter();
         Ok(())
     }
 
