@@ -143,7 +143,6 @@ impl Place {
     }
 
     /// The device.
-    #[cfg(feature = "actix")]
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.core
     }

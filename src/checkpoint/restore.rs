@@ -1,6 +1,6 @@
 //! From a checkpoint back to actors.
 //!
-//! Rows and cells are claimed first, then the device takes all states in one go. Then each actor gets a shell of its framework's, and before
+//! Rows and cells are claimed first, then each device takes all its states in one go. Then each actor gets a shell of its framework's, and before
 //! anybody can find it, what was pending for it is sent. Whatever fails on the way, nothing of it is left: who has a shell is killed, who
 //! has only a row gives it up.
 
@@ -11,6 +11,7 @@ use std::thread::{self, available_parallelism};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use resident_checkpoint::{Actor as Saved, Checkpoint, Key, Kind as SavedKind, Status};
 use resident_gpu::cut::{CutError, Load};
 use resident_host::apart;
@@ -35,9 +36,10 @@ const ALIGN: usize = 16;
 /// So many bytes of states are put together by several threads.
 const MANY: usize = 16 << 20;
 
-/// Actors that the device has, and nobody else yet.
+/// Actors that the devices have, and nobody else yet.
 pub(crate) struct Brought {
-    pub core: Arc<Core>,
+    /// Those on which they are.
+    pub devices: Vec<Arc<Core>>,
     pub live: Vec<Back>,
     /// Those that had failed when the checkpoint was taken, which are not on the device.
     pub failed: Vec<Saved>,
@@ -51,7 +53,7 @@ pub(crate) struct Back {
     pub pending: Vec<Returned>,
 }
 
-/// Puts every `A` that lived when the checkpoint was taken on the device. `is_taken` says whether somebody has a name.
+/// Puts every `A` that lived when the checkpoint was taken on a device, each where the system places it. `is_taken` says whether somebody has a name.
 pub(crate) async fn bring<A: Actor>(
     system: &System,
     checkpoint: &Checkpoint,
@@ -65,18 +67,43 @@ pub(crate) async fn bring<A: Actor>(
     if let Some(taken) = live.iter().filter_map(|actor| actor.name.as_ref()).find(|name| is_taken(name)) {
         return Err(SpawnError::Name(taken.clone()).into());
     }
-    let places = |core: &Arc<Core>| live.iter().map(|_| Place::on::<A>(core)).collect::<Result<Vec<_>, SpawnError>>();
-    let (core, places) = system.with_room(|core| Ok((core.clone(), places(core)?)))?;
-    let loaded = load(&core, checkpoint, A::KIND, live.clone(), places).await;
-    let loaded = match loaded {
+    let shares = shares::<A>(system, live)?;
+    let devices: Vec<_> = shares.iter().map(|share| share.core.clone()).collect();
+    let loaded = join_all(shares.into_iter().map(|share| load(checkpoint, A::KIND, share))).await;
+    // Of what others have taken nothing is left, either.
+    let loaded = match loaded.into_iter().collect::<Result<Vec<_>, RestoreError>>() {
         Ok(loaded) => loaded,
         Err(error) => {
-            settle(&core).await;
+            settle(&devices).await;
             return Err(error);
         }
     };
     let back = |(saved, place): (Saved, Loaded)| Back { pending: pending.remove(&saved.key).unwrap_or_default(), saved, place };
-    Ok(Brought { core, live: live.into_iter().zip(loaded).map(back).collect(), failed })
+    let mut live: Vec<_> = loaded.into_iter().flatten().map(back).collect();
+    live.sort_by_key(|back| back.saved.key);
+    Ok(Brought { devices, live, failed })
+}
+
+/// What one device gets.
+struct Share {
+    core: Arc<Core>,
+    live: Vec<Saved>,
+    places: Vec<Place>,
+}
+
+/// A place for each of these, and which device has which.
+fn shares<A: Actor>(system: &System, live: Vec<Saved>) -> Result<Vec<Share>, SpawnError> {
+    let mut shares: Vec<Share> = Vec::new();
+    for saved in live {
+        let place = Place::claim::<A>(system)?;
+        let at = shares.iter().position(|share| Arc::ptr_eq(&share.core, place.core())).unwrap_or_else(|| {
+            shares.push(Share { core: place.core().clone(), live: Vec::new(), places: Vec::new() });
+            shares.len() - 1
+        });
+        shares[at].live.push(saved);
+        shares[at].places.push(place);
+    }
+    Ok(shares)
 }
 
 impl System {
@@ -127,17 +154,9 @@ fn pending(checkpoint: &Checkpoint, kind: &'static Kind, live: &[Saved]) -> Resu
     Ok(pending)
 }
 
-/// Puts the states on the device.
-async fn load(
-    core: &Arc<Core>,
-    checkpoint: &Checkpoint,
-    kind: &'static Kind,
-    live: Vec<Saved>,
-    places: Vec<Place>,
-) -> Result<Vec<Loaded>, RestoreError> {
-    if live.is_empty() {
-        return Ok(Vec::new());
-    }
+/// Puts the states of a share on its device.
+async fn load(checkpoint: &Checkpoint, kind: &'static Kind, share: Share) -> Result<Vec<(Saved, Loaded)>, RestoreError> {
+    let Share { core, live, places } = share;
     let length = kind.state_bytes as usize;
     let stride = length.next_multiple_of(ALIGN);
     let bytes = {
@@ -162,7 +181,7 @@ async fn load(
         let (core_there, loads, bytes) = (core.clone(), loads.clone(), bytes.clone());
         let done = apart(move || core_there.device.load(&loads, &bytes)).await;
         match done.map_err(|error| RestoreError::thread(&error))?.ok_or(RestoreError::Runtime)? {
-            Ok(()) => return Ok(loaded),
+            Ok(()) => return Ok(live.into_iter().zip(loaded).collect()),
             // The same once more: nobody else has these rows.
             Err(CutError::Lost | CutError::Late(_)) if Instant::now() < deadline => sleep(REST).await,
             Err(CutError::Lost | CutError::Late(_)) => return Err(RestoreError::Late(PATIENCE)),
@@ -199,7 +218,7 @@ fn stage(core: &Core, checkpoint: &Checkpoint, kind: &'static Kind, live: &[Save
     Ok(bytes)
 }
 
-/// Waits until the device has given up what it was told to; one that says nothing does not hold this up for ever.
-pub(crate) async fn settle(core: &Core) {
-    let _ = timeout(core.stop_timeout, core.fence()).await;
+/// Waits until the devices have given up what they were told to; one that says nothing does not hold this up for ever.
+pub(crate) async fn settle(devices: &[Arc<Core>]) {
+    join_all(devices.iter().map(|core| timeout(core.stop_timeout, core.fence()))).await;
 }

@@ -46,22 +46,26 @@ impl<A: Resident> fmt::Debug for Restored<A> {
 impl System {
     /// Brings back every `A` that lived when the checkpoint was taken, with its name and its state, here or on another device; under
     /// `supervisor`, if there is one. Each first gets what was pending for it, calls too, which nobody waits for any more.
-    /// Members of groups come back as actors without a name. On an error none is back. Of a system of several devices they come to one, as they
-    /// are [placed](System::placing).
+    /// Members of groups come back as actors without a name. On an error none is back. In a system of several devices each comes to where it is
+    /// [placed](System::placing), whichever device it was on.
     pub async fn restore<A: Resident>(
         &self,
         checkpoint: &Checkpoint,
         supervisor: Option<ActorCell>,
     ) -> Result<Restoration<A>, RestoreError> {
         self.fleet().check_proxies()?;
-        let Brought { core, live, failed } = restore::bring::<A>(self, checkpoint, |name| registry::where_is(name).is_some()).await?;
-        let actors = move_in(&core, live, supervisor).await?;
+        let Brought { devices, live, failed } = restore::bring::<A>(self, checkpoint, |name| registry::where_is(name).is_some()).await?;
+        let actors = move_in(&devices, live, supervisor).await?;
         Ok(Restoration { actors, failed })
     }
 }
 
 /// Gives each actor its proxy. If one can not have it, none keeps his.
-async fn move_in<A: Resident>(core: &Arc<Core>, live: Vec<Back>, supervisor: Option<ActorCell>) -> Result<Vec<Restored<A>>, RestoreError> {
+async fn move_in<A: Resident>(
+    devices: &[Arc<Core>],
+    live: Vec<Back>,
+    supervisor: Option<ActorCell>,
+) -> Result<Vec<Restored<A>>, RestoreError> {
     let mut actors: Vec<Restored<A>> = Vec::with_capacity(live.len());
     let mut live = live.into_iter();
     for Back { saved: Saved { key, name, .. }, place, pending } in live.by_ref() {
@@ -78,9 +82,9 @@ async fn move_in<A: Resident>(core: &Arc<Core>, live: Vec<Back>, supervisor: Opt
                     actor.kill();
                     let _ = join.await;
                     let life = actor.home().life().clone();
-                    let _ = timeout(core.stop_timeout, life.gone()).await;
+                    let _ = timeout(life.core.stop_timeout, life.gone()).await;
                 }
-                restore::settle(core).await;
+                restore::settle(devices).await;
                 return Err(error.into());
             }
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ractor::call;
-use resident::checkpoint::{CheckpointError, Scope, StateOf, every};
+use resident::checkpoint::{CheckpointError, RestoreError, Scope, StateOf, every};
 use resident::guardian::{DeviceSlot, End, InFlight, Restore, Strategy, SupervisorError};
 use resident::prelude::*;
 use resident::{
@@ -467,6 +467,50 @@ async fn a_checkpoint_is_of_one_device_and_says_so() {
         assert_eq!(add(&actor.actor, 0).await, 10 + device as u64);
         assert!(GpuRef::<Counter>::where_is(&names[device], &system).is_some());
     }
+    system.stop().await;
+}
+
+/// SD-9
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_shares_the_actors_out() {
+    let first = start(Config { shards: Some(3), capacity: 1024, ..Config::default() }).await;
+    let names: Vec<_> = (0..20).map(|n| unique(&format!("ledger-{n}"))).collect();
+    for (n, name) in (0..).zip(&names) {
+        Ledger::spawn(Some(name.clone()), Ledger::of(0..n), &first).await.unwrap();
+    }
+    let checkpoint = soon("a checkpoint", first.checkpoint(Scope::Device).into_future()).await.unwrap();
+    soon("the stop", first.stop()).await.device.unwrap();
+
+    // Two devices with room for twelve each.
+    let system = several(2, Config { shards: Some(2), rows: 6, capacity: 1024, ..Config::default() }).await;
+    let running = || system.devices().iter().map(|device| device.running()).collect::<Vec<_>>();
+    let restore = async |placement| soon("the restore", system.placing(placement).restore::<Ledger>(&checkpoint, None)).await;
+    for (placement, shares) in [(Placement::LeastLoaded, [10, 10]), (Placement::Spread, [10, 10])] {
+        let back = restore(placement).await.unwrap();
+        assert_eq!((back.actors.len(), running()), (20, shares.to_vec()));
+        let keys: Vec<_> = back.actors.iter().map(|actor| actor.key).collect();
+        assert_eq!(keys, checkpoint.actors().iter().map(|actor| actor.key).collect::<Vec<_>>(), "in the checkpoint's order");
+        for (n, name) in (0..).zip(&names) {
+            let ledger = GpuRef::<Ledger>::where_is(name, &system).unwrap();
+            let page = soon("a page", async { call!(ledger, LedgerMsg::Look) }).await.unwrap();
+            assert_eq!((page.entries, page.digest), (Ledger::of(0..n).entries, Ledger::of(0..n).digest));
+        }
+        for restored in back.actors {
+            restored.actor.stop(None);
+            soon("its end", restored.join).await.unwrap();
+        }
+        assert_eq!(running(), [0, 0]);
+    }
+    // One device has no room for all, nor have both where five are on them; then nobody is back.
+    for _ in 0..2 {
+        assert!(matches!(restore(Placement::On(1)).await, Err(RestoreError::Spawn(SpawnError::Rows { .. }))));
+        assert_eq!(running(), [0, 0]);
+    }
+    for _ in 0..5 {
+        counter(&system, 0).await;
+    }
+    assert!(matches!(restore(Placement::LeastLoaded).await, Err(RestoreError::Spawn(SpawnError::Rows { .. }))));
+    assert_eq!(running(), [5, 0]);
     system.stop().await;
 }
 
