@@ -710,7 +710,7 @@ macro_rules! suite {
 suite!(order sizes large_state direct refusals panics many_panics failures emits kill kill_meets_the_end stop options_are_checked takeover takeover_of_calls wild_write killed_anywhere killed_in_a_handler takeover_of_several
     cut_whole cut_changed cut_some cut_rings cut_is_consistent load cut_and_kill
     mail mail_cycle mail_drip mail_and_kills killed_with_mail_in_hand
-    afar afar_forged afar_cut afar_and_kills
+    afar afar_forged afar_strays afar_strays_and_a_loss afar_cut afar_and_kills
     births grants_are_looked_at births_and_a_loss
     warp_works_together block_works_together warp_trips block_trips);
 

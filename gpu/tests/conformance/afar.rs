@@ -10,6 +10,11 @@ const DEVICE: u32 = 2;
 const FAR: (u32, u32, u32) = (77, 3, 5);
 const THERE: u32 = 9;
 
+/// Addresses of nobody on the device: of no shard that there is, and of no generation.
+const NOBODY: [[u32; 4]; 2] = [[SYSTEM | DEVICE, 0, 1, 1], [SYSTEM | DEVICE, 0, 0, 0]];
+/// As many frames to nobody, and to an actor, as a lane holds back.
+const BALLS: u32 = HOLDS as u32 / 2;
+
 fn tag() -> u32 {
     u32::from(Player::KIND.tag())
 }
@@ -162,6 +167,44 @@ pub fn afar_forged(options: Options) {
     is_refused(&mut host);
     host.push(OP_TELL_IN, 999, 0, 1, tag(), &ball);
     is_refused(&mut host);
+    host.end();
+}
+
+/// E-4: a frame to nobody is refused where it stands among others that its handler sends, and those go to whom they are for.
+pub fn afar_strays(options: Options) {
+    let mut host = court(options);
+    for (sender, words) in (0..).zip(NOBODY) {
+        host.cast::<Player, _>(0, 1, &Scatter { words, sender, balls: BALLS, count: 0 });
+        let score = until(&mut host, |score| score.expected[sender as usize] == u64::from(BALLS));
+        assert_eq!((score.wrong, score.balls), (0, 0));
+        host.until("the refusals", |device| device.progress(0).refused == u64::from((sender + 1) * BALLS));
+    }
+    assert_eq!(host.try_hear(), None);
+    host.end();
+}
+
+/// E-4, MB-4: of a batch that was committed and not carried out, what stands behind a frame to nobody goes where it is for, too.
+pub fn afar_strays_and_a_loss(options: Options) {
+    if !survives(&options) {
+        return;
+    }
+    let count = options.capacity * 3 / 2;
+    let mut host = court(options);
+    for (loss, words) in (1..).zip(NOBODY) {
+        let sender = loss as u32;
+        host.cast::<Player, _>(0, 1, &Scatter { words, sender, balls: BALLS, count });
+        // The batch is committed, and its host has not room for all of it: the worker waits ahead of what is for actors.
+        let mut heard = 0;
+        is_next(&outward(&mut host), &mut heard, count.into());
+        host.kill_worker();
+        host.until("the takeover", |device| matches!(device.losses(), (n, Some(last)) if n == loss && last.resumed.is_some()));
+        while heard < count.into() {
+            is_next(&outward(&mut host), &mut heard, count.into());
+        }
+        let score = until(&mut host, |score| score.expected[sender as usize] == u64::from(BALLS));
+        assert_eq!((score.wrong, score.balls), (0, 0));
+    }
+    assert_eq!(host.try_hear(), None);
     host.end();
 }
 

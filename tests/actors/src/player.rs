@@ -132,6 +132,20 @@ pub struct Guess {
     pub words: [u32; 4],
 }
 
+/// Sends itself numbered messages, each with a ball behind it to wherever these words point, and then numbered ones to the next player.
+#[derive(Message, Debug, Clone)]
+#[repr(C)]
+pub struct Scatter {
+    /// An address, as bytes.
+    pub words: [u32; 4],
+    /// Which sender this is.
+    pub sender: u32,
+    /// How many messages to itself, and how many balls.
+    pub balls: u32,
+    /// How many messages to the next player.
+    pub count: u32,
+}
+
 /// Sends a ball to itself after a time.
 #[derive(Message, Debug, Clone)]
 #[repr(C)]
@@ -233,9 +247,7 @@ impl Player {
     }
 
     fn guess(&mut self, msg: &Guess, ctx: &mut Ctx) {
-        let mut bytes = [0; 16];
-        msg.words.encode(&mut bytes);
-        ctx.send(&Address::<Player>::decode(&bytes), Ball { hops: 0 });
+        ctx.send(&at(&msg.words), Ball { hops: 0 });
     }
 
     fn throw(&mut self, msg: &Throw, ctx: &mut Ctx) {
@@ -248,10 +260,28 @@ impl Player {
         self.balls
     }
 
+    fn scatter(&mut self, msg: &Scatter, ctx: &mut Ctx) {
+        let (me, nobody) = (ctx.address::<Self>(), at(&msg.words));
+        for number in 0..u64::from(msg.balls) {
+            ctx.send(&me, Light { sender: msg.sender, pad: 0, number });
+            ctx.send(&nobody, Ball { hops: 0 });
+        }
+        for number in 0..u64::from(msg.count) {
+            ctx.send(&self.next, Light { sender: msg.sender, pad: 0, number });
+        }
+    }
+
     fn show(&mut self, _: &Show, _ctx: &mut Ctx) -> Score {
         let Player { balls, kept, numbers, expected, wrong, answers, sum, .. } = *self;
         Score { balls, kept, numbers, expected, wrong, answers, sum }
     }
+}
+
+/// The address that these words are.
+fn at(words: &[u32; 4]) -> Address<Player> {
+    let mut bytes = [0; 16];
+    words.encode(&mut bytes);
+    Address::decode(&bytes)
 }
 
 impl Player {
