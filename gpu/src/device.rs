@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_utils::Backoff;
 use resident_kernels::actor::Kind;
 use resident_kernels::engine::kinds;
-use resident_kernels::wire::{MAX_STATE, ShardProgress};
+use resident_kernels::wire::{MAX_STATE, ShardProgress, WORK_WARPS};
 
 use crate::cut::Cuts;
 pub use crate::fault::DeviceFault;
@@ -19,7 +19,7 @@ use crate::fault::{Class, WorkerError};
 use crate::keeper::{Keeper, Kept, State};
 use crate::names::Names;
 pub use crate::options::{Choice, DeviceInfo, DeviceKind, Isolation, Options};
-use crate::region::{FORKED, MAX_NAMES, MAX_NURSERY, Region};
+use crate::region::{FORKED, MAX_INBOX, MAX_NAMES, MAX_NURSERY, MAX_SHARDS, Region};
 use crate::replies::ReplyLines;
 use crate::ring::{Consumer, Producer};
 
@@ -377,6 +377,15 @@ impl Options {
         }
         if self.rows == 0 {
             return Err("`rows` is 0: a shard needs at least one row for an actor".into());
+        }
+        // With more shards than this the number has no room for too many.
+        let shards = self.shards.unwrap_or(MAX_SHARDS);
+        let inboxes = u64::from(shards) * WORK_WARPS as u64 * u64::from(MAX_INBOX);
+        if u64::from(self.inboxes) > inboxes {
+            return Err(format!(
+                "`inboxes` is {}: those of {shards} shards have {inboxes} slots at most; take fewer, or more shards",
+                self.inboxes
+            ));
         }
         if self.nursery_bytes as usize > MAX_STATE {
             return Err(format!("`nursery_bytes` is {}: a state has {MAX_STATE} at most", self.nursery_bytes));

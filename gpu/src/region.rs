@@ -113,7 +113,7 @@ pub enum RegionError {
         rows: u32,
     },
     /// The inboxes are too large.
-    #[error("an inbox of {0} slots: take at most {MAX_INBOX}")]
+    #[error("an inbox of {0} slots: take at most {MAX_INBOX}, by fewer `inboxes` or more shards")]
     Inbox(u32),
     /// The number of names is out of range.
     #[error("{0} names: take at most {MAX_NAMES}")]

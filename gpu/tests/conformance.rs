@@ -652,6 +652,7 @@ fn options_are_checked(options: Options) {
         (Options { capacity: 100, ..options.clone() }, "power of two"),
         (Options { shards: Some(0), ..options.clone() }, "at least one"),
         (Options { rows: 0, ..options.clone() }, "at least one row"),
+        (Options { shards: Some(2), inboxes: u32::MAX, ..options.clone() }, "those of 2 shards have 536870912 slots at most"),
     ] {
         let error = Device::start(wrong).expect_err("a wrong size");
         assert!(matches!(error, StartError::Options(_)) && error.to_string().contains(text), "{error}");
