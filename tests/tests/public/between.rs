@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use ractor::call;
 use resident::prelude::*;
-use resident::{Address, Health, Isolation};
-use resident_kernels::plain::Plain;
+use resident::{Health, Isolation};
 use resident_test_actors::*;
 use resident_tests::family::LONG;
 use resident_tests::*;
+
+use crate::players::*;
 
 /// More losses than any test makes.
 const ANY: (u32, Duration) = (10_000, LONG);
@@ -22,62 +23,14 @@ async fn player(system: &System, device: usize) -> GpuRef<Player> {
     Player::spawn(None, Player::default(), &system.placing(Placement::On(device))).await.unwrap().0
 }
 
-async fn meets(player: &GpuRef<Player>, next: &GpuRef<Player>) {
-    let next = next.address().await;
-    player.send(PlayerMsg::Meet(Meet { next })).await.unwrap();
-    show(player).await;
-}
-
-async fn serves(player: &GpuRef<Player>, sender: usize, count: u32, heavy: u32) {
-    player.send(PlayerMsg::Serve(Serve { sender: sender as u32, count, heavy, panic: 0 })).await.unwrap();
-}
-
-async fn show(player: &GpuRef<Player>) -> Score {
-    soon("a score", async { call!(player, PlayerMsg::Show).unwrap() }).await
-}
-
-/// Until `condition` holds of a player's score, which it answers.
-async fn score(what: &str, player: &GpuRef<Player>, condition: impl Fn(&Score) -> bool) -> Score {
-    let held = async {
-        loop {
-            let score = show(player).await;
-            if condition(&score) {
-                return score;
-            }
-        }
-    };
-    soon(what, held).await
-}
-
 /// A player on each device, each of whom sends to the next one, and the last to the first.
 async fn ring(system: &System) -> Vec<GpuRef<Player>> {
     let mut ring = Vec::new();
     for device in 0..system.devices().len() {
         ring.push(player(system, device).await);
     }
-    for (player, next) in ring.iter().zip(ring.iter().cycle().skip(1)) {
-        meets(player, next).await;
-    }
+    joined(&ring).await;
     ring
-}
-
-async fn sum(players: &[GpuRef<Player>], of: impl Fn(&Score) -> u64) -> u64 {
-    let mut sum = 0;
-    for player in players {
-        sum += of(&show(player).await);
-    }
-    sum
-}
-
-async fn all_kept(players: &[GpuRef<Player>], balls: u64) {
-    soon("the last hop", async { while sum(players, |score| score.kept).await < balls {} }).await;
-}
-
-/// An address in words: system, row, generation and shard.
-fn words<A: 'static>(address: Address<A>) -> [u32; 4] {
-    let mut bytes = [0; 16];
-    address.encode(&mut bytes);
-    <[u32; 4]>::decode(&bytes)
 }
 
 /// SD-10
@@ -90,7 +43,7 @@ async fn what_a_handler_sends_and_asks_reaches_other_devices() {
         for (n, player) in players.iter().enumerate() {
             player.send(PlayerMsg::Ball(Ball { hops: HOPS })).await.unwrap();
             player.send(PlayerMsg::Wonder(Wonder { number: 10 + n as u64 })).await.unwrap();
-            serves(player, n, 300, 7).await;
+            serves(player, n as u32, 300, 7).await;
         }
         all_kept(&players, count as u64).await;
         assert_eq!(sum(&players, |score| score.balls).await, count as u64 * (HOPS + 1));
@@ -139,7 +92,7 @@ async fn order_is_kept_between_devices() {
     const COUNT: u32 = 250;
     for turn in 0..TURNS {
         for (n, sender) in senders.iter().enumerate() {
-            serves(sender, n, COUNT, 20 * (turn as u32 % 3)).await;
+            serves(sender, n as u32, COUNT, 20 * (turn as u32 % 3)).await;
         }
     }
     let all = SENDERS as u64 * TURNS * u64::from(COUNT);
@@ -166,7 +119,7 @@ async fn nothing_is_lost_or_doubled_while_workers_are_killed() {
         let mut turns = 0;
         while !over.load(Ordering::Relaxed) {
             for (n, player) in players.iter().enumerate() {
-                serves(player, n, 100, 9 * (turns as u32 % 2)).await;
+                serves(player, n as u32, 100, 9 * (turns as u32 % 2)).await;
             }
             turns += 1;
         }
@@ -244,7 +197,7 @@ async fn a_device_that_stands_still_holds_up_nobody_else() {
     until("the device is lost for good", || matches!(system.devices()[1].health(), Health::Failed(_))).await;
     until("what had no room in its ring is counted", || system.devices()[1].dead_letters() >= 3000 - 1024).await;
     let before = system.devices()[0].dead_letters();
-    let lost = words(stuck.info().address);
+    let lost = in_words(stuck.info().address);
     sender.send(PlayerMsg::Guess(Guess { words: lost })).await.unwrap();
     until("a dead letter", || system.devices()[0].dead_letters() == before + 1).await;
     system.stop().await;
@@ -255,8 +208,8 @@ async fn a_device_that_stands_still_holds_up_nobody_else() {
 async fn an_address_that_leads_nowhere_is_a_counted_dead_letter() {
     let system = devices(2, Config { shards: Some(2), ..Config::default() }).await;
     let (near, far) = (player(&system, 0).await, player(&system, 1).await);
-    let [number, row, generation, shard] = words(far.address().await);
-    assert_eq!(number ^ words(near.address().await)[0], 1, "they are of one system, and of different devices");
+    let [number, row, generation, shard] = in_words(far.address().await);
+    assert_eq!(number ^ in_words(near.address().await)[0], 1, "they are of one system, and of different devices");
     let letters = |device: usize| system.devices()[device].dead_letters();
     for (words, at) in [
         // Found out by the sender's own device, or by the host.
@@ -283,7 +236,7 @@ async fn an_address_that_leads_nowhere_is_a_counted_dead_letter() {
     let counter = Counter::spawn(None, Counter::default(), &system.placing(Placement::On(1))).await.unwrap().0;
     counter.address().await;
     let before = letters(1);
-    near.send(PlayerMsg::Guess(Guess { words: words(counter.info().address) })).await.unwrap();
+    near.send(PlayerMsg::Guess(Guess { words: in_words(counter.info().address) })).await.unwrap();
     until("a dead letter", || letters(1) == before + 1).await;
     assert_eq!((show(&far).await.balls, call!(counter, CounterMsg::Get).unwrap().added), (0, 0));
     near.send(PlayerMsg::Guess(Guess { words: [number, row, generation, shard] })).await.unwrap();

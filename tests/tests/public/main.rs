@@ -16,6 +16,7 @@ mod losses;
 mod messages;
 mod ordinary;
 mod otp;
+mod players;
 mod pressure;
 mod recoveries;
 mod spread;

@@ -11,34 +11,10 @@ use resident_kernels::wire::WORK_WARPS;
 use resident_test_actors::*;
 use resident_tests::*;
 
-async fn show(player: &GpuRef<Player>) -> Score {
-    soon("a score", async { call!(player, PlayerMsg::Show).unwrap() }).await
-}
-
-/// Until `condition` holds of a player's score, which it answers.
-async fn score(what: &str, player: &GpuRef<Player>, condition: impl Fn(&Score) -> bool) -> Score {
-    let held = async {
-        loop {
-            let score = show(player).await;
-            if condition(&score) {
-                return score;
-            }
-        }
-    };
-    soon(what, held).await
-}
+use crate::players::*;
 
 async fn player(system: &System) -> GpuRef<Player> {
     Player::spawn(None, Player::default(), system).await.unwrap().0
-}
-
-async fn meets(player: &GpuRef<Player>, next: &GpuRef<Player>) {
-    let next = next.address().await;
-    player.send(PlayerMsg::Meet(Meet { next })).await.unwrap();
-}
-
-async fn serves(player: &GpuRef<Player>, sender: u32, count: u32, heavy: u32) {
-    player.send(PlayerMsg::Serve(Serve { sender, count, heavy, panic: 0 })).await.unwrap();
 }
 
 /// Players that pass to each other in a ring, over all shards.
@@ -47,27 +23,8 @@ async fn ring(system: &System, players: usize) -> Vec<GpuRef<Player>> {
     for _ in 0..players {
         ring.push(player(system).await);
     }
-    for (player, next) in ring.iter().zip(ring.iter().cycle().skip(1)) {
-        meets(player, next).await;
-    }
-    // All know their next one before one hears from another.
-    sum(&ring, |_| 0).await;
+    joined(&ring).await;
     ring
-}
-
-async fn sum(players: &[GpuRef<Player>], of: impl Fn(&Score) -> u64) -> u64 {
-    let mut sum = 0;
-    for player in players {
-        sum += of(&show(player).await);
-    }
-    sum
-}
-
-/// Until all balls are kept; then each was had as often as it had hops.
-async fn all_kept(players: &[GpuRef<Player>], balls: u64) {
-    let kept = async { while sum(players, |score| score.kept).await < balls {} };
-    soon("the last hop", kept).await;
-    assert_eq!(sum(players, |score| score.kept).await, balls);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -228,28 +185,18 @@ async fn addresses_that_lead_nowhere() {
     let there = on_every_shard(&system, Player::default).await;
     let (counter, _) = Counter::spawn(None, Counter::default(), &system).await.unwrap();
     let (failed, _) = Panicker::spawn(None, Panicker::default(), &system).await.unwrap();
-    let words = |address: [u8; 16]| <[u32; 4]>::decode(&address);
-    let of = |address: Address<Player>| {
-        let mut bytes = [0; 16];
-        address.encode(&mut bytes);
-        words(bytes)
-    };
-    let mut counters = [0; 16];
-    counter.address().await.encode(&mut counters);
-    let mut panickers = [0; 16];
-    failed.address().await.encode(&mut panickers);
-    let right = of(there[1].address().await);
+    let right = in_words(there[1].address().await);
     let with = |at: usize, word: u32| {
         let mut wrong = right;
         wrong[at] = word;
         wrong
     };
-    let foreign = of(player(&elsewhere).await.address().await);
+    let foreign = in_words(player(&elsewhere).await.address().await);
     let wrong = [
-        of(Address::NOBODY),
+        in_words(Address::<Player>::NOBODY),
         foreign,
-        words(counters),
-        words(panickers),
+        in_words(counter.address().await),
+        in_words(failed.address().await),
         with(0, right[0] ^ 1),
         with(1, right[1] + 1000),
         with(1, u32::MAX),
