@@ -1,13 +1,11 @@
 //! Actors without a framework: a task ends one when it is told to, and revokes it where the task's runtime ends first.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use resident_kernels::actor::Actor;
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 use crate::actor::home::Home;
 use crate::actor::incarnation::Place;
@@ -144,23 +142,5 @@ impl Shell for Task {
 
     fn ended(&self) -> BoxFuture<'_, ()> {
         self.over.wait().boxed()
-    }
-
-    fn stopped(&self, limit: Duration) -> BoxFuture<'_, ()> {
-        self.tell(Order::Stop);
-        async move { drop(timeout(limit, self.over.wait()).await) }.boxed()
-    }
-
-    fn drained(&self, limit: Duration) -> BoxFuture<'_, bool> {
-        self.tell(Order::Stop);
-        async move {
-            if timeout(limit, self.over.wait()).await.is_ok() {
-                return true;
-            }
-            self.tell(Order::Kill);
-            let _ = timeout(limit, self.over.wait()).await;
-            false
-        }
-        .boxed()
     }
 }

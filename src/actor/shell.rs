@@ -4,8 +4,10 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::actor::home::Home;
 use crate::error::SpawnError;
@@ -38,10 +40,24 @@ pub(crate) trait Shell: Any + Send + Sync {
     fn ended(&self) -> BoxFuture<'_, ()>;
 
     /// Stops it, and waits for its end, for `limit` at most.
-    fn stopped(&self, limit: Duration) -> BoxFuture<'_, ()>;
+    fn stopped(&self, limit: Duration) -> BoxFuture<'_, ()> {
+        self.stop(None);
+        async move { drop(timeout(limit, self.ended()).await) }.boxed()
+    }
 
     /// Has it hand on what is in its mailbox, and waits for its end; false if that took longer than `limit`, and it was killed.
-    fn drained(&self, limit: Duration) -> BoxFuture<'_, bool>;
+    fn drained(&self, limit: Duration) -> BoxFuture<'_, bool> {
+        self.drain();
+        async move {
+            if timeout(limit, self.ended()).await.is_ok() {
+                return true;
+            }
+            self.kill();
+            let _ = timeout(limit, self.ended()).await;
+            false
+        }
+        .boxed()
+    }
 
     /// Tells whoever watches it by the framework's means that an incarnation has ended and another one has begun in its place; why the old one
     /// failed, if it did.

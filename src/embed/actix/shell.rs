@@ -2,13 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
 
 use actix::WeakAddr;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use resident_kernels::actor::Actor;
-use tokio::time::timeout;
 
 use crate::actor::home::Home;
 use crate::actor::own::Over;
@@ -79,23 +77,5 @@ impl<A: Actor> Shell for Bridge<A> {
 
     fn ended(&self) -> BoxFuture<'_, ()> {
         self.over.wait().boxed()
-    }
-
-    fn stopped(&self, limit: Duration) -> BoxFuture<'_, ()> {
-        tell(&self.addr, Order::Stop);
-        async move { drop(timeout(limit, self.over.wait()).await) }.boxed()
-    }
-
-    fn drained(&self, limit: Duration) -> BoxFuture<'_, bool> {
-        tell(&self.addr, Order::Stop);
-        async move {
-            if timeout(limit, self.over.wait()).await.is_ok() {
-                return true;
-            }
-            self.kill();
-            let _ = timeout(limit, self.over.wait()).await;
-            false
-        }
-        .boxed()
     }
 }

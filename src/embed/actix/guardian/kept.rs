@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as Task, Poll};
-use std::time::Duration;
 
 use actix::dev::ContextFut;
 use actix::dev::channel::{AddressReceiver, channel};
@@ -17,7 +16,6 @@ use futures_util::future::BoxFuture;
 use resident_supervisor::Exit;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
-use tokio::time::timeout;
 
 use crate::actor::own::Over;
 use crate::actor::shell::Shell;
@@ -218,23 +216,5 @@ impl<A: Actor<Context = Context<A>>> Shell for Kept<A> {
 
     fn ended(&self) -> BoxFuture<'_, ()> {
         self.over.wait().boxed()
-    }
-
-    fn stopped(&self, limit: Duration) -> BoxFuture<'_, ()> {
-        self.tell(Order::Stop);
-        async move { drop(timeout(limit, self.over.wait()).await) }.boxed()
-    }
-
-    fn drained(&self, limit: Duration) -> BoxFuture<'_, bool> {
-        self.tell(Order::Drain);
-        async move {
-            if timeout(limit, self.over.wait()).await.is_ok() {
-                return true;
-            }
-            self.tell(Order::Kill);
-            let _ = timeout(limit, self.over.wait()).await;
-            false
-        }
-        .boxed()
     }
 }
