@@ -54,6 +54,13 @@ said="$(RESIDENT_SHARD=1 "$CARGO_TARGET_DIR/debug/group-made" 2>&1)" && fail "th
 grep -q 'is no setting: is `RESIDENT_SHARDS` meant?' <<<"$said" || fail "the group has said: $said"
 cd "$work"
 
+project actix
+! cargo tree --quiet --edges normal | grep -w ractor || fail "there is another framework in the tree of the one under actix"
+cargo run --quiet | tee "$work/actix"
+grep -q "10 of 3 cannot be withdrawn" "$work/actix" && grep -qx "an account has only 4 left" "$work/actix" &&
+    grep -qx "1000 accounts have 489555 left, 10 were overdrawn, 5 run low" "$work/actix" || fail "the accounts have answered otherwise"
+cd "$work"
+
 project service
 cargo build --quiet
 "$CARGO_TARGET_DIR/debug/service-made" 127.0.0.1:0 >"$work/service" &

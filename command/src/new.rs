@@ -120,15 +120,17 @@ impl Source {
                 Source::Checkout(dir) => format!("path = {}", quoted(&Path::new(dir).join(within).to_string_lossy())),
                 Source::Git(url) => format!("git = {}", quoted(url)),
             };
-            manifest = manifest.replace(&registry(name), &format!("{name} = {{ {here} }}\n"));
+            let [alone, first] = registry(name);
+            manifest = manifest.replace(&alone, &format!("{name} = {{ {here} }}\n")).replace(&first, &format!("{name} = {{ {here},"));
         }
         manifest
     }
 }
 
-/// The line that takes one of the crates from crates.io.
-fn registry(name: &str) -> String {
-    format!("{name} = \"{}\"\n", env!("CARGO_PKG_VERSION"))
+/// The line that takes one of the crates from crates.io, and how the line begins where the crate's features are named, too.
+fn registry(name: &str) -> [String; 2] {
+    let version = format!("\"{}\"", env!("CARGO_PKG_VERSION"));
+    [format!("{name} = {version}\n"), format!("{name} = {{ version = {version},")]
 }
 
 /// A basic string of TOML.
@@ -172,15 +174,18 @@ mod tests {
         for template in Template::value_variants() {
             let manifest = template.files().iter().find(|(path, _)| *path == "Cargo.toml.liquid").unwrap().1;
             for (name, within) in CRATES {
-                assert!(manifest.contains(&registry(name)), "{template:?} takes no `{name}` of this version");
                 let line = |source: Source| {
                     let manifest: toml::Table = source.put(manifest).parse().unwrap();
-                    manifest["workspace"]["dependencies"][name].clone()
+                    let line = &manifest["workspace"]["dependencies"][name];
+                    let of = |key: &str| line.get(key).and_then(toml::Value::as_str).map(String::from);
+                    let features = ["default-features", "features"].map(|key| line.get(key).cloned());
+                    (line.as_str().map(String::from).or_else(|| of("version")), of("path"), of("git"), features)
                 };
-                assert_eq!(line(Source::Registry).as_str(), Some(env!("CARGO_PKG_VERSION")));
-                let path = Path::new("/a \"b\"\\c").join(within);
-                assert_eq!(line(Source::Checkout("/a \"b\"\\c".into()))["path"].as_str(), path.to_str());
-                assert_eq!(line(Source::Git("https://a/b".into()))["git"].as_str(), Some("https://a/b"));
+                let (version, path, git, features) = line(Source::Registry);
+                assert_eq!((version.as_deref(), path, git), (Some(env!("CARGO_PKG_VERSION")), None, None), "{template:?}: {name}");
+                let path = Path::new("/a \"b\"\\c").join(within).to_str().map(String::from);
+                assert_eq!(line(Source::Checkout("/a \"b\"\\c".into())), (None, path, None, features.clone()));
+                assert_eq!(line(Source::Git("https://a/b".into())), (None, None, Some("https://a/b".into()), features));
             }
         }
     }

@@ -45,6 +45,16 @@ fn a_project_is_written() {
     let manifest = fs::read_to_string(folder.path().join("many/Cargo.toml")).unwrap();
     let kernels = checkout.join("kernels");
     assert!(manifest.contains(&format!("resident-kernels = {{ path = \"{}\" }}", kernels.display())), "{manifest}");
+
+    // Which features it has is the template's to say, wherever it is from.
+    let ran = new(folder.path(), &["bank", "--template", "actix", "--git", "https://example.com/resident"]);
+    assert!(ran.status.success(), "{ran:?}");
+    let manifest = fs::read_to_string(folder.path().join("bank/Cargo.toml")).unwrap();
+    assert!(
+        manifest.contains("resident = { git = \"https://example.com/resident\", default-features = false, features = [\"actix\""),
+        "{manifest}"
+    );
+    assert!(!manifest.contains("ractor"));
 }
 
 /// FS-1
@@ -60,7 +70,7 @@ fn what_makes_no_project_is_refused() {
     refused(folder, &["../up"], 2, "a crate's name begins with a letter");
     refused(folder, &["match"], 2, "a word of Rust's");
     refused(folder, &[], 2, "<NAME>");
-    refused(folder, &["x", "--template", "servcie"], 2, "service, group");
+    refused(folder, &["x", "--template", "servcie"], 2, "service, group, actix");
     refused(folder, &["x", "--git", "github.com/a/b"], 2, "cargo takes a URL");
     refused(folder, &["x", "--git", "https://a/b", "--path", "."], 2, "cannot be used with");
     refused(folder, &["full"], 1, "full is not empty: choose another name");

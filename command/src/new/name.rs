@@ -7,7 +7,7 @@ const LONGEST: usize = 64;
 const KEYWORDS: &str = "abstract as async await become box break const continue crate do dyn else enum extern false final fn for gen if \
     impl in let loop macro match mod move mut override priv pub ref return self static struct super trait true try type typeof unsafe \
     unsized use virtual where while yield";
-const TAKEN: &str = "actors alloc anyhow core proc_macro ractor resident resident_build resident_kernels std test tokio";
+const TAKEN: &str = "actix actors alloc anyhow core proc_macro ractor resident resident_build resident_kernels std test tokio";
 
 /// `name`, if a crate can be called so, and its actors' crate by the same name with `-actors`.
 pub(crate) fn checked(name: &str) -> Result<String, String> {

@@ -11,6 +11,8 @@ pub(crate) enum Template {
     Service,
     /// Spawns many actors as a group, and asks all of them.
     Group,
+    /// Keeps accounts as ordinary actors of actix's.
+    Actix,
 }
 
 /// A file's path within its template, and its text.
@@ -32,6 +34,7 @@ impl Template {
         match self {
             Template::Service => files!("service"),
             Template::Group => files!("group"),
+            Template::Actix => files!("actix"),
         }
     }
 }

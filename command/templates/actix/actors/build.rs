@@ -1,0 +1,4 @@
+//! Compiles the handlers for the GPU.
+fn main() {
+    resident_build::handlers();
+}
