@@ -26,7 +26,7 @@ FLOORS = {
         ["device"],
     ],
     "src": [
-        ["who"],
+        ["trace", "who"],
         ["clock", "config", "fault"],
         ["error"],
         ["shard"],

@@ -91,6 +91,8 @@ pub struct Config {
     pub journal: usize,
     /// How many workers of a device may be lost within how long before it is given up. Default: 100 within a minute.
     pub intensity: (u32, Duration),
+    /// One in so many messages has a `tracing` span ([`trace`](crate::trace)); of each thread the first one has. Default: 0, none has.
+    pub trace: u32,
 }
 
 /// How replies and emitted messages are fetched: by threads that look at the device's rings.
@@ -147,6 +149,7 @@ impl Default for Config {
             worker: options.worker,
             journal: 0,
             intensity: options.intensity,
+            trace: 0,
         }
     }
 }

@@ -14,3 +14,4 @@ pub(crate) mod pump;
 pub(crate) mod route;
 pub(crate) mod runtime;
 pub(crate) mod shared;
+mod takeover;

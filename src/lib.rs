@@ -106,6 +106,7 @@ pub mod guardian;
 pub mod metrics;
 mod shard;
 mod system;
+pub mod trace;
 mod who;
 
 pub use actor::destination::Destination;

@@ -10,4 +10,5 @@ pub(crate) mod relay;
 mod room;
 mod spinlock;
 pub(crate) mod tenants;
+pub(crate) mod trace;
 pub(crate) mod waiting;

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use resident_gpu::device::{DeviceFault, DeviceInfo, Isolation, Loss};
+use tracing::{Instrument, info_span};
 
 use crate::clock;
 use crate::config::Config;
@@ -79,6 +80,14 @@ impl System {
             return Err(StartError::NoPump);
         }
         runtime::check()?;
+        let span = info_span!("start", system = config.name.as_deref());
+        Self::bring_up(config, attend).instrument(span).await
+    }
+
+    async fn bring_up<F>(config: Config, attend: impl FnOnce(Arc<Stopper>) -> F) -> Result<System, StartError>
+    where
+        F: Future<Output = Result<Arc<dyn Control>, StartError>>,
+    {
         clock::refresh();
         let devices = open::devices(&config).await?;
         let shared = Arc::new(Shared::new(config.name.clone(), config.journal, devices.len()));

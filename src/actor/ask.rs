@@ -18,7 +18,7 @@ use crate::actor::incarnation::Incarnation;
 use crate::clock;
 use crate::device::core::Core;
 use crate::error::AskError;
-use crate::shard::link::Unsent;
+use crate::shard::link::{Path, Unsent};
 use crate::shard::port::Port;
 
 /// Looks before the first look at the clock: a few microseconds.
@@ -96,10 +96,37 @@ impl From<AskError> for Miss {
 }
 
 fn to_actor<A: Handles<M>, M: Message>(life: &Incarnation, request: &M, timeout: Duration) -> Result<M::Reply, Miss> {
+    if life.port.tracer.takes() {
+        return traced::<A, M>(life, request, timeout);
+    }
     once::<M>(&life.core, life.kind_index, timeout, |line, tag| {
         life.port.direct::<A, M>(life, request, line, tag, 0)?;
         Ok((&life.port, life.row))
     })
+}
+
+/// The same within a span.
+#[cold]
+fn traced<A: Handles<M>, M: Message>(life: &Incarnation, request: &M, timeout: Duration) -> Result<M::Reply, Miss> {
+    let port = &life.port;
+    let span = port.tracer.message(port.shard, life, A::INDEX, Path::Direct);
+    let _within = span.enter();
+    let reply = once::<M>(&life.core, life.kind_index, timeout, |line, tag| {
+        span.record("stamp", port.direct::<A, M>(life, request, line, tag, 0)?);
+        Ok((port, life.row))
+    });
+    let end = match &reply {
+        Ok(_) => "replied",
+        Err(Miss::Answered(AskError::Timeout(_))) => "late",
+        Err(Miss::Answered(AskError::Failed(_))) => "failed",
+        Err(Miss::Answered(AskError::Lost(_))) => "lost",
+        Err(_) => {
+            port.tracer.again();
+            "unsent"
+        }
+    };
+    span.record("end", end);
+    reply
 }
 
 /// Sends a request by `send`, which is told the reply line and a tag and says who has it, and waits for the reply.

@@ -11,6 +11,7 @@ use resident_kernels::address::Address;
 use resident_kernels::host::NoReply;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::oneshot::{self, Receiver};
+use tracing::{Instrument, debug_span};
 
 use crate::actor::ask;
 use crate::actor::destination::{Destination, Sealed};
@@ -79,7 +80,8 @@ impl<A: Actor> Handle<A> {
     pub async fn spawn(name: Option<String>, state: A, system: &System) -> Result<Handle<A>, SpawnError> {
         // Early: a large state that moved through futures would overflow a stack.
         let state = encoded(&state);
-        let home = own::start::<A>(name, state, system).await?;
+        let span = debug_span!("spawn", system = system.name(), kind = A::KIND.name, actor = name.as_deref());
+        let home = own::start::<A>(name, state, system).instrument(span).await?;
         Ok(Handle { home, of: PhantomData })
     }
 

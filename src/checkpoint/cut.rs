@@ -14,6 +14,7 @@ use resident_gpu::rows::RowId;
 use resident_host::apart;
 use resident_kernels::wire::{CutRow, FROM_ACTOR, ROW_FREE, ROW_LIVE};
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{Instrument, field, info_span};
 
 use super::error::CheckpointError;
 use super::scope::Scope;
@@ -40,12 +41,17 @@ pub(crate) async fn take(
         return Err(CheckpointError::Forked);
     }
     let begun = Instant::now();
-    let taken = attempts(core, &scope, &notes, base, begun + patience).await;
+    let (system, device) = (core.system(), &*core.name);
+    let span = info_span!("checkpoint", system, device, actors = field::Empty, bytes = field::Empty, pause_us = field::Empty);
+    let taken = attempts(core, &scope, &notes, base, begun + patience).instrument(span.clone()).await;
     let taken = taken.unwrap_or(Err(CheckpointError::Late(patience)));
     match &taken {
         Ok((checkpoint, delta, pause)) => {
             let bytes = delta.as_ref().map_or_else(|| checkpoint.state_bytes(), Delta::page_bytes);
-            core.metrics.checkpoint(begun.elapsed(), *pause, bytes, matches!(scope, Scope::Device));
+            let (actors, took) = (checkpoint.actors().len(), begun.elapsed());
+            core.metrics.checkpoint(took, *pause, bytes, matches!(scope, Scope::Device));
+            span.record("actors", actors).record("bytes", bytes).record("pause_us", pause.as_micros() as u64);
+            span.in_scope(|| tracing::info!(system, device, actors, bytes, ?pause, ?took, "a checkpoint is taken"));
         }
         Err(_) => core.metrics.checkpoint_failed(),
     }

@@ -17,6 +17,7 @@ use resident_gpu::cut::{CutError, Load};
 use resident_host::apart;
 use resident_kernels::actor::{Actor, Kind};
 use tokio::time::{Instant, sleep, timeout};
+use tracing::{Instrument, info_span};
 
 use super::error::{RestoreError, StateError};
 use super::state::fill;
@@ -69,7 +70,7 @@ pub(crate) async fn bring<A: Actor>(
     }
     let shares = shares::<A>(system, live)?;
     let devices: Vec<_> = shares.iter().map(|share| share.core.clone()).collect();
-    let loaded = join_all(shares.into_iter().map(|share| load(checkpoint, A::KIND, share))).await;
+    let loaded = join_all(shares.into_iter().map(|share| load_in_span(checkpoint, A::KIND, share))).await;
     // Of what others have taken nothing is left, either.
     let loaded = match loaded.into_iter().collect::<Result<Vec<_>, RestoreError>>() {
         Ok(loaded) => loaded,
@@ -152,6 +153,16 @@ fn pending(checkpoint: &Checkpoint, kind: &'static Kind, live: &[Saved]) -> Resu
         waiting.push(Returned { message: sent.message, payload: sent.payload.clone() });
     }
     Ok(pending)
+}
+
+/// The same as [`load`], told.
+async fn load_in_span(checkpoint: &Checkpoint, kind: &'static Kind, share: Share) -> Result<Vec<(Saved, Loaded)>, RestoreError> {
+    let (core, actors, begun) = (share.core.clone(), share.live.len(), Instant::now());
+    let (system, device, kind_name) = (core.system(), &*core.name, kind.name);
+    let span = info_span!("restore", system, device, kind = kind_name, actors);
+    let loaded = load(checkpoint, kind, share).instrument(span.clone()).await?;
+    span.in_scope(|| tracing::info!(system, device, kind = kind_name, actors, took = ?begun.elapsed(), "actors are back"));
+    Ok(loaded)
 }
 
 /// Puts the states of a share on its device.

@@ -40,7 +40,7 @@ macro_rules! size {
 }
 
 /// All of them, in the order of the fields, which say more.
-pub(super) const KNOBS: [Knob; 27] = [
+pub(super) const KNOBS: [Knob; 28] = [
     knob!("name", name, "a name for people, in logs and metrics; empty for none"),
     knob!(
         "devices",
@@ -76,6 +76,7 @@ pub(super) const KNOBS: [Knob; 27] = [
     knob!("journal", journal, "messages that are kept of an actor since its last checkpoint, to be handled again"),
     knob!("intensity.losses", intensity.0, "so many workers may be lost within `intensity.within` before the device is given up"),
     knob!("intensity.within", intensity.1, "see `intensity.losses`"),
+    knob!("trace", trace, "one in so many messages has a span; 0: none has"),
 ];
 
 /// What variables begin with.
@@ -142,8 +143,9 @@ mod tests {
             worker: _,
             journal: _,
             intensity: (_, _),
+            trace: _,
         } = Config::default();
-        assert_eq!(KNOBS.len(), 27);
+        assert_eq!(KNOBS.len(), 28);
         let variables: BTreeSet<String> = KNOBS.iter().map(|knob| variable(knob.key)).collect();
         assert_eq!(variables.len(), KNOBS.len(), "each has a variable of its own");
         // These two begin a worker process.

@@ -22,11 +22,13 @@ use crate::clock;
 use crate::config::{Pump as Settings, Wait};
 use crate::device::core::Core;
 use crate::device::outward::Outward;
+use crate::device::takeover::Takeovers;
 use crate::fault::{At, FaultClass, Returned};
 use crate::metrics::REPORT_EVERY;
 use crate::shard::doorbell::Doorbell;
 use crate::shard::occupant::refused;
 use crate::shard::port::Port;
+use crate::shard::trace::{Traced, within};
 use crate::shard::waiting::{Expects, Waiting};
 
 /// Frames taken from one shard before the next has its turn.
@@ -67,6 +69,7 @@ pub(crate) struct Pump {
     leader: bool,
     looked: Instant,
     reported: Instant,
+    takeovers: Takeovers,
     /// Frames that the device had handled when that last was another number, and when that was.
     handled: (u64, Instant),
 }
@@ -88,6 +91,7 @@ impl Pump {
             leader: index == 0,
             looked: now,
             reported: now,
+            takeovers: Takeovers::default(),
             handled: (0, now),
         };
         thread::Builder::new().name(format!("resident-pump-{index}")).spawn(move || pump.run())
@@ -137,7 +141,8 @@ impl Pump {
         if handled != self.handled.0 {
             self.handled = (handled, now);
         }
-        now - self.handled.1 >= STILL && self.lanes.iter().all(|lane| lane.port.is_quiet() && !lane.outward.waits())
+        now - self.handled.1 >= STILL
+            && self.lanes.iter().all(|lane| lane.port.is_quiet() && !lane.port.has_traced() && !lane.outward.waits())
     }
 
     /// Sleeps until something comes; false if nothing did.
@@ -145,7 +150,9 @@ impl Pump {
         let Pump { bell, lanes, core, .. } = self;
         bell.park(PARK, || {
             // The device has handled everything, so what it said is in the rings by now; there must be nothing.
-            lanes.iter().all(|lane| lane.port.is_quiet()) && !core.has_ended() && lanes.iter_mut().all(|lane| lane.take(core) == 0)
+            lanes.iter().all(|lane| lane.port.is_quiet() && !lane.port.has_traced())
+                && !core.has_ended()
+                && lanes.iter_mut().all(|lane| lane.take(core) == 0)
         })
     }
 
@@ -155,6 +162,9 @@ impl Pump {
         for lane in &mut self.lanes {
             frames += lane.take(&self.core);
             lane.port.flush();
+            if lane.port.has_traced() {
+                lane.port.handled(self.core.device.progress(lane.port.shard).ingress_head);
+            }
             if lane.port.is_thirsty() {
                 let head = self.core.device.progress(lane.port.shard).ingress_head;
                 if head != lane.head || self.core.lost().is_some() {
@@ -180,6 +190,7 @@ impl Pump {
             }
             // A takeover takes some milliseconds, and another may follow it.
             self.core.look_for_losses();
+            self.takeovers.look(&self.core);
             self.core.nurseries.iter().for_each(|nursery| nursery.top_up_if_short());
         }
         if now - self.reported >= REPORT_EVERY {
@@ -206,7 +217,10 @@ impl Lane {
                         core.metrics.taken(frame.hlc);
                     }
                     let done = match frame.op {
-                        OP_TELL_OUT | OP_ASK_OUT => self.outward.take(core, &frame),
+                        OP_TELL_OUT | OP_ASK_OUT => {
+                            let Lane { port, outward, .. } = self;
+                            port.tracer.outward("relay", port.shard, &frame, || outward.take(core, &frame))
+                        }
                         _ => handle(core, &self.port, &frame),
                     };
                     match done {
@@ -252,7 +266,8 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
         }
         OP_BLAMED => blamed(core, port, frame),
         OP_EMIT => {
-            if !core.emitted(frame.correlation, frame.payload) {
+            let emitted = || core.emitted(frame.correlation, frame.payload);
+            if !port.tracer.outward("emit", port.shard, frame, emitted) {
                 core.dead_letter();
             }
             Ok(())
@@ -269,20 +284,30 @@ fn handle(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
         OP_REPLY | OP_ACK => {
             let Waiting { answer, expects, .. } = awaited(port, frame)?;
             expects.check(frame)?;
-            if let Expects::Reply(call) = expects {
-                core.metrics.call(call.kind, call.since);
-            }
-            answer.end(Ok(frame.payload));
+            let traced = called(core, expects);
+            within(traced, "replied", Some(frame.hlc), || answer.end(Ok(frame.payload)));
             Ok(())
         }
         OP_REFUSED => {
             core.answered_refusal();
-            let Waiting { answer, id, .. } = awaited(port, frame)?;
-            answer.end(Err(port.refused(id, frame.message)));
+            let Waiting { answer, id, expects } = awaited(port, frame)?;
+            let traced = match expects {
+                Expects::Reply(call) => call.traced,
+                _ => None,
+            };
+            within(traced, "refused", None, || answer.end(Err(port.refused(id, frame.message))));
             Ok(())
         }
         other => Err(format!("op {other} is not sent in this direction")),
     }
+}
+
+/// A wait for a reply is over: the call is timed, and handed out if it is traced.
+#[inline]
+fn called(core: &Core, expects: Expects) -> Option<Box<Traced>> {
+    let Expects::Reply(call) = expects else { return None };
+    core.metrics.call(call.kind, call.since);
+    call.traced
 }
 
 fn awaited(port: &Port, frame: &Frame<'_>) -> Result<Waiting, String> {
@@ -307,7 +332,7 @@ fn fault(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
             return Err("a fault where an acknowledgement belongs".into());
         };
         core.metrics.call(call.kind, call.since);
-        answer.end(Err(port.refused(id, REFUSED_FAILED)));
+        within(call.traced, "failed", Some(frame.hlc), || answer.end(Err(port.refused(id, REFUSED_FAILED))));
     }
     if let Some(tenant) = tenant {
         tenant.who.failed();
@@ -333,7 +358,7 @@ fn blamed(core: &Core, port: &Port, frame: &Frame<'_>) -> Result<(), String> {
         && let Some(Waiting { answer, expects: Expects::Reply(call), .. }) = port.take(frame.correlation)
     {
         core.metrics.call(call.kind, call.since);
-        answer.end(Err(port.refused(id, REFUSED_STALE)));
+        within(call.traced, "failed", None, || answer.end(Err(port.refused(id, REFUSED_STALE))));
     }
     if let Some(tenant) = tenant {
         tenant.who.failed();
@@ -349,6 +374,7 @@ mod tests {
     use crate::device::links::Links;
     use crate::device::shared::Shared;
     use crate::metrics::Lease;
+    use crate::shard::trace::Tracer;
     use resident_gpu::device::{Choice, Device, Options};
     use resident_kernels::wire::OP_CALL;
 
@@ -364,7 +390,7 @@ mod tests {
         let device = Device::start(Options { device: Choice::Cpu, shards: Some(1), ..Options::default() }).unwrap();
         let (producer, _consumer) = device.take_ports(0).unwrap();
         let bell = Arc::new(Doorbell::default());
-        let port = Arc::new(Port::new(0, producer, 1, 0, 0, bell.clone()));
+        let port = Arc::new(Port::new(0, producer, 1, 0, 0, bell.clone(), Tracer::default()));
         let core = core(device, port.clone(), bell);
         let told = |frame: Frame<'_>| handle(&core, &port, &frame).unwrap_err();
         for op in [OP_REPLY, OP_ACK, OP_REFUSED] {
@@ -389,7 +415,7 @@ mod tests {
         // Nobody lives there, and the shard has done nothing since its start: so old is the stamp of the refusal.
         producer.push(&Frame { op: OP_CALL, generation: 1, correlation: u32::MAX, hlc: 1, ..Frame::default() }).unwrap();
         let bell = Arc::new(Doorbell::default());
-        let port = Arc::new(Port::new(0, producer, 1, 0, 0, bell.clone()));
+        let port = Arc::new(Port::new(0, producer, 1, 0, 0, bell.clone(), Tracer::default()));
         let core = core(device, port.clone(), bell);
         let mut lane = Lane { port, consumer, outward: Outward::default(), head: 0 };
         while lane.take(&core) == 0 {

@@ -32,7 +32,7 @@ impl<K: Key> Group<K> {
                     Some(to) => port.direct::<A, M>(&to, request, line, tag, 0),
                     None => Err(Unsent::Stopped),
                 };
-                sent.map(|()| (port, id)).inspect_err(|_| {
+                sent.map(|_| (port, id)).inspect_err(|_| {
                     why = Some(match (table.fault(slot), self.core(device).lost()) {
                         (Some(fault), _) => AskError::Failed(Box::new(fault)),
                         (None, Some(fault)) => AskError::Lost(fault.to_string()),

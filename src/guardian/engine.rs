@@ -23,6 +23,7 @@ use resident_supervisor::{Action, Child, ChildKey, End, Event as Told, Exit, Fla
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
+use tracing::Instrument;
 
 use super::child::{Entry, Gone, Here, Order};
 use super::error::{Cause, Ended, SupervisorError, said};
@@ -292,8 +293,9 @@ impl Engine {
             home: entry.home().cloned(),
             resume: left.filter(|_| start == Start::Resume),
         };
+        let span = self.report.span(&entry.spec.policy.id, child, start, entry.reason);
         let (start, events) = (entry.spec.start.clone(), self.events.clone());
-        tokio::spawn(async move {
+        let starts = async move {
             let started = async {
                 if let Some(leaving) = leaving {
                     leaving.wait().await;
@@ -307,7 +309,8 @@ impl Engine {
             {
                 running.shell.kill();
             }
-        });
+        };
+        tokio::spawn(starts.instrument(span));
     }
 
     fn started(&mut self, child: Child, result: Result<Started, Failure>) {

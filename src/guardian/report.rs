@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use resident_supervisor::{Child, End, Start, Strategy};
+use tracing::{Span, info_span};
 
 use super::error::{Cause, SupervisorError};
 use crate::metrics::{Reason, of_strategy, supervisors};
@@ -25,6 +26,16 @@ impl Report {
             Start::Again | Start::Resume => {
                 supervisors(|count| count.supervisor_restarts_total.add([of_strategy(self.strategy), reason as usize], 1));
                 tracing::warn!(supervisor, child = id, incarnation = child.incarnation, reason = reason.label(), "restart");
+            }
+        }
+    }
+
+    /// The span of a start that is not the child's first.
+    pub(crate) fn span(&self, id: &str, child: Child, start: Start, reason: Reason) -> Span {
+        match start {
+            Start::First => Span::none(),
+            Start::Again | Start::Resume => {
+                info_span!("restart", supervisor = &*self.supervisor, child = id, incarnation = child.incarnation, reason = reason.label())
             }
         }
     }

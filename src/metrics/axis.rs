@@ -8,6 +8,7 @@ use resident_kernels::engine::kinds;
 use resident_supervisor::Strategy;
 
 use crate::fault::FaultClass;
+use crate::shard::link::PATHS;
 
 /// A label.
 #[derive(Clone, Copy)]
@@ -92,7 +93,7 @@ impl Axis {
     pub(crate) fn values(self) -> Vec<&'static str> {
         match self {
             Axis::Kind => KINDS.names.clone(),
-            Axis::Path => vec!["ring", "mailbox", "direct"],
+            Axis::Path => PATHS.to_vec(),
             Axis::Fault => FaultClass::ALL.map(FaultClass::label).into(),
             Axis::Loss => Class::ALL.map(Class::label).into(),
             Axis::Strategy => vec!["one_for_one", "one_for_all", "rest_for_one", "dynamic"],

@@ -103,6 +103,15 @@ pub(crate) enum Path {
     Direct = 2,
 }
 
+/// Their names, as metrics and spans have them.
+pub(crate) const PATHS: [&str; 3] = ["ring", "mailbox", "direct"];
+
+impl Path {
+    pub(crate) fn name(self) -> &'static str {
+        PATHS[self as usize]
+    }
+}
+
 /// What was pushed since the last look, for the metrics.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sent {
@@ -154,9 +163,9 @@ impl Link {
         }
     }
 
-    /// Pushes a message; the frame's stamp is filled in if it is 0.
+    /// Pushes a message; its stamp, which is filled in if that of the frame is 0.
     #[inline]
-    pub(crate) fn message(&mut self, to: &impl Recipient, path: Path, frame: Frame<'_>) -> Result<(), Unsent> {
+    pub(crate) fn message(&mut self, to: &impl Recipient, path: Path, frame: Frame<'_>) -> Result<u64, Unsent> {
         if !to.is_open() {
             return Err(if self.lost { Unsent::Lost } else { Unsent::Stopped });
         }
@@ -178,13 +187,19 @@ impl Link {
                 self.sent[to.kind_index() as usize].messages[path as usize] += 1;
                 // JR-1: under the ring's lock, so in the ring's order.
                 to.sent(&frame);
-                Ok(())
+                Ok(hlc)
             }
             Err(error) => {
                 self.full += u64::from(error == PushError::Full);
                 Err(error.into())
             }
         }
+    }
+
+    /// Where the ring goes on behind what was pushed.
+    #[inline]
+    pub(crate) fn end(&self) -> u64 {
+        self.producer.position()
     }
 
     /// Pushes a control frame; gives it back if the ring is full.

@@ -12,6 +12,7 @@
 mod tests;
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
@@ -26,6 +27,7 @@ use resident_kernels::actor::{Handles, Message};
 use resident_kernels::host::{Answer, Envelope, NoReply};
 use resident_kernels::wire::{MAX_PAYLOAD, OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_FENCE, OP_STOP, REFUSED_FAILED, REFUSED_STALE};
 use tokio::sync::{Notify, oneshot};
+use tracing::Span;
 
 use crate::error::CastError;
 use crate::fault::GpuFault;
@@ -36,6 +38,7 @@ use crate::shard::pending::Table;
 use crate::shard::relay::{Relay, Relays};
 use crate::shard::spinlock::SpinLock;
 use crate::shard::tenants::Tenants;
+use crate::shard::trace::{Traced, Tracer, within};
 use crate::shard::waiting::{Call, Expects, Waiting, fence};
 
 /// Messages pushed under one lock.
@@ -58,6 +61,9 @@ pub(crate) struct Port {
     watched: CachePadded<Watched>,
     /// Slots that the pump has taken from the shard.
     fetched: AtomicU64,
+    pub tracer: Tracer,
+    /// Traced messages that nobody waits for, each with the end of its frame in the ring.
+    traced: Mutex<VecDeque<(u64, Traced)>>,
 }
 
 struct Watched {
@@ -67,6 +73,8 @@ struct Watched {
     behind: AtomicBool,
     /// `link.relays` does.
     relays: AtomicBool,
+    /// `traced` does.
+    traced: AtomicBool,
 }
 
 thread_local! {
@@ -75,7 +83,7 @@ thread_local! {
 }
 
 impl Port {
-    pub(crate) fn new(shard: u32, producer: Producer, rows: u32, nursery: u32, kinds: usize, bell: Arc<Doorbell>) -> Port {
+    pub(crate) fn new(shard: u32, producer: Producer, rows: u32, nursery: u32, kinds: usize, bell: Arc<Doorbell>, tracer: Tracer) -> Port {
         Port {
             shard,
             owner: Owner::me(),
@@ -88,8 +96,11 @@ impl Port {
                 thirsty: AtomicU32::new(0),
                 behind: AtomicBool::new(false),
                 relays: AtomicBool::new(false),
+                traced: AtomicBool::new(false),
             }),
             fetched: AtomicU64::new(0),
+            tracer,
+            traced: Mutex::new(VecDeque::new()),
         }
     }
 
@@ -108,14 +119,11 @@ impl Port {
         if msg.wants_reply() {
             return self.call(to, path, msg);
         }
-        let pushed = BUFFER.with_borrow_mut(|buffer| {
-            let bytes = msg.encode(buffer);
-            let payload = &buffer[..bytes];
-            let frame = Frame { op: OP_CAST, message: msg.index(), correlation: u32::MAX, payload, ..Frame::default() };
-            self.link.lock().message(to, path, frame)
-        });
-        match pushed {
-            Ok(()) => {
+        if self.tracer.takes() {
+            return self.send_traced(to, path, msg);
+        }
+        match self.push(to, path, &msg) {
+            Ok(_) => {
                 self.bell.pushed();
                 Ok(())
             }
@@ -123,30 +131,73 @@ impl Port {
         }
     }
 
-    fn call<E: Envelope>(&self, to: &impl Recipient, path: Path, msg: E) -> Result<(), CastError<E>> {
-        let message = msg.index();
-        let call = call(to, message, Instant::now());
-        {
-            let mut waiting = self.waiting.lock();
-            let Some(correlation) = waiting.next() else { return Err(CastError::Full(msg)) };
-            let pushed = BUFFER.with_borrow_mut(|buffer| {
-                let bytes = msg.encode(buffer);
-                let frame = Frame { op: OP_CALL, message, correlation, payload: &buffer[..bytes], ..Frame::default() };
-                self.link.lock().message(to, path, frame)
-            });
-            if let Err(unsent) = pushed {
-                return Err(unsent.with(msg));
+    /// The same for a cast that is traced.
+    #[cold]
+    fn send_traced<E: Envelope>(&self, to: &impl Recipient, path: Path, msg: E) -> Result<(), CastError<E>> {
+        let span = self.tracer.message(self.shard, to, msg.index(), path);
+        match self.push(to, path, &msg) {
+            Ok((stamp, end)) => {
+                self.follow(end, Traced::new(span, stamp));
+                self.bell.waiting();
+                Ok(())
             }
-            // The answer may be there already; it waits for this lock.
-            if let Some(answer) = msg.answer() {
-                waiting.insert(Waiting { answer, id: to.row(), expects: Expects::Reply(call) });
+            Err(unsent) => {
+                self.tracer.again();
+                span.record("end", "unsent");
+                Err(unsent.with(msg))
             }
         }
-        self.bell.waiting();
+    }
+
+    /// Pushes a cast; its stamp, and the end of its frame in the ring.
+    #[inline]
+    fn push<E: Envelope>(&self, to: &impl Recipient, path: Path, msg: &E) -> Result<(u64, u64), Unsent> {
+        BUFFER.with_borrow_mut(|buffer| {
+            let bytes = msg.encode(buffer);
+            let payload = &buffer[..bytes];
+            let frame = Frame { op: OP_CAST, message: msg.index(), correlation: u32::MAX, payload, ..Frame::default() };
+            let mut link = self.link.lock();
+            let stamp = link.message(to, path, frame)?;
+            Ok((stamp, link.end()))
+        })
+    }
+
+    fn call<E: Envelope>(&self, to: &impl Recipient, path: Path, msg: E) -> Result<(), CastError<E>> {
+        let mut span = self.tracer.takes().then(|| self.tracer.message(self.shard, to, msg.index(), path));
+        let sent = self.call_within(to, path, msg, &mut span);
+        match sent {
+            Ok(()) => self.bell.waiting(),
+            Err(_) if span.is_some() => self.tracer.again(),
+            Err(_) => {}
+        }
+        sent
+    }
+
+    /// The same, within a span that is taken if the call was sent.
+    #[inline]
+    fn call_within<E: Envelope>(&self, to: &impl Recipient, path: Path, msg: E, span: &mut Option<Span>) -> Result<(), CastError<E>> {
+        let message = msg.index();
+        let mut call = call(to, message, Instant::now());
+        let mut waiting = self.waiting.lock();
+        let Some(correlation) = waiting.next() else { return Err(CastError::Full(msg)) };
+        let pushed = BUFFER.with_borrow_mut(|buffer| {
+            let bytes = msg.encode(buffer);
+            let frame = Frame { op: OP_CALL, message, correlation, payload: &buffer[..bytes], ..Frame::default() };
+            self.link.lock().message(to, path, frame)
+        });
+        let stamp = match pushed {
+            Ok(stamp) => stamp,
+            Err(unsent) => return Err(unsent.with(msg)),
+        };
+        call.traced = span.take().map(|span| Box::new(Traced::new(span, stamp)));
+        // The answer may be there already; it waits for this lock.
+        if let Some(answer) = msg.answer() {
+            waiting.insert(Waiting { answer, id: to.row(), expects: Expects::Reply(call) });
+        }
         Ok(())
     }
 
-    /// Pushes a request whose reply goes to the caller's own line; its stamp is `hlc`, or the thread's next if that is 0.
+    /// Pushes a request whose reply goes to the caller's own line; its stamp, which is `hlc`, or the thread's next if that is 0.
     #[inline]
     pub(crate) fn direct<A: Handles<M>, M: Message>(
         &self,
@@ -155,18 +206,18 @@ impl Port {
         line: u32,
         reply_tag: u16,
         hlc: u64,
-    ) -> Result<(), Unsent> {
+    ) -> Result<u64, Unsent> {
         if !self.is_mine() {
             return Err(Unsent::Forked);
         }
-        BUFFER.with_borrow_mut(|buffer| {
+        let stamp = BUFFER.with_borrow_mut(|buffer| {
             request.encode(buffer);
             let payload = &buffer[..size_of::<M>()];
             let frame = Frame { op: OP_CALL_DIRECT, message: A::INDEX, correlation: line, reply_tag, hlc, payload, ..Frame::default() };
             self.link.lock().message(to, Path::Direct, frame)
         })?;
         self.bell.pushed();
-        Ok(())
+        Ok(stamp)
     }
 
     /// Pushes requests to one actor under one lock, stamped from `hlc` on. For each, `place` is given what pushes it to a reply line
@@ -182,6 +233,7 @@ impl Port {
         if !self.is_mine() {
             return Some(Unsent::Forked);
         }
+        let mut traced = Vec::new();
         let why = BUFFER.with_borrow_mut(|buffer| {
             let mut link = None;
             for (request, hlc) in requests.iter().zip(hlc..) {
@@ -190,7 +242,11 @@ impl Port {
                 let link = link.get_or_insert_with(|| self.link.lock());
                 let pushed = place(&mut |correlation, reply_tag| {
                     let frame = Frame { op: OP_CALL_DIRECT, message: A::INDEX, correlation, reply_tag, hlc, payload, ..Frame::default() };
-                    link.message(to, Path::Direct, frame)
+                    let stamp = link.message(to, Path::Direct, frame)?;
+                    if self.tracer.takes() {
+                        traced.push((link.end(), stamp));
+                    }
+                    Ok(())
                 });
                 match pushed {
                     Ok(true) => {}
@@ -201,6 +257,7 @@ impl Port {
             None
         });
         self.bell.pushed();
+        self.follow_all(to, A::INDEX, Path::Direct, &traced);
         why
     }
 
@@ -209,7 +266,7 @@ impl Port {
         if !self.is_mine() {
             return (0, Some(Unsent::Forked));
         }
-        let mut pushed = 0;
+        let (mut pushed, mut traced) = (0, Vec::new());
         let why = BUFFER.with_borrow_mut(|buffer| {
             for turn in messages.chunks(TURN) {
                 let mut link = self.link.lock();
@@ -217,8 +274,10 @@ impl Port {
                     message.encode(buffer);
                     let payload = &buffer[..size_of::<M>()];
                     let frame = Frame { op: OP_CAST, message: A::INDEX, correlation: u32::MAX, payload, ..Frame::default() };
-                    if let Err(unsent) = link.message(to, Path::Ring, frame) {
-                        return Some(unsent);
+                    match link.message(to, Path::Ring, frame) {
+                        Ok(stamp) if self.tracer.takes() => traced.push((link.end(), stamp)),
+                        Ok(_) => {}
+                        Err(unsent) => return Some(unsent),
                     }
                     pushed += 1;
                 }
@@ -226,6 +285,7 @@ impl Port {
             None
         });
         self.bell.pushed();
+        self.follow_all(to, A::INDEX, Path::Ring, &traced);
         (pushed, why)
     }
 
@@ -238,7 +298,7 @@ impl Port {
         let why = {
             let mut link = self.link.lock();
             let frame = Frame { op: OP_CAST, message, correlation: u32::MAX, payload, ..Frame::default() };
-            to.iter().find_map(|to| link.message(to, Path::Ring, frame).map(|()| pushed += 1).err())
+            to.iter().find_map(|to| link.message(to, Path::Ring, frame).map(|_| pushed += 1).err())
         };
         self.bell.pushed();
         (pushed, why)
@@ -432,6 +492,47 @@ impl Port {
         self.watched.thirsty.load(Ordering::Relaxed) != 0
     }
 
+    /// Watches a traced message that nobody waits for here until its shard has handled it.
+    fn follow(&self, end: u64, traced: Traced) {
+        let traced = traced.sent();
+        let mut all = self.traced.lock();
+        all.push_back((end, traced));
+        self.watched.traced.store(true, Ordering::Relaxed);
+    }
+
+    /// The same for messages to one actor, each with the end of its frame and its stamp. Most often there are none.
+    #[inline]
+    fn follow_all(&self, to: &impl Recipient, message: u16, path: Path, sent: &[(u64, u64)]) {
+        for (end, stamp) in sent {
+            self.follow(*end, Traced::new(self.tracer.message(self.shard, to, message, path), *stamp));
+        }
+        if !sent.is_empty() {
+            self.bell.waiting();
+        }
+    }
+
+    /// Whether a traced message is followed.
+    #[inline]
+    pub(crate) fn has_traced(&self) -> bool {
+        self.watched.traced.load(Ordering::Relaxed)
+    }
+
+    /// The shard has handled what stands before `head` in its ring: spans of such messages end.
+    pub(crate) fn handled(&self, head: u64) {
+        self.end_traced("handled", |end| end <= head);
+    }
+
+    fn end_traced(&self, how: &'static str, is_over: impl Fn(u64) -> bool) {
+        let over = {
+            let mut all = self.traced.lock();
+            let (over, on): (VecDeque<_>, _) = std::mem::take(&mut *all).into_iter().partition(|(end, _)| is_over(*end));
+            *all = on;
+            self.watched.traced.store(!all.is_empty(), Ordering::Relaxed);
+            over
+        };
+        over.into_iter().for_each(|(_, traced)| traced.ends(how));
+    }
+
     /// Whether nothing is on its way in or awaited from the device.
     pub(crate) fn is_quiet(&self) -> bool {
         let waiting = self.waiting.lock();
@@ -511,9 +612,14 @@ impl Port {
         let messages = relays.len() as u64;
         // Outside of any lock.
         for Waiting { answer, id, expects } in waiting {
-            let fault = if matches!(expects, Expects::Reply(_)) { self.fault(id) } else { None };
-            answer.end(Err(fault.map_or(NoReply::Lost, |fault| NoReply::Failed(Box::new(fault)))));
+            let (fault, traced) = match expects {
+                Expects::Reply(call) => (self.fault(id), call.traced),
+                _ => (None, None),
+            };
+            let why = fault.map_or(NoReply::Lost, |fault| NoReply::Failed(Box::new(fault)));
+            within(traced, "lost", None, || answer.end(Err(why)));
         }
+        self.end_traced("lost", |_| true);
         drop((backlog, relays));
         self.credit.notify_waiters();
         messages
@@ -530,7 +636,7 @@ impl Port {
 /// A call to somebody, by this message.
 fn call(to: &impl Recipient, message: u16, since: Instant) -> Call {
     let bytes = to.kind().messages.get(message as usize).map_or(0, |info| info.reply_bytes);
-    Call { bytes, kind: to.kind_index(), since }
+    Call { bytes, kind: to.kind_index(), since, traced: None }
 }
 
 /// A task that waits for room.

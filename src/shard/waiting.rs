@@ -8,6 +8,8 @@ use resident_kernels::host::{Answer, End};
 use resident_kernels::wire::{OP_READ, OP_REPLY};
 use tokio::sync::oneshot;
 
+use crate::shard::trace::Traced;
+
 /// What waits for the answer to a frame.
 pub(crate) struct Waiting {
     pub answer: Answer,
@@ -32,6 +34,7 @@ pub(crate) struct Call {
     pub bytes: u32,
     pub kind: u32,
     pub since: Instant,
+    pub traced: Option<Box<Traced>>,
 }
 
 impl Waiting {

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use futures_util::future::join_all;
 use resident_gpu::device::{Device, DeviceKind, Options, StartError as DeviceStartError};
 use resident_gpu::region::draw_system;
 use resident_host::apart;
 use tokio::task::AbortHandle;
+use tracing::{Instrument, field, info_span};
 
 use crate::config::{Config, Wanted};
 use crate::device::core::Core;
@@ -19,6 +21,7 @@ use crate::error::StartError;
 use crate::metrics::Lease;
 use crate::shard::doorbell::Doorbell;
 use crate::shard::port::Port;
+use crate::shard::trace::Tracer;
 
 /// Opens the devices that `config` asks for, side by side: all of them, or none.
 pub(super) async fn devices(config: &Config) -> Result<Vec<Arc<Device>>, StartError> {
@@ -36,10 +39,22 @@ pub(super) async fn devices(config: &Config) -> Result<Vec<Arc<Device>>, StartEr
 
 /// Opens one, whose number in the system is `number`.
 async fn open(config: &Config, wanted: &Wanted, number: u32) -> Result<Arc<Device>, StartError> {
+    let system = config.name.as_deref();
+    let span = info_span!("open", system, device = field::Empty, shards = field::Empty);
     let options = Options { system: Some(number), ..config.options(wanted) };
-    let started = apart(move || Device::start(options)).await.map_err(StartError::Thread)?;
-    let started = started.unwrap_or_else(|| Err(DeviceStartError::Worker("the start has panicked, please report it".into())));
-    Ok(started?)
+    async {
+        let begun = Instant::now();
+        tracing::info!(system, choice = ?wanted.choice, "a device is opened");
+        let started = apart(move || Device::start(options)).await.map_err(StartError::Thread)?;
+        let started = started.unwrap_or_else(|| Err(DeviceStartError::Worker("the start has panicked, please report it".into())));
+        let device = started?;
+        let info = device.info();
+        span.record("device", info.label()).record("shards", info.shards);
+        tracing::info!(system, device = info.label(), shards = info.shards, took = ?begun.elapsed(), "a device is open");
+        Ok(device)
+    }
+    .instrument(span.clone())
+    .await
 }
 
 /// The GPUs beside the first that can be used, if they are asked for, numbered from `number` on: up to the first ordinal that the driver does
@@ -75,11 +90,13 @@ impl Running {
         let bells: Box<[_]> = (0..pumps).map(|_| Arc::new(Doorbell::default())).collect();
         let mut lanes: Vec<Vec<_>> = (0..pumps).map(|_| Vec::new()).collect();
         let mut ports = Vec::new();
+        let tracer = Tracer::new(config.trace, shared.system.clone(), device.info().label().into());
         for shard in 0..device.info().shards {
             let pump = shard as usize % pumps;
             // A device that was started just now has all its ports.
             let Some((producer, consumer)) = device.take_ports(shard) else { continue };
-            let port = Arc::new(Port::new(shard, producer, device.rows(), config.nursery, device.kinds().len(), bells[pump].clone()));
+            let (rows, kinds) = (device.rows(), device.kinds().len());
+            let port = Arc::new(Port::new(shard, producer, rows, config.nursery, kinds, bells[pump].clone(), tracer.clone()));
             lanes[pump].push((port.clone(), consumer));
             ports.push(port);
         }

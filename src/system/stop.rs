@@ -10,6 +10,7 @@ use resident_gpu::device::{DeviceFault, StopError};
 use resident_host::apart;
 use tokio::sync::OnceCell;
 use tokio::task::AbortHandle;
+use tracing::{Instrument, field, info_span};
 
 use crate::device::core::Core;
 use crate::device::directory::Lodger;
@@ -68,7 +69,14 @@ impl Stopper {
             let devices = self.machines.iter().map(|machine| (machine.core.name.clone(), Err(StopError::Forked))).collect();
             return self.report_of((0, 0), devices);
         }
-        self.report.get_or_init(|| self.stop_now()).await.clone()
+        let system = self.fleet.shared.system.as_deref();
+        let span = info_span!("stop", system, drained = field::Empty, killed = field::Empty);
+        let stop = async {
+            let report = self.stop_now().await;
+            span.record("drained", report.drained).record("killed", report.killed);
+            report
+        };
+        self.report.get_or_init(|| stop.instrument(span.clone())).await.clone()
     }
 
     async fn stop_now(&self) -> StopReport {

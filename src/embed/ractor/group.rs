@@ -6,7 +6,7 @@ use std::fmt;
 use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ractor::concurrency::JoinHandle;
 use ractor::rpc::CallResult;
@@ -14,6 +14,7 @@ use ractor::{Actor as _, ActorCell, ActorRef, ActorStatus, RpcReplyPort};
 use resident_kernels::actor::{Handles, Message};
 use resident_kernels::address::Address;
 use resident_kernels::host::Resident;
+use tracing::{Instrument, info_span};
 
 pub use actor::GroupMsg;
 use actor::{GroupActor, Start};
@@ -103,11 +104,18 @@ pub(crate) async fn spawn<A: Resident, K: Key>(
     system.fleet().check_proxies()?;
     let group = Arc::new(OnceLock::new());
     let proxy = GroupActor { group: group.clone() };
-    let start = Start { system: system.clone(), kind: A::KIND, gathered: gathered? };
-    let (actor, join) = match supervisor {
-        Some(supervisor) => GroupActor::spawn_linked(name, proxy, start, supervisor).await?,
-        None => GroupActor::spawn(name, proxy, start).await?,
+    let gathered = gathered?;
+    let (begun, members, kind, system_name) = (Instant::now(), gathered.members.len(), A::KIND.name, system.name());
+    let span = info_span!("spawn_many", system = system_name, kind, members);
+    let start = Start { system: system.clone(), kind: A::KIND, gathered };
+    let spawned = async {
+        match supervisor {
+            Some(supervisor) => GroupActor::spawn_linked(name, proxy, start, supervisor).await,
+            None => GroupActor::spawn(name, proxy, start).await,
+        }
     };
+    let (actor, join) = spawned.instrument(span.clone()).await?;
+    span.in_scope(|| tracing::info!(system = system_name, kind, members, took = ?begun.elapsed(), "a group is there"));
     let group = group.get().cloned().ok_or(SpawnError::Stopped)?;
     Ok((GpuGroup { actor, group, kind: PhantomData }, join))
 }

@@ -6,6 +6,7 @@ use std::hash::Hash;
 use ractor::ActorCell;
 use ractor::concurrency::JoinHandle;
 use resident_kernels::host::Resident;
+use tracing::{Instrument, debug_span};
 
 use crate::actor::incarnation::Place;
 use crate::embed::ractor::group::{self, GpuGroup};
@@ -103,6 +104,7 @@ async fn start<A: Resident>(
     supervisor: Option<ActorCell>,
 ) -> Result<(GpuRef<A>, JoinHandle<()>), SpawnError> {
     system.fleet().check_proxies()?;
+    let span = debug_span!("spawn", system = system.name(), kind = A::KIND.name, actor = name.as_deref());
     let start = Start { origin: Origin::State(state, Place::claim::<A>(system)?), keeper: None, recovery: None };
-    proxy::start(name, start, supervisor).await
+    proxy::start(name, start, supervisor).instrument(span).await
 }

@@ -56,7 +56,7 @@ impl Recipient for Nobody {
 fn a_call_ends_once_by_what_is_known_of_its_actor() {
     let device = Device::start(Options { device: Choice::Cpu, shards: Some(1), ..Options::default() }).unwrap();
     let (producer, _consumer) = device.take_ports(0).unwrap();
-    let port = Port::new(0, producer, 8, 0, 1, Arc::new(Doorbell::default()));
+    let port = Port::new(0, producer, 8, 0, 1, Arc::new(Doorbell::default()), Tracer::default());
     let [failed, gone] = [3, 4].map(|row| RowId { row, generation: 1 });
     port.tenants().remember(failed, GpuFault::new(FaultClass::Panic, Well::KIND, ActorKey::next(), "cpu:0".into(), 1));
     let (tell, heard) = channel();
