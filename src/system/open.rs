@@ -44,13 +44,12 @@ async fn open(config: &Config, wanted: &Wanted, number: u32) -> Result<Arc<Devic
     let options = Options { system: Some(number), ..config.options(wanted) };
     async {
         let begun = Instant::now();
-        tracing::info!(system, choice = ?wanted.choice, "a device is opened");
         let started = apart(move || Device::start(options)).await.map_err(StartError::Thread)?;
         let started = started.unwrap_or_else(|| Err(DeviceStartError::Worker("the start has panicked, please report it".into())));
         let device = started?;
         let info = device.info();
         span.record("device", info.label()).record("shards", info.shards);
-        tracing::info!(system, device = info.label(), shards = info.shards, took = ?begun.elapsed(), "a device is open");
+        tracing::info!(device = info.label(), shards = info.shards, took = ?begun.elapsed(), "a device is open");
         Ok(device)
     }
     .instrument(span.clone())
