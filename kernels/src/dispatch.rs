@@ -89,11 +89,10 @@ unsafe fn handle_run<A: Actor, M: Message, R: Reply>(
     raw: &mut CtxRaw,
     handler: impl Fn(&mut A, &M, &mut Ctx<'_>) -> R,
 ) -> u64 {
-    let (message, lanes, kills) = (given.message, raw.lanes_at(), raw.kills);
+    let (message, lanes, between) = (given.message, raw.lanes_at(), Between::of(raw));
     let mut messages = raw.messages;
     // SAFETY: the caller's promise, for each of the messages; nobody else has them meanwhile.
     unsafe {
-        let mut rounds = Rounds::of(raw);
         let mut ctx = Ctx::new(raw);
         loop {
             ctx.raw.hlc = clock::merge(ctx.raw.hlc, ctx.raw.sent, ctx.raw.now);
@@ -110,7 +109,7 @@ unsafe fn handle_run<A: Actor, M: Message, R: Reply>(
             }
             given = &mut *given_at(lanes, messages);
             let (sent, room, next) = (given.sent, given.room, given.message);
-            let Some(now) = rounds.next(kills) else { return ended(DISPATCH_KILL, 0) };
+            let Some(now) = between.begin() else { return ended(DISPATCH_KILL, 0) };
             (ctx.raw.sent, ctx.raw.room, ctx.raw.now) = (sent, room, now);
             if next != message {
                 return ended(DISPATCH_OTHER, 0);
@@ -259,44 +258,38 @@ fn given_at(lanes: *mut u8, messages: u32) -> *mut Given {
     lanes.wrapping_add(messages.trailing_zeros() as usize * LANE_BYTES + LANE_GIVEN).cast()
 }
 
-/// What is said and asked between two messages.
-struct Rounds<'a> {
-    now: &'a AtomicU64,
-    kill: &'a AtomicU32,
-    busy: &'a AtomicU64,
-    /// What `busy` says.
-    round: u64,
+/// Where it is said and asked what changes between two messages.
+struct Between {
+    pulse: *mut Pulse,
+    busy: *mut u64,
+    kills: u32,
 }
 
-impl Rounds<'_> {
+impl Between {
+    #[inline(always)]
+    fn of(ctx: &CtxRaw) -> Self {
+        let (pulse, busy) = (ptr::with_exposed_provenance_mut(ctx.pulse as usize), ptr::with_exposed_provenance_mut(ctx.busy as usize));
+        Between { pulse, busy, kills: ctx.kills }
+    }
+
+    /// Ahead of a message that is not the first: what time it is. Nothing if somebody was killed meanwhile; else the message is begun.
+    ///
     /// # Safety
     ///
     /// As [`Dispatch`] says of pulse and busy word.
     #[inline(always)]
-    unsafe fn of(ctx: &CtxRaw) -> Self {
-        let pulse = ptr::with_exposed_provenance_mut::<Pulse>(ctx.pulse as usize);
+    unsafe fn begin(&self) -> Option<u64> {
         // SAFETY: they are there, aligned, and nobody writes them but by atomic accesses (the caller's promise).
-        unsafe {
-            let busy = AtomicU64::from_ptr(ptr::with_exposed_provenance_mut(ctx.busy as usize));
-            Rounds {
-                now: AtomicU64::from_ptr(&raw mut (*pulse).now),
-                kill: AtomicU32::from_ptr(&raw mut (*pulse).kill),
-                busy,
-                round: busy.load(Relaxed),
-            }
-        }
-    }
-
-    /// Ahead of a message that is not the first: what time it is. Nothing if somebody was killed meanwhile; else the message is begun.
-    #[inline(always)]
-    fn next(&mut self, kills: u32) -> Option<u64> {
-        let now = self.now.load(Relaxed);
+        let (now, kill, busy) = unsafe {
+            let Between { pulse, busy, .. } = *self;
+            (AtomicU64::from_ptr(&raw mut (*pulse).now), AtomicU32::from_ptr(&raw mut (*pulse).kill), AtomicU64::from_ptr(busy))
+        };
+        let now = now.load(Relaxed);
         // SYNC kill: pairs with the engine's `revoke`; the engine looks at the row itself.
-        if self.kill.load(Relaxed) != kills {
+        if kill.load(Relaxed) != self.kills {
             return None;
         }
-        self.round += wire::BUSY_MESSAGE;
-        self.busy.store(self.round, Relaxed);
+        busy.store(busy.load(Relaxed) + wire::BUSY_MESSAGE, Relaxed);
         Some(now)
     }
 }

@@ -93,6 +93,7 @@ fn all_kinds_are_exported_with_their_gpu_code() {
             "Breaker",
             "Ledger",
             "Player",
+            "Mixer",
             "Kin",
             "WarpTeam",
             "BlockTeam",
