@@ -167,8 +167,12 @@ impl Port {
         let sent = self.call_within(to, path, msg, &mut span);
         match sent {
             Ok(()) => self.bell.waiting(),
-            Err(_) if span.is_some() => self.tracer.again(),
-            Err(_) => {}
+            Err(_) => {
+                if let Some(span) = span {
+                    self.tracer.again();
+                    span.record("end", "unsent");
+                }
+            }
         }
         sent
     }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use ractor::call;
+use ractor::concurrency::oneshot;
 use resident::Isolation;
 use resident::checkpoint::Scope;
 use resident::guardian::Strategy;
@@ -93,7 +94,9 @@ impl Subscriber for Keeper {
 async fn named(name: &str, trace: u32) -> System {
     // Another test of this program may have done so.
     let _ = tracing::subscriber::set_global_default(Keeper);
-    System::start(Config { name: Some(name.into()), shards: Some(1), trace, isolation: Isolation::Process, ..Config::cpu() }).await.unwrap()
+    System::start(Config { name: Some(name.into()), shards: Some(1), capacity: 64, trace, isolation: Isolation::Process, ..Config::cpu() })
+        .await
+        .unwrap()
 }
 
 /// Spans of this name that have ended and have all these fields.
@@ -135,6 +138,13 @@ async fn messages_have_spans() {
     let (player, _) = Player::spawn(None, Player::default(), &system).await.unwrap();
     player.try_cast(PlayerMsg::Throw(Throw { millis: 1, hops: 0 })).unwrap();
     until("it is handed on", || ended("outward", &[("system", "all"), ("what", "emit")]).len() == 1).await;
+
+    // What finds no room says that it was not sent.
+    player.try_cast(PlayerMsg::Juggle(Juggle { first: 0, rounds: 100_000_000 })).unwrap();
+    while counter.try_cast(CounterMsg::Tick).is_ok() {}
+    let (reply, _answer) = oneshot();
+    assert!(matches!(counter.try_cast(CounterMsg::Get(reply.into())), Err(CastError::Full(_))));
+    assert_eq!((of("Tick", "unsent", "ring").len(), of("Get", "unsent", "ring").len()), (1, 1));
 
     system.stop().await;
     assert!(SEEN.lock().unwrap().iter().all(|seen| seen.name != "message" || seen.fields["system"] != "all" || seen.references == 0));
