@@ -269,8 +269,31 @@ impl Inner {
     /// What is in the store now.
     async fn listed(&self) -> Result<Listed, ArchiveError> {
         self.process.check()?;
-        let mut files = Vec::new();
-        for Entry { name, bytes } in self.store.list().await? {
+        let mut entries = self.entries().await?;
+        loop {
+            let (files, whole) = self.look_at(&entries).await?;
+            if whole {
+                return Ok(self.keep(files));
+            }
+            // What takes the place of a file that has gone since was not listed yet.
+            let now = self.entries().await?;
+            if now == entries {
+                return Ok(self.keep(files));
+            }
+            entries = now;
+        }
+    }
+
+    async fn entries(&self) -> Result<Vec<Entry>, ArchiveError> {
+        let mut entries = self.store.list().await?;
+        entries.sort();
+        Ok(entries)
+    }
+
+    /// Those that are checkpoints and deltas, and whether all of them are still there.
+    async fn look_at(&self, entries: &[Entry]) -> Result<(Vec<Point>, bool), ArchiveError> {
+        let (mut files, mut whole) = (Vec::new(), true);
+        for Entry { name, bytes } in entries.iter().cloned() {
             let Some(number) = name::number(&name) else { continue };
             let known = self.headers().get(&name).cloned();
             let header = match known {
@@ -278,16 +301,24 @@ impl Inner {
                 None => match self.store.start(&name, HEADER_BYTES).await {
                     Ok(start) => Header::decode(&start),
                     // Deleted since it was listed.
-                    Err(StoreError::Missing { .. }) => continue,
+                    Err(StoreError::Missing { .. }) => {
+                        whole = false;
+                        continue;
+                    }
                     Err(error) => return Err(error.into()),
                 },
             };
             files.push(Point { number, name, bytes, header });
         }
+        Ok((files, whole))
+    }
+
+    /// What is known of these is not read again.
+    fn keep(&self, files: Vec<Point>) -> Listed {
         // What is damaged or misplaced is looked at again each time: somebody may have mended it.
         let fits = |file: &Point| file.header.clone().ok().filter(|header| file.fits(header).is_ok());
         *self.headers() = files.iter().filter_map(|file| Some((file.name.clone(), fits(file)?))).collect();
-        Ok(Listed::new(files))
+        Listed::new(files)
     }
 
     /// Restores a point; none if nothing was saved. Looks again if a file was deleted between the look at the list and the look at

@@ -148,9 +148,23 @@ impl Inner {
         })
     }
 
+    /// A file that comes or goes while a directory is read is seen or not (POSIX, readdir), so that of a file and the one that takes its place
+    /// neither may be: what is read twice is of one moment.
     fn list(&self) -> Result<Vec<Entry>, StoreError> {
+        let mut seen = self.look()?;
+        loop {
+            let now = self.look()?;
+            if now == seen {
+                return Ok(now);
+            }
+            seen = now;
+        }
+    }
+
+    fn look(&self) -> Result<Vec<Entry>, StoreError> {
         let mut entries = self.disk.list().map_err(io(|| format!("list {}", self.path.display())))?;
         entries.retain(|entry| !entry.name.starts_with('.') && entry.name != LOCK);
+        entries.sort();
         Ok(entries)
     }
 
@@ -202,4 +216,55 @@ fn whole(path: PathBuf) -> PathBuf {
 
 fn io(what: impl FnOnce() -> String) -> impl FnOnce(std::io::Error) -> StoreError {
     |source| StoreError::Io { what: what(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::store::Output;
+
+    /// A directory that is read while a file takes another one's place: what each look at it finds, the last first.
+    struct Changing(Mutex<Vec<Vec<&'static str>>>);
+
+    impl Disk for Changing {
+        fn is_in_place(&self) -> io::Result<bool> {
+            Ok(true)
+        }
+
+        fn list(&self) -> io::Result<Vec<Entry>> {
+            let names = self.0.lock().unwrap().pop().expect("no more looks are needed");
+            Ok(names.into_iter().map(|name| Entry { name: name.into(), bytes: 1 }).collect())
+        }
+
+        fn read(&self, _: &str, _: u64) -> io::Result<Bytes> {
+            unreachable!("nothing is read")
+        }
+
+        fn create(&self, _: &str) -> io::Result<Box<dyn Output>> {
+            unreachable!("nothing is written")
+        }
+
+        fn rename(&self, _: &str, _: &str) -> io::Result<()> {
+            unreachable!("nothing is renamed")
+        }
+
+        fn remove(&self, _: &str) -> io::Result<()> {
+            unreachable!("nothing is removed")
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_directory_that_changes_is_read_until_two_looks_are_alike() {
+        let disk = Changing(Mutex::new(vec![vec!["a", "b", ".c"], vec!["b", "a"], vec!["a"], Vec::new()]));
+        let directory = Directory::over("changing".into(), Box::new(disk), None);
+        let found: Vec<_> = directory.inner.list().unwrap().into_iter().map(|entry| entry.name).collect();
+        assert_eq!(found, ["a", "b"]);
+    }
 }

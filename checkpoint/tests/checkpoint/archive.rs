@@ -2,9 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use resident_checkpoint::{Archive, ArchiveError, Checkpoint, Delta, Directory, FileError, Options, Store, StoreError};
+use bytes::Bytes;
+use resident_checkpoint::{
+    Archive, ArchiveError, Checkpoint, Delta, Directory, Encoded, Entry, FileError, Later, Options, Store, StoreError,
+};
 
 use crate::samples::chain;
 
@@ -238,6 +242,51 @@ async fn readers_do_not_mind_a_writer() {
         writer.compact().await.unwrap();
     }
     reading.await.unwrap();
+}
+
+/// A store whose first list is an old one.
+struct Late {
+    store: Directory,
+    old: Mutex<Option<Vec<Entry>>>,
+}
+
+impl Store for Late {
+    fn put<'a>(&'a self, name: &'a str, file: Encoded) -> Later<'a, ()> {
+        self.store.put(name, file)
+    }
+
+    fn get<'a>(&'a self, name: &'a str) -> Later<'a, Bytes> {
+        self.store.get(name)
+    }
+
+    fn start<'a>(&'a self, name: &'a str, bytes: usize) -> Later<'a, Bytes> {
+        self.store.start(name, bytes)
+    }
+
+    fn list(&self) -> Later<'_, Vec<Entry>> {
+        match self.old.lock().unwrap().take() {
+            Some(old) => Box::pin(async { Ok(old) }),
+            None => self.store.list(),
+        }
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> Later<'a, ()> {
+        self.store.delete(name)
+    }
+}
+
+/// The same where all that was listed has gone by the look at it.
+#[tokio::test]
+async fn what_has_gone_since_it_was_listed_is_looked_for_again() {
+    let (directory, chain) = (tempfile::tempdir().unwrap(), chain(2));
+    let writer = archive(directory.path(), 1);
+    writer.save_full(&chain[0]).await.unwrap();
+    let store = Directory::reader(directory.path()).unwrap();
+    let old = Mutex::new(Some(store.list().await.unwrap()));
+    writer.save_full(&chain[1]).await.unwrap();
+    assert_eq!(names(directory.path()).len(), 1, "the old one is deleted");
+    let reader = Archive::open(Late { store, old }, Options::default());
+    assert_eq!(reader.latest().await.unwrap().as_ref(), Some(&chain[1]));
 }
 
 #[tokio::test]
