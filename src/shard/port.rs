@@ -5,6 +5,7 @@
 //! - **P-3 (once)** What waits is taken out of the table once: by its answer, or by the device's end.
 //! - **P-4 (one process)** A child that was forked pushes nothing, and takes none of the locks, which may be held for good there: to it the
 //!   device no longer runs.
+//! - **P-5 (passed)** Where the device's end ends a fence, it has ended everything that was sent before.
 //!
 //! Locks are taken in this order: a group's members, `waiting`, `link`, `tenants`.
 
@@ -24,7 +25,7 @@ use resident_gpu::region::Owner;
 use resident_gpu::ring::{Frame, Producer};
 use resident_gpu::rows::RowId;
 use resident_kernels::actor::{Handles, Message};
-use resident_kernels::host::{Answer, Envelope, NoReply};
+use resident_kernels::host::{Answer, End, Envelope, NoReply};
 use resident_kernels::wire::{MAX_PAYLOAD, OP_CALL, OP_CALL_DIRECT, OP_CAST, OP_FENCE, OP_STOP, REFUSED_FAILED, REFUSED_STALE};
 use tokio::sync::{Notify, oneshot};
 use tracing::Span;
@@ -39,7 +40,7 @@ use crate::shard::relay::{Relay, Relays};
 use crate::shard::spinlock::SpinLock;
 use crate::shard::tenants::Tenants;
 use crate::shard::trace::{Traced, Tracer, within};
-use crate::shard::waiting::{Call, Expects, Waiting, fence};
+use crate::shard::waiting::{Call, Expects, Waiting};
 
 /// Messages pushed under one lock.
 pub(crate) const TURN: usize = 32;
@@ -64,7 +65,11 @@ pub(crate) struct Port {
     pub tracer: Tracer,
     /// Traced messages that nobody waits for, each with the end of its frame in the ring.
     traced: Mutex<VecDeque<(u64, Traced)>>,
+    unpassed: Arc<Mutex<Unpassed>>,
 }
+
+/// P-5: fences that the device's end has ended, which hear of it behind everything else. `None` once they have.
+type Unpassed = Option<Vec<oneshot::Sender<()>>>;
 
 struct Watched {
     /// How many tasks wait for room.
@@ -101,6 +106,7 @@ impl Port {
             fetched: AtomicU64::new(0),
             tracer,
             traced: Mutex::new(VecDeque::new()),
+            unpassed: Arc::new(Mutex::new(Some(Vec::new()))),
         }
     }
 
@@ -450,10 +456,24 @@ impl Port {
         self.flush();
     }
 
-    /// Has the shard say when it has handled everything that was sent before. The answer is dropped if the device no longer runs.
+    /// Has the shard say when it has handled everything that was sent before. The answer is dropped if the device no longer runs, once
+    /// nothing is left of that (P-5).
     pub(crate) fn fence(&self) -> oneshot::Receiver<()> {
         let (done, passed) = oneshot::channel();
-        let answer = Some(fence(done));
+        if !self.is_mine() {
+            return passed;
+        }
+        let unpassed = self.unpassed.clone();
+        let answer = Some(Answer::new(move |end: End<'_>| match end {
+            // Who waited may have given up.
+            Ok(_) => drop(done.send(())),
+            Err(NoReply::Lost) => {
+                if let Some(unpassed) = &mut *unpassed.lock() {
+                    unpassed.push(done);
+                }
+            }
+            Err(_) => drop(done),
+        }));
         self.control(Control { op: OP_FENCE, message: 0, row: 0, generation: 0, payload: Vec::new(), answer });
         passed
     }
@@ -625,6 +645,8 @@ impl Port {
         }
         self.end_traced("lost", |_| true);
         drop((backlog, relays));
+        let unpassed = self.unpassed.lock().take();
+        drop(unpassed);
         self.credit.notify_waiters();
         messages
     }

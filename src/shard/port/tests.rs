@@ -7,6 +7,7 @@ use resident_kernels::actor::{Actor as _, Kind};
 use resident_kernels::host::End;
 use resident_kernels::prelude::{Ctx, Message, State, actor};
 use resident_kernels::wire::{OP_ACK, OP_REPLY, REFUSED_MESSAGE};
+use tokio::sync::oneshot::error::TryRecvError;
 
 use super::*;
 use crate::fault::FaultClass;
@@ -108,4 +109,32 @@ fn a_call_ends_once_by_what_is_known_of_its_actor() {
     assert_eq!(heard(), ["Lost", "Panic"]);
     port.abandon();
     assert_eq!(heard().len(), 0);
+}
+
+/// P-5: whichever was sent first, and whether the device was lost already.
+#[test]
+fn a_fence_ends_behind_everything_that_the_devices_end_ends() {
+    let device = Device::start(Options { device: Choice::Cpu, shards: Some(1), ..Options::default() }).unwrap();
+    let (producer, _consumer) = device.take_ports(0).unwrap();
+    let port = Port::new(0, producer, 8, 0, 1, Arc::new(Doorbell::default()), Tracer::default());
+    let mut ahead = port.fence();
+    let behind = Arc::new(Mutex::new(None::<oneshot::Receiver<()>>));
+    let (tell, heard) = channel();
+    let answer = |_| {
+        let (tell, behind) = (tell.clone(), behind.clone());
+        Answer::new(move |end: End<'_>| {
+            let waits = behind.lock().as_mut().is_some_and(|fence| fence.try_recv() == Err(TryRecvError::Empty));
+            tell.send((end.is_err(), waits)).unwrap();
+        })
+    };
+    assert!(matches!(port.call_each(&[Nobody(RowId { row: 3, generation: 1 })], 0, &[], answer), (1, None)));
+
+    port.lose();
+    *behind.lock() = Some(port.fence());
+    assert_eq!(ahead.try_recv(), Err(TryRecvError::Empty));
+    port.abandon();
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [(true, true)]);
+    assert_eq!(ahead.try_recv(), Err(TryRecvError::Closed));
+    assert_eq!(behind.lock().as_mut().unwrap().try_recv(), Err(TryRecvError::Closed));
+    assert_eq!(port.fence().try_recv(), Err(TryRecvError::Closed));
 }
