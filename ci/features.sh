@@ -42,5 +42,5 @@ for set in "" async-trait cluster monitors async-trait,cluster async-trait,monit
         *) cargo check --quiet --manifest-path ci/features/Cargo.toml --features "$set" ;;
     esac
 done
-cargo test --quiet -p resident-tests --features ractor/async-trait,ractor/cluster,ractor/monitors
+python3 ci/tests.py -p resident-tests --features ractor/async-trait,ractor/cluster,ractor/monitors
 echo "features: passed"

@@ -1,4 +1,4 @@
-"""Runs `cargo test --workspace`, and each test that fails again, alone and twice (again.py). ci/tests.sh calls it."""
+"""Runs `cargo test --workspace`, or with other arguments of cargo's, and each test that fails again, alone and twice (again.py)."""
 
 import contextlib
 import os
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from again import flaky, run, say
 
-# Always the workspace: with one package's features cargo would build, and run, other programs.
-CARGO = ["cargo", "test", "--workspace", "--no-fail-fast"]
+# The same packages when a test is run again: with one package's features cargo would build, and run, other programs.
+CARGO = ["cargo", "test", "--no-fail-fast", *(sys.argv[1:] or ["--workspace"])]
 
 HEADING = re.compile(r"^ +((?:Running .+ \(.+\))|(?:Doc-tests .+))$", re.MULTILINE)
 FAILED = re.compile(r"^error: (?:doc)?test failed, to rerun pass `(.+)`$", re.MULTILINE)

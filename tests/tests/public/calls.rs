@@ -152,7 +152,7 @@ async fn a_timeout_gives_up_and_harms_no_later_call() {
         move || {
             let mut late = 0;
             while late == 0 {
-                busy.cast(EmitterMsg::EmitLate(EmitLate { count: 20_000, minutes: 0 })).unwrap();
+                busy.cast(EmitterMsg::EmitLate(EmitLate { count: 4000, minutes: 0 })).unwrap();
                 match counter.ask(&AddAndGet { amount: 1 }, Duration::ZERO) {
                     Ok(_) => {}
                     Err(AskError::Timeout(_)) => late += 1,

@@ -154,14 +154,14 @@ async fn names_are_kept_of_those_who_leave() {
     let mut base = taken(&system, Scope::Device).await;
     // Every guest that a cut happens upon may be the one who leaves while it is read.
     let looking = async {
-        while seen < 60 {
+        while seen < 20 {
             let (checkpoint, _) = soon("a delta", system.checkpoint(Scope::Device).since(&base).into_future()).await.unwrap();
             assert!(checkpoint.actors().iter().all(|actor| actor.name.is_some()), "{:?}", checkpoint.actors());
             seen += checkpoint.actors().len();
             base = checkpoint;
         }
     };
-    soon("sixty guests", looking).await;
+    soon("twenty guests", looking).await;
     stop.store(true, Ordering::Relaxed);
     for comer in comers {
         soon("the last guest", comer).await.unwrap();
