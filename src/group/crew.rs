@@ -64,10 +64,9 @@ impl<K: Key> Lodger for Known<K> {
     fn lose(&self, text: &str) {
         let Some(group) = self.group.upgrade() else { return };
         let fault = group.fault_of(self.device, FaultClass::DeviceLost, None, text.to_owned());
-        let mut table = group.table.write();
-        let (there, live) = table.lose(self.device, fault);
+        let (there, live) = group.table.write().lose(self.device, fault);
         group.core(self.device).metrics.faults(FaultClass::DeviceLost, live as u64);
-        // Under the lock: whoever finds that they have failed finds their rows free.
+        // Links hear of it, whose lock is ahead of the table's.
         group.send_off(there);
     }
 

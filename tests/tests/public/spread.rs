@@ -191,8 +191,8 @@ async fn a_lost_device_costs_a_group_its_own_members_alone() {
         assert_eq!(soon("its end", own.ended()).await.map(|fault| fault.class), Some(FaultClass::DeviceLost));
 
         let lost_label = system.devices()[lost].label().to_owned();
-        until("they have failed", || group.failed().len() == 50).await;
-        assert_eq!((group.len(), system.running()), (100, 50));
+        until("they have failed, and their rows are free", || group.failed().len() == 50 && system.running() == 50).await;
+        assert_eq!(group.len(), 100);
         for key in doomed.clone() {
             let fault = group.fault(&key).expect("it has failed");
             assert_eq!((fault.class, &*fault.device), (FaultClass::DeviceLost, &*lost_label));
